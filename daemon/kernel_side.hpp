@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The daemon's only view of the kernel. Two implementations: BpfKernel (the real one) and FakeKernel
+// (tests without root). Everything here is called from the daemon's one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "proto/events.h"
+#include "proto/result.hpp"
+
+namespace morpheus::daemon {
+
+enum class Mode : std::uint8_t { observer = MORPHEUS_OBSERVER_ONLY, enforced = MORPHEUS_ENFORCED };
+
+/// What the kernel says about sched_ext, read afresh at each call.
+struct SchedulerReport {
+  bool attached = false;                    ///< our scheduler is the one that runs
+  std::optional<std::string> kernel_state;  ///< /sys/kernel/sched_ext/state
+  std::optional<std::string> kernel_ops;    ///< /sys/kernel/sched_ext/root/ops
+  std::optional<std::string> why_not;       ///< why Enforced cannot be had; nothing if it can
+  std::optional<std::string> last_exit;     ///< why our scheduler last ended, in the kernel's words
+};
+
+/// One worker to be watched. The lines are in mappings of the daemon's own and must stay mapped
+/// during the call only: the kernel keeps the pages.
+struct WorkerSpec {
+  std::uint32_t slot = 0;        ///< index into the worker table, 1 .. MORPHEUS_MAX_WORKERS - 1
+  std::uint32_t generation = 0;  ///< differs for each use of the slot
+  std::uint32_t tid = 0;
+  int thread_pidfd = -1;  ///< borrowed; made with PIDFD_THREAD
+  morpheus_scb_kernel* kernel_line = nullptr;
+  morpheus_scb_runtime* runtime_line = nullptr;
+  std::uint64_t first_seq = 0;  ///< where preempt_seq starts
+};
+
+class KernelSide {
+ public:
+  virtual ~KernelSide() = default;
+
+  /// "bpf" or "fake".
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
+  /// Loads and verifies everything, attaches the observer. Fails with what is missing and what to do.
+  [[nodiscard]] virtual Result<void> start(const morpheus_tunables& tunables) = 0;
+
+  /// Detaches and unloads everything. Idempotent.
+  virtual void stop() = 0;
+
+  /// Attaches or detaches the sched_ext scheduler; workers and their hints stay. The error's text is
+  /// the sentence for the operator.
+  [[nodiscard]] virtual Result<void> set_mode(Mode mode) = 0;
+
+  [[nodiscard]] virtual SchedulerReport report() = 0;
+
+  virtual void set_tunables(const morpheus_tunables& tunables) = 0;
+
+  /// Makes the thread a worker in state REGISTERED. Its kernel line is initialised by this call.
+  [[nodiscard]] virtual Result<void> add_worker(const WorkerSpec& spec) = 0;
+
+  /// The caller has checked the transition. Takes effect before the call returns.
+  virtual void set_worker_state(std::uint32_t slot, morpheus_worker_state state) = 0;
+
+  /// Forgets the worker; its thread may be gone already. The slot can be used again afterwards.
+  virtual void remove_worker(std::uint32_t slot) = 0;
+
+  /// The worker's record; fields may be from slightly different moments.
+  [[nodiscard]] virtual morpheus_worker worker(std::uint32_t slot) const = 0;
+
+  /// Becomes readable when events wait; -1 if there is nothing to watch.
+  [[nodiscard]] virtual int event_fd() const = 0;
+
+  /// Hands over all waiting events.
+  virtual void drain_events(const std::function<void(const morpheus_event&)>& each) = 0;
+
+  /// Events that were lost because nobody drained in time, since start.
+  [[nodiscard]] virtual std::uint64_t events_dropped() const = 0;
+};
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The result of anything that can fail for a reason outside this program: a value, or what was tried
+// on what and why it failed.
+#pragma once
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+
+namespace morpheus {
+
+/// `what` is a sentence fragment such as "open /run/x"; `code` an errno, or 0 where there is none.
+struct [[nodiscard]] Error {
+  std::string what;
+  int code = 0;
+
+  [[nodiscard]] std::string text() const {
+    return code == 0 ? what : what + ": " + std::strerror(code);
+  }
+};
+
+template <class T>
+using Result = tl::expected<T, Error>;
+
+[[nodiscard]] inline auto fail(std::string what, int code = 0) {
+  return tl::unexpected<Error>(Error{std::move(what), code});
+}
+
+/// For a system call that just failed.
+[[nodiscard]] inline auto fail_errno(std::string what) { return fail(std::move(what), errno); }
+
+}  // namespace morpheus
