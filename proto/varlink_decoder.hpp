@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Varlink framing, both ways. A message is one JSON object followed by one NUL byte:
+//
+//   | {"method":"io.morpheus.Worker.Register","parameters":{"pidfd":0}} | 00 |
+//
+// Descriptors travel beside the bytes; "pidfd":0 names the first that came with this message.
+// The decoder is fed whatever the socket gave and is bounded in size, depth and descriptors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "proto/unique_fd.hpp"
+
+namespace morpheus::varlink {
+
+using Json = nlohmann::json;
+
+enum class DecodeError {
+  message_too_long,      ///< no NUL within the limit
+  too_many_descriptors,  ///< with one message, or lost by the receiver
+  invalid_utf8,
+  invalid_json,
+  too_deep,
+  not_an_object,
+};
+
+/// The error's name, e.g. "message_too_long".
+[[nodiscard]] std::string_view name(DecodeError error);
+
+struct Limits {
+  std::size_t message_bytes = 256 * 1024;  ///< without the NUL
+  std::size_t depth = 32;                  ///< nested objects and arrays
+  std::size_t fds = 16;                    ///< descriptors with one message
+};
+
+struct Message {
+  Json json;  ///< always an object
+  FdList fds;
+};
+
+/// Parses one message without its NUL. Pure.
+[[nodiscard]] tl::expected<Json, DecodeError> parse_message(std::string_view text,
+                                                            std::size_t max_depth);
+
+/// The bytes of one message, with its NUL. Strings that are not UTF-8 (a process may be called
+/// anything) get U+FFFD in place of each bad byte.
+[[nodiscard]] std::string encode_message(const Json& message);
+
+/// Cuts a byte stream into messages. After an error the stream cannot be trusted any more: next()
+/// repeats the error for ever.
+class Decoder {
+ public:
+  explicit Decoder(Limits limits) : limits_(limits) {}
+
+  /// Takes the result of one read. `descriptors_lost` as receive_some() reports it.
+  void feed(std::string_view bytes, FdList fds = {}, bool descriptors_lost = false);
+
+  /// The next whole message; nothing if more bytes are needed.
+  [[nodiscard]] std::optional<tl::expected<Message, DecodeError>> next();
+
+  /// Whether part of a message has come.
+  [[nodiscard]] bool has_partial() const { return start_ < buffer_.size(); }
+
+ private:
+  struct Batch {
+    std::uint64_t at;  // the stream position of the last byte read with these descriptors
+    FdList fds;
+  };
+  tl::expected<Message, DecodeError> broken(DecodeError error);
+  void take_batches(std::uint64_t end, FdList& into);
+
+  Limits limits_;
+  std::string buffer_;
+  std::size_t start_ = 0;    // of the next message in buffer_
+  std::size_t scanned_ = 0;  // up to here buffer_ has no NUL
+  std::uint64_t base_ = 0;   // the stream position of buffer_[0]
+  std::deque<Batch> batches_;
+  std::size_t waiting_fds_ = 0;
+  std::optional<DecodeError> error_;
+};
+
+}  // namespace morpheus::varlink

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Bytes and descriptors over an AF_UNIX stream socket: the thin edge below the Varlink decoder.
+//
+// Which bytes a descriptor belongs to: the kernel hands descriptors over with the first bytes of
+// the sendmsg() they were given to, and a recvmsg() that returns descriptors never reads beyond
+// that sendmsg(). So the last byte of such a read lies in the right message, even if bytes of
+// earlier messages came with the same read. The decoder relies on this.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "proto/result.hpp"
+#include "proto/unique_fd.hpp"
+
+namespace morpheus::varlink {
+
+struct Received {
+  std::size_t size = 0;           ///< bytes written to the buffer; 0: the peer hung up
+  FdList fds;                     ///< close-on-exec
+  bool descriptors_lost = false;  ///< more came than were allowed; the surplus is closed
+};
+
+/// One recvmsg(). Takes at most `max_fds` descriptors. Fails with EAGAIN on a non-blocking socket
+/// that has nothing; retries EINTR.
+[[nodiscard]] Result<Received> receive_some(int socket, std::span<char> buffer,
+                                            std::size_t max_fds);
+
+/// One sendmsg() without SIGPIPE: returns how many bytes went, with all of `fds` if any did. Fails
+/// with EAGAIN on a non-blocking socket that is full; retries EINTR. `bytes` must not be empty.
+[[nodiscard]] Result<std::size_t> send_some(int socket, std::string_view bytes,
+                                            std::span<const int> fds);
+
+/// A connected stream socket, close-on-exec and non-blocking.
+[[nodiscard]] Result<UniqueFd> connect_unix(const std::string& path);
+
+}  // namespace morpheus::varlink
