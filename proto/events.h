@@ -45,10 +45,10 @@ struct morpheus_worker {
 	__u64 seq;        /* preempt_seq as BPF knows it */
 	__u64 ended_seq;  /* the newest hint that is no longer open (acknowledged, withdrawn) */
 	__u64 hinted_at_ns;
-	__u64 lost_seq;     /* the newest hint counted as lost */
-	__u64 run_start_ns; /* when it last got a CPU; 0 while off CPU */
-	__u64 slice_start_ns; /* when the present slice began: run start, or the last top-up */
-	__u64 wait_start_ns; /* when it became runnable without a CPU; 0 otherwise */
+	__u64 lost_seq;       /* the newest hint counted as lost */
+	__u64 run_start_ns;   /* when it last got a CPU; 0 while off CPU */
+	__u64 slice_start_ns; /* when the present slice began: run start, renewal or acknowledgement */
+	__u64 wait_start_ns;  /* when it became runnable without a CPU; 0 otherwise */
 	__u64 cpu_time_ns;
 	__u64 wait_time_ns;
 	__u64 hints[MORPHEUS_HINT_REASON_COUNT];
@@ -59,7 +59,7 @@ struct morpheus_worker {
 	__u64 overruns;    /* deferrals that the hold cap ended */
 	__u64 escalations; /* CPU taken */
 	__u64 blocked[MORPHEUS_BLOCK_COUNT];
-	__u64 reserved[1];
+	__u64 blocked_seq; /* the newest hint counted as blocked */
 } __attribute__((aligned(64)));
 
 enum morpheus_event_type {
@@ -72,6 +72,14 @@ enum morpheus_event_type {
 	MORPHEUS_EVENT_OVERRUN = 7,   /* value_ns: how long the slice was held */
 	MORPHEUS_EVENT_EXIT = 8,      /* the worker's thread is gone */
 	MORPHEUS_EVENT_COUNT,
+};
+
+/* How the sched_ext scheduler last ended, in the kernel's words; kind 0: it has not. */
+struct morpheus_scheduler_exit {
+	__s64 code;
+	__u32 kind; /* enum scx_exit_kind */
+	char reason[64];
+	char message[188];
 };
 
 /* One record of the ring buffer. */

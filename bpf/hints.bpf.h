@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The life of a hint: given, answered, withdrawn, late. Decisions come from policy.bpf.h; here they
+ * reach the worker's kernel line, its record and the event ring.
+ *
+ * A hint may be given and withdrawn from any CPU. `seq` and `ended_seq` are therefore advanced by
+ * compare-and-swap, so that of two CPUs that see the same moment only one acts on it.
+ */
+#ifndef MORPHEUS_BPF_HINTS_BPF_H
+#define MORPHEUS_BPF_HINTS_BPF_H
+
+#include "state.bpf.h"
+
+static __always_inline bool claim_end(struct morpheus_worker *w)
+{
+	u64 seq = READ_ONCE(w->seq), ended = READ_ONCE(w->ended_seq);
+
+	return ended != seq && __sync_val_compare_and_swap(&w->ended_seq, ended, seq) == ended;
+}
+
+static __always_inline void give_hint(u32 slot, kernel_line_t *line, u32 reason, u64 now)
+{
+	struct morpheus_worker *w = worker_of(slot);
+	u64 seq = READ_ONCE(w->seq);
+
+	if (READ_ONCE(w->ended_seq) != seq ||
+	    __sync_val_compare_and_swap(&w->seq, seq, seq + 1) != seq)
+		return;
+	w->hinted_at_ns = now;
+	w->hints[reason % MORPHEUS_HINT_REASON_COUNT]++;
+	line->hint_deadline_ns = now + tunables.grace_ns;
+	line->hint_reason = reason;
+	/* A full barrier: whoever sees the new sequence sees why and until when. */
+	__sync_fetch_and_add(&line->preempt_seq, 1);
+	emit(MORPHEUS_EVENT_HINT, reason, slot, now, 0);
+}
+
+/* Notices an acknowledgement. The worker gave way of its own accord: a new slice begins. */
+static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
+{
+	struct morpheus_worker *w = worker_of(slot);
+	u64 latency;
+
+	if (!policy_acknowledged(w, READ_ONCE(line->last_ack_seq)) || !claim_end(w))
+		return;
+	latency = policy_ack_latency(w, READ_ONCE(line->last_ack_ns), now);
+	w->acks++;
+	w->slice_start_ns = now;
+	emit(MORPHEUS_EVENT_ACK, READ_ONCE(line->last_yield_reason) % MORPHEUS_YIELD_REASON_COUNT,
+	     slot, now, latency);
+}
+
+/* Nobody waits any more: the worker's slow path acknowledges without giving way. */
+static __always_inline void withdraw(u32 slot, struct worker_lines *lines, u64 now)
+{
+	struct morpheus_worker *w = worker_of(slot);
+	kernel_line_t *kernel = lines->kernel;
+	runtime_line_t *runtime = lines->runtime;
+
+	if (!kernel || !runtime)
+		return;
+	note_answer(slot, runtime, now);
+	if (!policy_hint_open(w) || !claim_end(w))
+		return;
+	WRITE_ONCE(kernel->withdrawn_seq, w->seq);
+	w->withdrawn++;
+	emit(MORPHEUS_EVENT_WITHDRAWN, kernel->hint_reason, slot, now, now - w->hinted_at_ns);
+}
+
+static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
+{
+	struct morpheus_worker *w = worker_of(slot);
+
+	if (!policy_hint_late(w, &tunables, now) || w->lost_seq == w->seq)
+		return;
+	w->lost_seq = w->seq;
+	w->lost++;
+	line->hint_loss_count++;
+	emit(MORPHEUS_EVENT_LOST, line->hint_reason, slot, now, now - w->hinted_at_ns);
+}
+
+/* All that may have changed for a worker that has a CPU. `contended`: somebody at all is queued there. */
+static __always_inline void look_at(u32 slot, struct worker_lines *lines, u32 waiters,
+				    bool contended, u64 now)
+{
+	struct morpheus_worker *w = worker_of(slot);
+	kernel_line_t *kernel = lines->kernel;
+	runtime_line_t *runtime = lines->runtime;
+	u32 reason;
+
+	if (!kernel || !runtime || lines->slot != slot)
+		return;
+	note_answer(slot, runtime, now);
+	note_late(slot, kernel, now);
+	reason = policy_hint(w, &tunables, now, waiters, contended);
+	if (reason != MORPHEUS_HINT_NONE)
+		give_hint(slot, kernel, reason, now);
+}
+
+/* The lines of a worker that may be running elsewhere; NULL if its thread is gone. */
+static __always_inline struct worker_lines *lines_of_slot(u32 slot)
+{
+	struct worker_task *ref = bpf_map_lookup_elem(&worker_tasks, &slot);
+	struct task_struct *task = ref ? ref->task : NULL;
+
+	return task ? bpf_task_storage_get(&worker_lines, task, NULL, 0) : NULL;
+}
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one BPF object: both halves in one translation unit, because they share maps, per-CPU state and
+ * inlined decisions. The daemon loads all of it and attaches the scheduler half in Enforced mode only.
+ */
+#include "observer.bpf.c"
+#include "scheduler.bpf.c"
+
+char _license[] SEC("license") = "GPL";

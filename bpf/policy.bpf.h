@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every decision of Morpheus as a pure function: who may be asked to yield, when a slice ends, when
+ * the CPU may be taken back, what a slice costs. No kernel header, no map, no clock: the same file is
+ * compiled into the BPF programs, the daemon, the unit tests and the simulator.
+ */
+#ifndef MORPHEUS_BPF_POLICY_BPF_H
+#define MORPHEUS_BPF_POLICY_BPF_H
+
+#include "proto/events.h"
+
+#ifdef __cplusplus
+#define POLICY_FN static inline
+#else
+#include <stdbool.h>
+#define POLICY_FN static inline __attribute__((always_inline, unused))
+#endif
+
+#define POLICY_WEIGHT_UNIT 100ull /* sched_ext's weight of a nice-0 thread */
+
+/* What a worker claims, copied once out of its runtime line so that it cannot change under a decision. */
+struct policy_claims {
+	__u32 critical;
+	__u32 escapable;
+	__u32 policy;
+	__u64 last_ack_seq;
+};
+
+/* The worker lifecycle. Anything not listed is refused. */
+POLICY_FN bool policy_transition_allowed(__u32 from, __u32 to)
+{
+	switch (from) {
+	case MORPHEUS_WORKER_INIT:
+		return to == MORPHEUS_WORKER_REGISTERED;
+	case MORPHEUS_WORKER_REGISTERED:
+		return to == MORPHEUS_WORKER_RUNNING;
+	case MORPHEUS_WORKER_RUNNING:
+		return to == MORPHEUS_WORKER_QUIESCING;
+	case MORPHEUS_WORKER_QUIESCING:
+		return to == MORPHEUS_WORKER_RUNNING || to == MORPHEUS_WORKER_DEAD;
+	default:
+		return false;
+	}
+}
+
+/* A hint is open until it is acknowledged or withdrawn. */
+POLICY_FN bool policy_hint_open(const struct morpheus_worker *w)
+{
+	return w->seq != w->ended_seq;
+}
+
+/* Only an exact answer counts: a claim from the future must not silence hints for ever. */
+POLICY_FN bool policy_acknowledged(const struct morpheus_worker *w, __u64 last_ack_seq)
+{
+	return policy_hint_open(w) && last_ack_seq == w->seq;
+}
+
+/* From decision to acknowledgement, by the worker's claim, kept inside what can be true. */
+POLICY_FN __u64 policy_ack_latency(const struct morpheus_worker *w, __u64 claimed_ns, __u64 now)
+{
+	if (claimed_ns < w->hinted_at_ns || claimed_ns > now)
+		claimed_ns = now;
+	return claimed_ns > w->hinted_at_ns ? claimed_ns - w->hinted_at_ns : 0;
+}
+
+/*
+ * Should the worker that has the CPU be asked now? `waiters` are threads that woke and wait for this
+ * CPU; `contended` says that anybody at all is queued here. Nobody waits: never.
+ */
+POLICY_FN __u32 policy_hint(const struct morpheus_worker *w, const struct morpheus_tunables *t,
+			    __u64 now, __u32 waiters, bool contended)
+{
+	if (w->state != MORPHEUS_WORKER_RUNNING || !w->run_start_ns || policy_hint_open(w))
+		return MORPHEUS_HINT_NONE;
+	if (waiters && now - w->run_start_ns >= t->min_run_ns)
+		return MORPHEUS_HINT_PRESSURE;
+	if ((waiters || contended) && now - w->slice_start_ns + t->hint_lead_ns >= t->slice_ns)
+		return MORPHEUS_HINT_BUDGET;
+	return MORPHEUS_HINT_NONE;
+}
+
+/* A hint whose deadline passed unanswered; counted once. */
+POLICY_FN bool policy_hint_late(const struct morpheus_worker *w, const struct morpheus_tunables *t,
+				__u64 now)
+{
+	return policy_hint_open(w) && now - w->hinted_at_ns >= t->grace_ns;
+}
+
+/*
+ * When to look at this worker again, as a delay from now: at the earliest moment at which one of the
+ * decisions above can change without anybody waking up. At least `floor`, so that a tunable of 0 or a
+ * deadline in the past cannot make a timer storm.
+ */
+POLICY_FN __u64 policy_next_look(const struct morpheus_worker *w, const struct morpheus_tunables *t,
+				 __u64 now, __u64 floor)
+{
+	__u64 lead = t->hint_lead_ns < t->slice_ns ? t->hint_lead_ns : t->slice_ns;
+	__u64 at = w->slice_start_ns + t->slice_ns - lead;
+
+	if (policy_hint_open(w))
+		at = w->lost_seq == w->seq ? now + t->slice_ns : w->hinted_at_ns + t->grace_ns;
+	else if (t->min_run_ns && w->run_start_ns + t->min_run_ns > now &&
+		 w->run_start_ns + t->min_run_ns < at)
+		at = w->run_start_ns + t->min_run_ns; /* a waiter may come before then */
+	return at > now + floor ? at - now : floor;
+}
+
+/*
+ * The gate of escalation: all seven conditions, in the order in which they are reported. Called only
+ * on the worker's own CPU while the worker is interrupted there.
+ */
+POLICY_FN __u32 policy_escalation_gate(__u32 mode, const struct morpheus_worker *w,
+				       const struct policy_claims *c,
+				       const struct morpheus_tunables *t, __u64 now)
+{
+	if (mode != MORPHEUS_ENFORCED)
+		return MORPHEUS_BLOCK_MODE;
+	if (w->state != MORPHEUS_WORKER_RUNNING)
+		return MORPHEUS_BLOCK_STATE;
+	if (c->policy == MORPHEUS_POLICY_NONE || c->policy >= MORPHEUS_POLICY_COUNT)
+		return MORPHEUS_BLOCK_POLICY;
+	if (c->escapable != 1)
+		return MORPHEUS_BLOCK_NOT_ESCAPABLE;
+	if (c->critical)
+		return MORPHEUS_BLOCK_CRITICAL;
+	if (!policy_hint_open(w) || c->last_ack_seq == w->seq)
+		return MORPHEUS_BLOCK_ACKNOWLEDGED;
+	if (!w->run_start_ns || now - w->run_start_ns <= t->slice_ns + t->grace_ns)
+		return MORPHEUS_BLOCK_EARLY;
+	return MORPHEUS_BLOCK_NONE;
+}
+
+enum policy_slice {
+	POLICY_SLICE_KEEP,    /* time is left */
+	POLICY_SLICE_RENEW,   /* nobody waits: a new slice begins */
+	POLICY_SLICE_DEFER,   /* over, but critical or freshly asked: go on for now */
+	POLICY_SLICE_END,     /* over */
+	POLICY_SLICE_OVERRUN, /* over, and deferred for as long as the cap allows */
+};
+
+/* What becomes of a worker's slice under Enforced mode. The cap holds for the whole slice. */
+POLICY_FN __u32 policy_slice(const struct morpheus_worker *w, const struct policy_claims *c,
+			     const struct morpheus_tunables *t, __u64 now, bool contended)
+{
+	__u64 ran = now - w->slice_start_ns;
+	bool fresh = policy_hint_open(w) && c->last_ack_seq != w->seq &&
+		     now - w->hinted_at_ns < t->grace_ns;
+
+	if (!contended)
+		return POLICY_SLICE_RENEW;
+	if (ran < t->slice_ns)
+		return POLICY_SLICE_KEEP;
+	if (!c->critical && !fresh)
+		return POLICY_SLICE_END;
+	return ran < t->hold_cap_ns ? POLICY_SLICE_DEFER : POLICY_SLICE_OVERRUN;
+}
+
+/* Virtual time for a run: a nice-0 thread's advances with the clock. */
+POLICY_FN __u64 policy_vtime_delta(__u64 ran_ns, __u32 weight)
+{
+	return ran_ns * POLICY_WEIGHT_UNIT / (weight ? weight : 1);
+}
+
+/* Virtual times wrap; the order is by signed distance. */
+POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
+{
+	return (__s64)(a - b) < 0;
+}
+
+/* A thread that slept keeps at most one slice of credit. */
+POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 now, const struct morpheus_tunables *t)
+{
+	__u64 oldest = now - t->slice_ns;
+
+	return policy_vtime_before(vtime, oldest) ? oldest : vtime;
+}
+
+/* Ordinary threads preempt each other once the woken one lags by more than this. */
+POLICY_FN bool policy_wakeup_preempts(__u64 waker_vtime, __u64 current_vtime,
+				      const struct morpheus_tunables *t)
+{
+	return policy_vtime_before(waker_vtime + t->hint_lead_ns, current_vtime);
+}
+
+/* How crowded a CPU is, 0-100: the part of it that one of `runnable` equal threads does not get. */
+POLICY_FN __u32 policy_pressure(__u32 runnable)
+{
+	return runnable <= 1 ? 0 : MORPHEUS_PRESSURE_MAX - MORPHEUS_PRESSURE_MAX / runnable;
+}
+
+/* A client writes what it likes; this is what it can mean. */
+POLICY_FN __u32 policy_clamp_priority(__u32 claimed)
+{
+	return claimed > MORPHEUS_PRIORITY_MAX ? MORPHEUS_PRIORITY_MAX : claimed;
+}
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The sched_ext half, attached in Enforced mode only: virtual-time fair for every thread, and patient
+ * with workers. It gives no hints (the observer half does, in both modes). What it adds: a slice that
+ * ends inside a critical section or beside a fresh hint is put off, and the CPU is taken from a worker
+ * that consented and let a hint's deadline pass.
+ *
+ * Threads that may run on several CPUs wait in one shared dispatch queue (DSQ), threads bound to one CPU
+ * in that CPU's own: so no CPU walks over threads it cannot take.
+ */
+#include "hints.bpf.h"
+
+#define SHARED_DSQ (1ull << 32)
+/*
+ * A worker runs on this lease, renewed at every tick; its slice is ended by us, never by the lease. It
+ * is longer than two ticks at HZ=100, and short enough that a missed tick does no harm.
+ */
+#define LEASE_NS 30000000ull
+
+static u64 vtime_now;
+
+/* The RUNNING worker that has this CPU, 0 if none: those are asked first, everybody else is ordinary. */
+static __always_inline u32 running_worker(struct cpu_state *c)
+{
+	u32 slot = c->slot;
+
+	return slot && worker_of(slot)->state == MORPHEUS_WORKER_RUNNING ? slot : 0;
+}
+
+static __always_inline u64 dsq_of(struct task_struct *p)
+{
+	return p->nr_cpus_allowed == 1 ? (u64)scx_bpf_task_cpu(p) : SHARED_DSQ;
+}
+
+static __always_inline bool contended(s32 cpu)
+{
+	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(SHARED_DSQ) > 0;
+}
+
+static __always_inline struct policy_claims read_claims(runtime_line_t *line)
+{
+	return (struct policy_claims){
+		.critical = READ_ONCE(line->is_in_critical_section),
+		.escapable = READ_ONCE(line->escapable),
+		.policy = READ_ONCE(line->escalation_policy),
+		.last_ack_seq = READ_ONCE(line->last_ack_seq),
+	};
+}
+
+SEC("struct_ops/select_cpu")
+s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	bool idle = false;
+	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+
+	if (idle)
+		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), tunables.slice_ns, 0);
+	return cpu;
+}
+
+/* An ordinary thread makes room at once for one that lags; a RUNNING worker has been asked instead. */
+static __always_inline void preempt_ordinary(s32 cpu, u64 woken_vtime)
+{
+	struct cpu_state *c = cpu_state(cpu);
+	u64 ran;
+
+	if (running_worker(c) || !c->run_start_ns)
+		return;
+	ran = bpf_ktime_get_ns() - c->run_start_ns;
+	if (policy_wakeup_preempts(woken_vtime, c->run_vtime + policy_vtime_delta(ran, c->run_weight),
+				   &tunables))
+		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+}
+
+SEC("struct_ops/enqueue")
+void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u64 vtime = policy_vtime_clamp(p->scx.dsq_vtime, vtime_now, &tunables);
+
+	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
+	if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))
+		preempt_ordinary(scx_bpf_task_cpu(p), vtime);
+}
+
+/* What becomes of the worker on `cpu`, decided while it is interrupted there. True: it goes on. */
+static __always_inline bool judge_slice(struct task_struct *p, s32 cpu, u32 slot, u64 now)
+{
+	struct morpheus_worker *w = worker_of(slot);
+	struct worker_lines *lines = lines_of(p);
+	runtime_line_t *line;
+	struct policy_claims claims;
+
+	if (!lines || lines->slot != slot || !lines->runtime)
+		return false;
+	line = lines->runtime;
+	claims = read_claims(line);
+	switch (policy_slice(w, &claims, &tunables, now, contended(cpu))) {
+	case POLICY_SLICE_RENEW:
+		w->slice_start_ns = now;
+		return true;
+	case POLICY_SLICE_KEEP:
+		return true;
+	case POLICY_SLICE_DEFER:
+		w->deferrals++;
+		return true;
+	case POLICY_SLICE_OVERRUN:
+		w->overruns++;
+		emit(MORPHEUS_EVENT_OVERRUN, 0, slot, now, now - w->slice_start_ns);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* The first waiting thread's virtual time. */
+static __always_inline bool first_vtime(u64 dsq, u64 *vtime)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+
+	if (bpf_iter_scx_dsq_new(&it, dsq, 0)) {
+		bpf_iter_scx_dsq_destroy(&it);
+		return false;
+	}
+	p = bpf_iter_scx_dsq_next(&it);
+	if (p)
+		*vtime = p->scx.dsq_vtime;
+	bpf_iter_scx_dsq_destroy(&it);
+	return p;
+}
+
+static __always_inline bool take_next(s32 cpu)
+{
+	u64 here, shared;
+
+	if (first_vtime(cpu, &here) &&
+	    !(first_vtime(SHARED_DSQ, &shared) && policy_vtime_before(shared, here)))
+		return compat_move_to_local(cpu) || compat_move_to_local(SHARED_DSQ);
+	return compat_move_to_local(SHARED_DSQ) || compat_move_to_local(cpu);
+}
+
+SEC("struct_ops/dispatch")
+void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
+{
+	struct cpu_state *c = cpu_state(cpu);
+	bool on_rq = prev && (prev->scx.flags & SCX_VALUE(scx_ent_flags, SCX_TASK_QUEUED));
+	u32 slot = running_worker(c), yielded = c->yielded;
+
+	c->yielded = 0;
+	/*
+	 * The tick ends slices by setting them to 0. A slice that is 0 although nobody ended it comes
+	 * from a kick that was meant for the thread before: it must not cost a worker its critical
+	 * section, so the same judgement is made here, the last place before the CPU is given away.
+	 */
+	if (on_rq && slot && !yielded && !c->ended &&
+	    judge_slice(prev, cpu, slot, bpf_ktime_get_ns())) {
+		prev->scx.slice = LEASE_NS;
+		return;
+	}
+	c->ended = 0;
+	if (!take_next(cpu) && on_rq)
+		prev->scx.slice = tunables.slice_ns;
+}
+
+SEC("struct_ops/yield")
+bool BPF_PROG(morpheus_yield, struct task_struct *from, struct task_struct *to)
+{
+	from->scx.slice = 0;
+	cpu_state(bpf_get_smp_processor_id())->yielded = 1;
+	return false;
+}
+
+/* A late hint: the gate of escalation. True: the CPU is taken. */
+static __always_inline bool escalate(struct worker_lines *lines, u32 slot, u64 now)
+{
+	struct morpheus_worker *w = worker_of(slot);
+	kernel_line_t *kernel = lines->kernel;
+	runtime_line_t *runtime = lines->runtime;
+	struct policy_claims claims;
+	u32 block;
+
+	if (!kernel || !runtime || !policy_hint_late(w, &tunables, now))
+		return false;
+	claims = read_claims(runtime);
+	block = policy_escalation_gate(mode, w, &claims, &tunables, now);
+	if (block != MORPHEUS_BLOCK_NONE) {
+		if (w->blocked_seq != w->seq && block < MORPHEUS_BLOCK_COUNT) {
+			w->blocked_seq = w->seq;
+			w->blocked[block]++;
+			emit(MORPHEUS_EVENT_BLOCKED, block, slot, now, now - w->hinted_at_ns);
+		}
+		return false;
+	}
+	w->escalations++;
+	kernel->last_escalation_ns = now;
+	emit(MORPHEUS_EVENT_ESCALATED, claims.policy, slot, now, now - w->hinted_at_ns);
+	return true;
+}
+
+/*
+ * On the thread's own CPU, in its interrupt. A slice of 0 set here makes the kernel reschedule before
+ * the thread executes another instruction.
+ */
+SEC("struct_ops/tick")
+void BPF_PROG(morpheus_tick, struct task_struct *p)
+{
+	s32 cpu = scx_bpf_task_cpu(p);
+	struct cpu_state *c = cpu_state(cpu);
+	u32 slot = running_worker(c);
+	struct worker_lines *lines = slot ? lines_of(p) : NULL;
+	u64 now;
+
+	if (!lines || lines->slot != slot) {
+		/* The kernel refills a lone thread's slice with its own long default. */
+		if (p->scx.slice > tunables.slice_ns)
+			p->scx.slice = tunables.slice_ns;
+		return;
+	}
+	now = bpf_ktime_get_ns();
+	if (!escalate(lines, slot, now) && judge_slice(p, cpu, slot, now)) {
+		p->scx.slice = LEASE_NS;
+		return;
+	}
+	c->ended = 1;
+	p->scx.slice = 0;
+}
+
+SEC("struct_ops/running")
+void BPF_PROG(morpheus_running, struct task_struct *p)
+{
+	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
+
+	if (policy_vtime_before(vtime_now, p->scx.dsq_vtime))
+		vtime_now = p->scx.dsq_vtime;
+	c->run_exec_ns = p->se.sum_exec_runtime;
+	c->run_vtime = p->scx.dsq_vtime;
+	c->run_weight = p->scx.weight;
+	c->run_start_ns = bpf_ktime_get_ns();
+	c->yielded = 0;
+	c->ended = 0;
+}
+
+SEC("struct_ops/stopping")
+void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
+{
+	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
+
+	p->scx.dsq_vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run_exec_ns, p->scx.weight);
+	c->run_start_ns = 0;
+}
+
+SEC("struct_ops/enable")
+void BPF_PROG(morpheus_enable, struct task_struct *p)
+{
+	p->scx.dsq_vtime = vtime_now;
+}
+
+SEC("struct_ops.s/init")
+s32 BPF_PROG(morpheus_init)
+{
+	s32 err = scx_bpf_create_dsq(SHARED_DSQ, -1);
+	int cpu;
+
+	bpf_for(cpu, 0, nr_cpus) {
+		if (!err)
+			err = scx_bpf_create_dsq(cpu, -1);
+	}
+	if (!err) {
+		scheduler_exit.kind = 0;
+		mode = MORPHEUS_ENFORCED;
+	}
+	return err;
+}
+
+SEC("struct_ops/exit")
+void BPF_PROG(morpheus_exit, struct scx_exit_info *info)
+{
+	mode = MORPHEUS_OBSERVER_ONLY;
+	bpf_probe_read_kernel_str(scheduler_exit.reason, sizeof(scheduler_exit.reason), info->reason);
+	bpf_probe_read_kernel_str(scheduler_exit.message, sizeof(scheduler_exit.message), info->msg);
+	scheduler_exit.code = info->exit_code;
+	scheduler_exit.kind = info->kind;
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops morpheus_ops = {
+	.select_cpu = (void *)morpheus_select_cpu,
+	.enqueue = (void *)morpheus_enqueue,
+	.dispatch = (void *)morpheus_dispatch,
+	.tick = (void *)morpheus_tick,
+	.yield = (void *)morpheus_yield,
+	.running = (void *)morpheus_running,
+	.stopping = (void *)morpheus_stopping,
+	.enable = (void *)morpheus_enable,
+	.init = (void *)morpheus_init,
+	.exit = (void *)morpheus_exit,
+	.timeout_ms = 10000,
+	.name = "morpheus",
+};
