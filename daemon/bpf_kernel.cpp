@@ -18,7 +18,7 @@
 namespace morpheus::daemon {
 namespace {
 
-constexpr const char* kSchedulerName = "morpheus";
+constexpr std::uint32_t kUnregistered = 64;  // SCX_EXIT_UNREG: user space detached it
 constexpr const char* kNoSchedExt =
     "this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT is off); Enforced mode needs one that has "
     "it, such as Debian's stock kernels from 6.16 on";
@@ -240,6 +240,10 @@ class BpfKernel final : public KernelSide {
   void drop_ended_scheduler() {
     if (!skeleton_ || skeleton_->bss->scheduler_exit.kind == 0) return;
     auto& exit = skeleton_->bss->scheduler_exit;
+    if (exit.kind == kUnregistered) {  // our own doing
+      exit.kind = 0;
+      return;
+    }
     const std::string reason(exit.reason, strnlen(exit.reason, sizeof(exit.reason)));
     const std::string message(exit.message, strnlen(exit.message, sizeof(exit.message)));
     last_exit_ = message.empty() ? reason : reason + ": " + message;

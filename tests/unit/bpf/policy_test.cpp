@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The decisions, natively: the very file that the BPF programs are compiled from.
+#include "bpf/policy.bpf.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace {
+
+constexpr std::uint64_t kMs = 1'000'000;
+constexpr std::uint64_t kNow = 1'000'000 * kMs;
+constexpr morpheus_tunables kTunables{5 * kMs, 10 * kMs, 100 * kMs, 1 * kMs, 0};
+
+/// A RUNNING worker that got its CPU `ran` ago and has no open hint.
+morpheus_worker running(std::uint64_t ran) {
+  morpheus_worker w{};
+  w.state = MORPHEUS_WORKER_RUNNING;
+  w.seq = w.ended_seq = 7;
+  w.run_start_ns = w.slice_start_ns = kNow - ran;
+  return w;
+}
+
+/// The same with a hint that was given `age` ago.
+morpheus_worker hinted(std::uint64_t ran, std::uint64_t age) {
+  auto w = running(ran);
+  w.seq = 8;
+  w.hinted_at_ns = kNow - age;
+  return w;
+}
+
+constexpr policy_claims kConsent{
+    .critical = 0, .escapable = 1, .policy = MORPHEUS_POLICY_THREAD_KICK, .last_ack_seq = 7};
+
+}  // namespace
+
+TEST_CASE("policy: the lifecycle allows exactly the documented transitions") {
+  const std::set<std::pair<unsigned, unsigned>> allowed = {
+      {MORPHEUS_WORKER_INIT, MORPHEUS_WORKER_REGISTERED},
+      {MORPHEUS_WORKER_REGISTERED, MORPHEUS_WORKER_RUNNING},
+      {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING},
+      {MORPHEUS_WORKER_QUIESCING, MORPHEUS_WORKER_RUNNING},
+      {MORPHEUS_WORKER_QUIESCING, MORPHEUS_WORKER_DEAD}};
+  for (unsigned from = 0; from < 8; ++from)
+    for (unsigned to = 0; to < 8; ++to)
+      CHECK(policy_transition_allowed(from, to) == allowed.contains({from, to}));
+}
+
+TEST_CASE("policy: nobody waits, nobody is asked") {
+  const auto ran = GENERATE(0 * kMs, 4 * kMs, 5 * kMs, 10'000 * kMs);
+  const auto w = running(ran);
+  CHECK(policy_hint(&w, &kTunables, kNow, 0, false) == MORPHEUS_HINT_NONE);
+}
+
+TEST_CASE("policy: a waiter asks at once, or after the minimum run") {
+  const auto w = running(2 * kMs);
+  CHECK(policy_hint(&w, &kTunables, kNow, 1, false) == MORPHEUS_HINT_PRESSURE);
+  auto patient = kTunables;
+  patient.min_run_ns = 2 * kMs + 1;
+  CHECK(policy_hint(&w, &patient, kNow, 1, false) == MORPHEUS_HINT_NONE);
+  patient.min_run_ns = 2 * kMs;
+  CHECK(policy_hint(&w, &patient, kNow, 1, false) == MORPHEUS_HINT_PRESSURE);
+}
+
+TEST_CASE("policy: contention asks a lead before the slice ends") {
+  auto w = running(4 * kMs - 1);
+  CHECK(policy_hint(&w, &kTunables, kNow, 0, true) == MORPHEUS_HINT_NONE);
+  w = running(4 * kMs);
+  CHECK(policy_hint(&w, &kTunables, kNow, 0, true) == MORPHEUS_HINT_BUDGET);
+}
+
+TEST_CASE("policy: only a RUNNING worker on a CPU without an open hint is asked") {
+  auto w = running(20 * kMs);
+  for (unsigned state = 0; state < 8; ++state) {
+    w.state = state;
+    CHECK((policy_hint(&w, &kTunables, kNow, 3, true) != MORPHEUS_HINT_NONE) ==
+          (state == MORPHEUS_WORKER_RUNNING));
+  }
+  w = hinted(20 * kMs, 1 * kMs);
+  CHECK(policy_hint(&w, &kTunables, kNow, 3, true) == MORPHEUS_HINT_NONE);
+  w = running(20 * kMs);
+  w.run_start_ns = 0;
+  CHECK(policy_hint(&w, &kTunables, kNow, 3, true) == MORPHEUS_HINT_NONE);
+}
+
+TEST_CASE("policy: only the exact sequence acknowledges, whatever a client claims") {
+  const auto w = hinted(6 * kMs, 1 * kMs);
+  CHECK(policy_acknowledged(&w, 8));
+  for (const std::uint64_t lie : {std::uint64_t{0}, std::uint64_t{7}, std::uint64_t{9},
+                                  std::numeric_limits<std::uint64_t>::max()})
+    CHECK_FALSE(policy_acknowledged(&w, lie));
+  const auto closed = running(6 * kMs);
+  CHECK_FALSE(policy_acknowledged(&closed, closed.seq));
+}
+
+TEST_CASE("policy: a claimed time cannot make a latency longer or shorter than possible") {
+  const auto w = hinted(6 * kMs, 3 * kMs);
+  CHECK(policy_ack_latency(&w, kNow - 1 * kMs, kNow) == 2 * kMs);
+  CHECK(policy_ack_latency(&w, 0, kNow) == 3 * kMs);
+  CHECK(policy_ack_latency(&w, kNow + 5 * kMs, kNow) == 3 * kMs);
+}
+
+TEST_CASE("policy: a hint is late from its deadline on") {
+  auto w = hinted(20 * kMs, 10 * kMs - 1);
+  CHECK_FALSE(policy_hint_late(&w, &kTunables, kNow));
+  w = hinted(20 * kMs, 10 * kMs);
+  CHECK(policy_hint_late(&w, &kTunables, kNow));
+  w.ended_seq = w.seq;
+  CHECK_FALSE(policy_hint_late(&w, &kTunables, kNow));
+}
+
+TEST_CASE("policy: escalation needs every one of its conditions") {
+  const auto w = hinted(16 * kMs, 11 * kMs);
+  REQUIRE(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &kConsent, &kTunables, kNow) ==
+          MORPHEUS_BLOCK_NONE);
+
+  CHECK(policy_escalation_gate(MORPHEUS_OBSERVER_ONLY, &w, &kConsent, &kTunables, kNow) ==
+        MORPHEUS_BLOCK_MODE);
+  for (unsigned state = 0; state < 8; ++state) {
+    if (state == MORPHEUS_WORKER_RUNNING) continue;
+    auto other = w;
+    other.state = state;
+    CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &other, &kConsent, &kTunables, kNow) ==
+          MORPHEUS_BLOCK_STATE);
+  }
+  auto claims = kConsent;
+  claims.policy = MORPHEUS_POLICY_NONE;
+  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
+        MORPHEUS_BLOCK_POLICY);
+  claims.policy = 99;
+  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
+        MORPHEUS_BLOCK_POLICY);
+  claims = kConsent;
+  claims.escapable = GENERATE(0u, 2u, 0xffffffffu);
+  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
+        MORPHEUS_BLOCK_NOT_ESCAPABLE);
+  claims = kConsent;
+  claims.critical = GENERATE(1u, 2u, 0xffffffffu);
+  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
+        MORPHEUS_BLOCK_CRITICAL);
+  claims = kConsent;
+  claims.last_ack_seq = 8;
+  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
+        MORPHEUS_BLOCK_ACKNOWLEDGED);
+  const auto fresh_run = hinted(15 * kMs, 11 * kMs);
+  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &fresh_run, &kConsent, &kTunables, kNow) ==
+        MORPHEUS_BLOCK_EARLY);
+}
+
+TEST_CASE("policy: a slice without a rival is renewed, with one it ends") {
+  const auto w = running(6 * kMs);
+  CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, false) == POLICY_SLICE_RENEW);
+  CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_END);
+  const auto young = running(5 * kMs - 1);
+  CHECK(policy_slice(&young, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_KEEP);
+}
+
+TEST_CASE("policy: the end of a slice waits for critical sections and fresh hints, up to the cap") {
+  auto critical = kConsent;
+  critical.critical = 1;
+  auto w = running(99 * kMs);
+  CHECK(policy_slice(&w, &critical, &kTunables, kNow, true) == POLICY_SLICE_DEFER);
+  w = running(100 * kMs);
+  CHECK(policy_slice(&w, &critical, &kTunables, kNow, true) == POLICY_SLICE_OVERRUN);
+
+  w = hinted(12 * kMs, 9 * kMs);
+  CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_DEFER);
+  w = hinted(12 * kMs, 10 * kMs);
+  CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_END);
+  auto answered = kConsent;
+  answered.last_ack_seq = 8;
+  w = hinted(12 * kMs, 1 * kMs);
+  CHECK(policy_slice(&w, &answered, &kTunables, kNow, true) == POLICY_SLICE_END);
+}
+
+TEST_CASE("policy: the next look is never sooner than the floor nor later than a decision") {
+  constexpr std::uint64_t kFloor = kMs / 10;
+  auto w = running(1 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 3 * kMs);
+  w = running(50 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == kFloor);
+  w = hinted(6 * kMs, 4 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 6 * kMs);
+  w.lost_seq = w.seq;
+  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 5 * kMs);
+  auto patient = kTunables;
+  patient.min_run_ns = 3 * kMs;
+  w = running(1 * kMs);
+  CHECK(policy_next_look(&w, &patient, kNow, kFloor) == 2 * kMs);
+  patient.hint_lead_ns = 1000 * kMs;  // longer than the slice
+  w = running(4 * kMs);
+  CHECK(policy_next_look(&w, &patient, kNow, kFloor) == kFloor);
+}
+
+TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
+  CHECK(policy_vtime_delta(5 * kMs, 100) == 5 * kMs);
+  CHECK(policy_vtime_delta(5 * kMs, 200) == 5 * kMs / 2);
+  CHECK(policy_vtime_delta(5 * kMs, 0) == 500 * kMs);
+  constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
+  CHECK(policy_vtime_before(kEnd - 5, 5));
+  CHECK_FALSE(policy_vtime_before(5, kEnd - 5));
+  CHECK(policy_vtime_clamp(0, kNow, &kTunables) == kNow - 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 3, kNow, &kTunables) == kNow + 3);
+}
+
+TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {
+  CHECK(policy_wakeup_preempts(kNow - 2 * kMs, kNow, &kTunables));
+  CHECK_FALSE(policy_wakeup_preempts(kNow - 1 * kMs, kNow, &kTunables));
+  CHECK_FALSE(policy_wakeup_preempts(kNow + 1 * kMs, kNow, &kTunables));
+}
+
+TEST_CASE("policy: pressure and priority stay in their ranges") {
+  CHECK(policy_pressure(0) == 0);
+  CHECK(policy_pressure(1) == 0);
+  CHECK(policy_pressure(2) == 50);
+  CHECK(policy_pressure(4) == 75);
+  CHECK(policy_pressure(0xffffffffu) == 100);
+  CHECK(policy_clamp_priority(0xffffffffu) == MORPHEUS_PRIORITY_MAX);
+  CHECK(policy_clamp_priority(3) == 3);
+}

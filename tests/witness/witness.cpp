@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tests/witness/witness.hpp"
+
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+
+#include "witness.skel.h"
+
+namespace morpheus::test {
+
+Result<std::unique_ptr<Witness>> Witness::start() {
+  auto* skeleton = witness_bpf::open_and_load();
+  if (skeleton == nullptr) return fail_errno("load the witness");
+  std::unique_ptr<Witness> witness(new Witness(skeleton));
+  if (const int err = witness_bpf::attach(skeleton); err != 0)
+    return fail("attach the witness", -err);
+  return witness;
+}
+
+Witness::Witness(witness_bpf* skeleton) : skeleton_(skeleton) {}
+Witness::~Witness() { witness_bpf::destroy(skeleton_); }
+
+void Witness::watch(std::uint32_t count) { skeleton_->bss->nr_threads = count; }
+void Witness::set_probe(std::uint32_t tid) { skeleton_->bss->probe_tid = tid; }
+
+std::span<witness_thread, WITNESS_MAX_THREADS> Witness::threads() {
+  return skeleton_->bss->threads;
+}
+
+std::array<std::uint64_t, WITNESS_PASSED_MAX> Witness::passed() const {
+  std::array<std::uint64_t, WITNESS_PASSED_MAX> counts{};
+  std::copy_n(skeleton_->bss->passed, counts.size(), counts.begin());
+  return counts;
+}
+
+}  // namespace morpheus::test

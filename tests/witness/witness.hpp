@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Loads the witness: an independent tracing program that counts what scheduling did to given threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "proto/result.hpp"
+#include "tests/witness/witness.h"
+
+struct witness_bpf;
+
+namespace morpheus::test {
+
+/// Alive as long as it counts. The shared memory stays usable in forked children, also after they
+/// gave up all privileges.
+class Witness {
+ public:
+  /// Needs root. Fails with the reason where BPF cannot be loaded.
+  [[nodiscard]] static Result<std::unique_ptr<Witness>> start();
+  ~Witness();
+  Witness(const Witness&) = delete;
+  Witness& operator=(const Witness&) = delete;
+
+  /// Watches the first `count` entries of threads(), which the threads fill in themselves.
+  void watch(std::uint32_t count);
+  /// A tid as the kernel's initial PID namespace numbers it; may be set by a forked child.
+  void set_probe(std::uint32_t tid);
+
+  [[nodiscard]] std::span<witness_thread, WITNESS_MAX_THREADS> threads();
+  [[nodiscard]] std::array<std::uint64_t, WITNESS_PASSED_MAX> passed() const;
+
+ private:
+  explicit Witness(witness_bpf* skeleton);
+  witness_bpf* skeleton_;
+};
+
+}  // namespace morpheus::test
