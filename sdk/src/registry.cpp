@@ -55,6 +55,7 @@ int Registry::attach(const SessionSpec& spec) {
   }
   spec_ = spec;
   is_stopping_ = false;
+  attaches_ = 0;
   last_error_.clear();
   (void)connect();  // the thread tries again
   house_keeper_ = start_without_signals([this] { keep_house(); });

@@ -66,7 +66,7 @@ struct morpheus_status {
 	uint32_t link;     /**< enum morpheus_link */
 	uint32_t workers;  /**< threads registered */
 	uint32_t guided;   /**< of these, watched by the daemon; fewer if it refused some */
-	uint32_t attaches; /**< how often a daemon took this process on */
+	uint32_t attaches; /**< how often a daemon took this process on since morpheus_attach() */
 	char last_error[128]; /**< why the last attempt or registration failed; empty if none did */
 };
 
