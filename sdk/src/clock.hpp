@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The one clock that the kernel side and the runtime share.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace morpheus::sdk {
+
+/// CLOCK_MONOTONIC, nanoseconds.
+[[nodiscard]] inline std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace morpheus::sdk

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sdk/src/fixed_window.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cassert>
+
+namespace morpheus::sdk {
+
+Result<void> FixedWindow::reserve(std::size_t size) {
+  assert(data_ == nullptr);
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t rounded = (size + page - 1) / page * page;
+  void* at = ::mmap(nullptr, rounded, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return fail_errno("reserve address space");
+  data_ = at;
+  size_ = rounded;
+  return {};
+}
+
+Result<void> FixedWindow::show(int memfd, std::size_t size) {
+  assert(size <= size_);
+  if (auto checked = check_memfd(memfd, size); !checked) return checked;
+  if (::mmap(data_, size, PROT_READ, MAP_SHARED | MAP_FIXED, memfd, 0) == MAP_FAILED)
+    return fail_errno("map the daemon's memory");
+  return {};
+}
+
+void FixedWindow::hide() {
+  if (data_ == nullptr) return;
+  [[maybe_unused]] void* at =
+      ::mmap(data_, size_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  assert(at == data_);
+}
+
+Result<void> check_memfd(int fd, std::size_t size) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0) return fail_errno("stat the daemon's memory");
+  if (info.st_size < 0 || static_cast<std::size_t>(info.st_size) < size)
+    return fail("the daemon's memory is too short", EPROTO);
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
+    return fail("the daemon's memory is not sealed against shrinking", EPROTO);
+  return {};
+}
+
+}  // namespace morpheus::sdk

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The registry's connection to a daemon: how it comes, goes and comes again.
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
+#include "sdk/src/backoff.hpp"
+#include "sdk/src/clock.hpp"
+#include "sdk/src/daemon_absence.hpp"
+#include "sdk/src/registry.hpp"
+
+namespace morpheus::sdk {
+namespace {
+
+constexpr int kForever = -1;
+
+void wait_for_news(int link_fd, int wake_fd, int timeout_ms) {
+  pollfd watched[] = {{wake_fd, POLLIN, 0}, {link_fd, POLLRDHUP, 0}};
+  (void)::poll(watched, std::size(watched), timeout_ms);
+  eventfd_t ignored = 0;
+  (void)::eventfd_read(wake_fd, &ignored);
+}
+
+}  // namespace
+
+void Registry::keep_house() {
+  pthread_setname_np(pthread_self(), "morpheus-sdk");
+  Backoff backoff(static_cast<std::uint32_t>(monotonic_ns()));
+  while (true) {
+    int link_fd = -1;
+    int wake_fd = -1;
+    {
+      const std::scoped_lock lock(lock_);
+      if (is_stopping_) return;
+      if (session_ && !is_link_alive()) lose_link();
+      if (!session_ && connect()) backoff.reset();
+      drop_unused_lines();
+      if (session_) link_fd = session_->fd();
+      wake_fd = wake_fd_.get();
+    }
+    wait_for_news(link_fd, wake_fd, link_fd >= 0 ? kForever : backoff.next_ms());
+  }
+}
+
+bool Registry::is_link_alive() const {
+  if (!session_->is_open()) return false;
+  pollfd watched{session_->fd(), POLLRDHUP, 0};
+  return ::poll(&watched, 1, 0) == 0;
+}
+
+bool Registry::connect() {
+  auto opened = Session::open(spec_);
+  if (!opened) {
+    last_error_ = opened.error().text();
+    return false;
+  }
+  session_ = std::move(*opened);
+  const std::uint64_t base = Epoch::base_above(highest_seq());
+  for (ThreadWorker* worker : workers_) guide(*worker, base);
+  if (!session_->is_open()) {
+    session_.reset();
+    return false;
+  }
+  ++attaches_;
+  DaemonAbsence::set({});
+  change_epoch(base, &*session_);
+  return session_.has_value();
+}
+
+void Registry::lose_link() {
+  DaemonAbsence::set({monotonic_ns(), std::min(pressure().cpu_pressure_pct, 100U)});
+  const std::uint64_t base = Epoch::base_above(highest_seq());
+  session_.reset();
+  change_epoch(base, nullptr);
+}
+
+/// Registers the worker with the session's daemon and takes it to its state there. A refusal leaves
+/// it unguided.
+void Registry::guide(ThreadWorker& worker, std::uint64_t base) {
+  worker.slot = ThreadWorker::kUnguided;
+  auto slot = session_->add_worker(worker.tid, base);
+  if (!slot) return note(slot.error());
+  for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
+    if (worker.state < state) break;
+    if (auto set = session_->set_state(*slot, state); !set) return note(set.error());
+  }
+  worker.slot = *slot;
+}
+
+/// Begins an epoch with the memory of `session`, or with none. The workers' slots are those of the
+/// new epoch already.
+void Registry::change_epoch(std::uint64_t base, Session* session) {
+  Epoch::begin_change();
+  const std::uint64_t next = Epoch::current() + 1;
+  kernel_window_.hide();
+  global_window_.hide();
+  if (session != nullptr) {
+    runtime_lines_.push_back({next, session->take_runtime_lines()});
+    const std::size_t size = std::size_t{spec_.workers} * MORPHEUS_SCB_LINE_SIZE;
+    auto shown = kernel_window_.show(session->kernel_lines(), size).and_then([&] {
+      return global_window_.show(session->global_block(), sizeof(morpheus_global_pressure));
+    });
+    if (!shown) {  // the next attempt may do better; until then nobody is guided
+      note(shown.error());
+      session_.reset();
+    }
+  }
+  for (ThreadWorker* worker : workers_) {
+    if (!session_) worker->slot = ThreadWorker::kUnguided;
+    worker->offer(binding_of(*worker, next, base));
+  }
+  Epoch::end_change(base);
+}
+
+Binding Registry::binding_of(const ThreadWorker& worker, std::uint64_t epoch,
+                             std::uint64_t base) const {
+  Binding binding{.epoch = epoch, .base = base};
+  if (worker.slot == ThreadWorker::kUnguided) return binding;
+  binding.kernel = kernel_line(worker.slot);
+  binding.runtime =
+      static_cast<morpheus_scb_runtime*>(runtime_lines_.back().memory.data()) + worker.slot;
+  return binding;
+}
+
+const morpheus_scb_kernel* Registry::kernel_line(std::uint32_t slot) const {
+  return static_cast<const morpheus_scb_kernel*>(kernel_window_.data()) + slot;
+}
+
+std::uint64_t Registry::highest_seq() const {
+  std::uint64_t highest = Epoch::base();
+  if (kernel_window_.data() == nullptr) return highest;
+  for (std::uint32_t slot = 0; slot < spec_.workers; ++slot)
+    highest = std::max<std::uint64_t>(
+        highest, __atomic_load_n(&kernel_line(slot)->preempt_seq, __ATOMIC_ACQUIRE));
+  return highest;
+}
+
+void Registry::drop_unused_lines() {
+  std::erase_if(runtime_lines_, [this](const RuntimeLines& lines) {
+    if (session_ && lines.epoch == Epoch::current()) return false;
+    return std::ranges::none_of(workers_, [&](const ThreadWorker* worker) {
+      return worker->epoch_in_use() == lines.epoch;
+    });
+  });
+}
+
+}  // namespace morpheus::sdk

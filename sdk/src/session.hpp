@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One attachment to one daemon: the connection and the memory that came with it. Ends with the
+// daemon; the next one gets a new Session.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "proto/mapping.hpp"
+#include "proto/scb.h"
+#include "proto/unique_fd.hpp"
+#include "proto/varlink_client.hpp"
+
+namespace morpheus::sdk {
+
+/// What a process tells the daemon about itself.
+struct SessionSpec {
+  std::string socket;
+  std::string name;
+  std::uint32_t workers = 0;
+};
+
+/// Not thread-safe. Calls take at most about a second; after a transport failure is_open() is false
+/// and every further call fails at once.
+class Session {
+ public:
+  /// Connects and attaches.
+  [[nodiscard]] static Result<Session> open(const SessionSpec& spec);
+
+  /// Registers thread `tid` of this process; its sequence then starts at `base`, asking for nothing.
+  /// Returns the slot, below SessionSpec::workers.
+  [[nodiscard]] Result<std::uint32_t> add_worker(int tid, std::uint64_t base);
+  [[nodiscard]] Result<void> set_state(std::uint32_t slot, morpheus_worker_state state);
+  [[nodiscard]] Result<void> remove_worker(std::uint32_t slot);
+
+  [[nodiscard]] bool is_open() const { return client_.fd() >= 0; }
+  /// Becomes ready (POLLRDHUP, POLLHUP) when the daemon goes.
+  [[nodiscard]] int fd() const { return client_.fd(); }
+
+  [[nodiscard]] int kernel_lines() const { return kernel_lines_.get(); }
+  [[nodiscard]] int global_block() const { return global_block_.get(); }
+  /// The runtime lines, mapped read-write; hands over the ownership.
+  [[nodiscard]] Mapping take_runtime_lines() { return std::move(runtime_lines_); }
+
+ private:
+  explicit Session(varlink::Client client) : client_(std::move(client)) {}
+  Result<void> attach(const SessionSpec& spec);
+  Result<void> take_memory(varlink::Reply& reply);
+  Result<varlink::Reply> call(const char* method, const varlink::Json& parameters, int fd = -1);
+
+  varlink::Client client_;
+  UniqueFd kernel_lines_;
+  UniqueFd global_block_;
+  Mapping runtime_lines_;
+  std::uint32_t slots_ = 0;
+};
+
+}  // namespace morpheus::sdk

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sdk/src/this_thread.hpp"
+
+#include "sdk/src/registry.hpp"
+
+// Never equal to the counter that it points at, so the first checkpoint settles it.
+__thread morpheus_safepoint morpheus_here = {&morpheus::sdk::Epoch::idle_seq(), 0};
+
+namespace morpheus::sdk {
+namespace {
+
+__thread ThreadWorker* registered = nullptr;
+
+struct Room {
+  ThreadWorker worker;
+  ~Room() {
+    if (registered == nullptr) return;
+    ThisThread::set_worker(nullptr);
+    (void)Registry::instance().remove(worker);
+  }
+};
+
+}  // namespace
+
+ThreadWorker* ThisThread::worker() { return registered; }
+
+void ThisThread::set_worker(ThreadWorker* worker) {
+  registered = worker;
+  morpheus_here = safepoint();
+}
+
+ThreadWorker& ThisThread::room() {
+  static thread_local Room room;
+  return room.worker;
+}
+
+morpheus_safepoint ThisThread::safepoint() {
+  if (registered != nullptr) return registered->safepoint();
+  return {&Epoch::idle_seq(), Epoch::base()};
+}
+
+}  // namespace morpheus::sdk

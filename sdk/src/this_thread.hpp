@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the library keeps in thread-local storage.
+#pragma once
+
+#include "sdk/src/thread_worker.hpp"
+
+namespace morpheus::sdk {
+
+class ThisThread {
+ public:
+  /// The calling thread's registered worker, or none.
+  [[nodiscard]] static ThreadWorker* worker();
+  /// Makes it the thread's worker (or none) and renews morpheus_here.
+  static void set_worker(ThreadWorker* worker);
+  /// Room for the thread's worker: lives until the thread ends, which unregisters it.
+  [[nodiscard]] static ThreadWorker& room();
+  /// A safe point for the calling thread.
+  [[nodiscard]] static morpheus_safepoint safepoint();
+};
+
+}  // namespace morpheus::sdk
