@@ -16,6 +16,9 @@ __u32 probe_tid;
 /* How often the probe ran after so many safe points had passed since its wakeup; the last is "more". */
 __u64 passed[WITNESS_PASSED_MAX];
 
+/* Threads that woke, by CPU: nobody can have been a reason for more hints than these. */
+__u64 wakeups[WITNESS_MAX_CPUS];
+
 static __u64 safe_points_at_wakeup;
 static __u32 probe_waits;
 
@@ -39,6 +42,8 @@ static __always_inline __u64 all_safe_points(void)
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *p)
 {
+	if (p->thread_info.cpu < WITNESS_MAX_CPUS)
+		__sync_fetch_and_add(&wakeups[p->thread_info.cpu], 1);
 	if (probe_tid && p->pid == (int)probe_tid) {
 		safe_points_at_wakeup = all_safe_points();
 		probe_waits = 1;
@@ -74,6 +79,17 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 			count = WITNESS_PASSED_MAX - 1;
 		passed[count]++;
 	}
+	return 0;
+}
+
+/* Called by a sched_ext scheduler to take a CPU; only where the kernel has sched_ext. */
+SEC("kprobe/scx_bpf_kick_cpu")
+int BPF_KPROBE(on_kick, int cpu)
+{
+	struct witness_thread *t = find((__u32)bpf_get_current_pid_tgid());
+
+	if (t && cpu == (int)bpf_get_smp_processor_id())
+		t->kicked++;
 	return 0;
 }
 

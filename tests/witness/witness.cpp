@@ -2,6 +2,7 @@
 #include "tests/witness/witness.hpp"
 
 #include <bpf/libbpf.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -13,6 +14,8 @@ Result<std::unique_ptr<Witness>> Witness::start() {
   auto* skeleton = witness_bpf::open_and_load();
   if (skeleton == nullptr) return fail_errno("load the witness");
   std::unique_ptr<Witness> witness(new Witness(skeleton));
+  if (::access("/sys/kernel/sched_ext", F_OK) != 0)
+    bpf_program__set_autoattach(skeleton->progs.on_kick, false);
   if (const int err = witness_bpf::attach(skeleton); err != 0)
     return fail("attach the witness", -err);
   return witness;
@@ -32,6 +35,10 @@ std::array<std::uint64_t, WITNESS_PASSED_MAX> Witness::passed() const {
   std::array<std::uint64_t, WITNESS_PASSED_MAX> counts{};
   std::copy_n(skeleton_->bss->passed, counts.size(), counts.begin());
   return counts;
+}
+
+std::uint64_t Witness::wakeups(unsigned cpu) const {
+  return skeleton_->bss->wakeups[cpu % WITNESS_MAX_CPUS];
 }
 
 }  // namespace morpheus::test

@@ -8,6 +8,7 @@
 
 #define WITNESS_MAX_THREADS 64
 #define WITNESS_PASSED_MAX 256
+#define WITNESS_MAX_CPUS 64
 
 /* One watched thread. The first line is written by the thread, the second by the witness. */
 struct witness_thread {
@@ -20,7 +21,8 @@ struct witness_thread {
 	unsigned long long preempted;        /* switched away although runnable */
 	unsigned long long critical_losses;  /* of these, inside a critical section */
 	unsigned long long losses_to_higher; /* of those, to a real-time or deadline thread */
-	unsigned long long reserved1[4];
+	unsigned long long kicked;           /* sched_ext kicked its CPU while it ran there */
+	unsigned long long reserved1[3];
 } __attribute__((aligned(64)));
 
 #endif

@@ -31,6 +31,8 @@ class Witness {
 
   [[nodiscard]] std::span<witness_thread, WITNESS_MAX_THREADS> threads();
   [[nodiscard]] std::array<std::uint64_t, WITNESS_PASSED_MAX> passed() const;
+  /// Threads that woke on `cpu` since start.
+  [[nodiscard]] std::uint64_t wakeups(unsigned cpu) const;
 
  private:
   explicit Witness(witness_bpf* skeleton);

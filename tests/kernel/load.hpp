@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A child process with threads of given manners on one CPU, run as an ordinary user: the workers and
+// the rivals of the kernel tests.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/witness/witness.hpp"
+
+namespace morpheus::test {
+
+enum class Manner : std::uint8_t {
+  cooperative,  ///< a worker with a safe point every 50 us
+  deaf,         ///< a worker that never looks
+  critical,     ///< a deaf worker that stays inside a critical section
+  rival,        ///< no worker: burns CPU
+  sleeper,      ///< no worker: wakes a thousand times a second
+};
+
+struct ThreadSpec {
+  Manner manner = Manner::cooperative;
+  bool escapable = false;                     ///< with policy THREAD_KICK
+  int state = MORPHEUS_WORKER_RUNNING;        ///< REGISTERED, RUNNING or QUIESCING
+  int nice = 0;
+};
+
+/// What an outsider sees of a thread.
+struct Seen {
+  std::uint64_t cpu_ns = 0;              ///< /proc/.../schedstat
+  std::uint64_t involuntary_switches = 0;  ///< /proc/.../status
+  int policy = -1;                       ///< sched_getscheduler(2)
+};
+
+class Load {
+ public:
+  /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`.
+  /// Aborts the test on failure.
+  Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> threads, Witness* witness);
+  ~Load();
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] pid_t tid(std::size_t thread) const;
+  [[nodiscard]] Seen seen(std::size_t thread) const;
+  /// CPU time of each thread over the next `seconds`, as a share of their sum.
+  [[nodiscard]] std::vector<double> shares(double seconds) const;
+  /// As the thread itself reads them from its kernel line.
+  [[nodiscard]] std::uint64_t hints(std::size_t thread) const;
+  [[nodiscard]] std::uint64_t last_escalation_ns(std::size_t thread) const;
+  [[nodiscard]] std::uint64_t safe_points(std::size_t thread) const;
+
+ private:
+  struct Shared;
+  [[noreturn]] void child(const std::string& socket, unsigned cpu);
+  void run(std::size_t index, unsigned cpu);
+
+  std::vector<ThreadSpec> specs_;
+  Shared* shared_;
+  Witness* witness_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace morpheus::test
