@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154  # root and build come from dev
+#
+# The part of ./dev that runs the tests and counts them one by one; dev sources it.
+
+child=''
+
+# A test program that hangs is ended together with everything it started.
+end_child() { [[ -z $child ]] || kill -- "-$child" 2>/dev/null || true; }
+
+# Both reporters write to standard error: it is not buffered, so results that precede a crash are not lost.
+readonly reporters=(-r automake::out=%stderr -r console::out=%stderr)
+
+# Takes the results from a Catch2 program's log, and adds "PASS|FAIL|SKIP label: test" lines to the list of all.
+account() {
+  local label=$1 status=$2 log=$3 seconds=$((SECONDS - $4)) mine=$3.counted failed skipped
+  sed -nE "s,^.*:test-result: (PASS|FAIL|SKIP) (.*)\$,\1 $label: \2,p
+    s,^.*:test-result: XFAIL (.*)\$,PASS $label: \1,p; s,^.*:test-result: (XPASS|ERROR) (.*)\$,FAIL $label: \2,p" \
+    "$log" >"$mine"
+  failed=$(grep -c '^FAIL' "$mine") || true
+  skipped=$(grep -c '^SKIP' "$mine") || true
+  # An end that the results do not explain is one failed test. Catch2 ends with 4 when all tests were skipped,
+  # and has reported the test that was running when a signal other than SIGKILL ended the program.
+  case $status:$failed:$skipped in
+    0:* | 4:0:[1-9]*) ;;
+    124:* | 125:* | 137:* | *:0:*)
+      failed=$((failed + 1))
+      printf 'FAIL %s: ended with status %d after %d s\n' "$label" "$status" "$seconds" >>"$mine"
+      ;;
+  esac
+  printf '%s: %d tests in %d s, %d failed, %d skipped\n' "$label" "$(wc -l <"$mine")" "$seconds" "$failed" "$skipped"
+  ((failed == 0)) || tail -n 200 "$log"
+  cat "$mine" >>"$results"
+}
+
+run_native() {
+  local label=$1 log=$build/logs/${1//[ \/]/-}.log status=0 started=$SECONDS
+  shift
+  # job control gives the program a process group of its own, which end_child can end
+  set -m
+  timeout --kill-after=10 600 "$@" "${reporters[@]}" </dev/null >"$log.out" 2>"$log" &
+  child=$!
+  set +m
+  wait "$child" 2>/dev/null || status=$?
+  child=''
+  account "$label" "$status" "$log" "$started"
+}
+
+run_kernel() {
+  local kernel=$1 image label log status=0 started=$SECONDS
+  if ! image=$("$root/tests/vm/kernel" path "$kernel"); then
+    # a build server has to have the kernels; elsewhere the network may just be away
+    if [[ -n ${CI:-} ]]; then echo FAIL; else echo SKIP; fi | sed "s/$/ kernel $kernel: cannot be fetched/" >>"$results"
+    return
+  fi
+  label="kernel ${image##*/}"
+  log=$build/logs/${label// /-}.log
+  echo "$label: booting (log: $log)"
+  "$root/tests/vm/run" --kernel "${image##*/}" --timeout 1200 -- /build/tests/kernel/kernel_tests "${reporters[@]}" \
+    2>&1 >"$log.out" | tee "$log" | sed -un 's/^.*:test-result:/ /p' || status=$?
+  cp "$build/vm/boot.log" "$log.boot" 2>/dev/null || true
+  account "$label" "$status" "$log" "$started"
+}
+
+# The tests registered with meson that are no Catch2 programs (those are run for their single results).
+run_registered() {
+  local part=$1 names started=$SECONDS log=$build/meson-logs/registered.json
+  names=$(meson introspect "$build" --tests | python3 -c '
+import json, os, sys
+for test in json.load(sys.stdin):
+    kind = next((k for k in ("integration", "kernel") if any(k in s for s in test["suite"])), "unit")
+    if kind == sys.argv[1] and not os.path.basename(test["cmd"][0]).endswith("_tests"):
+        print(test["name"])' "$part")
+  [[ -n $names ]] || return 0
+  xargs -d '\n' meson test -C "$build" --no-rebuild --logbase registered --print-errorlogs <<<"$names" >&2 || true
+  python3 -c '
+import json, sys
+for line in open(sys.argv[1]):
+    test = json.loads(line)
+    word = {"OK": "PASS", "EXPECTEDFAIL": "PASS", "SKIP": "SKIP"}.get(test["result"], "FAIL")
+    print(word, sys.argv[2] + " " + test["name"])' "$log" "$part" >>"$results"
+  printf '%s: %d other tests in %d s\n' "$part" "$(wc -l <<<"$names")" $((SECONDS - started))
+}
+
+run_part() {
+  local part=$1 kernel program found=''
+  shift
+  for program in "$build/tests/$part"/*_tests; do
+    [[ -x $program ]] || continue
+    found=yes
+    case $part in
+      kernel) run_native "kernel native" "$program" '[observer]' ;;
+      *) run_native "$part $(basename "$program")" "$program" ;;
+    esac
+  done
+  [[ -n $found ]] || echo "FAIL $part: no test program in $build/tests/$part" >>"$results"
+  run_registered "$part"
+  [[ $part == kernel && -n $found ]] || return 0
+  for kernel in "$@"; do
+    run_kernel "$kernel"
+  done
+}
+
+run_tests() {
+  local parts=() kernels='newest second' part failed
+  help_if_asked "$@" <<EOF
+usage: ./dev test [unit|integration|kernel]... [--kernels "K K"]
+
+Builds and runs these tests (default: all three) and closes with the line "N passed, N failed, N skipped"; exit status
+1 if any failed. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
+"$kernels", or those of --kernels (see ./dev vm --help). Logs: BUILD/logs.
+EOF
+  while (($#)); do
+    case $1 in
+      unit | integration | kernel) parts+=("$1") && shift ;;
+      --all) parts=(unit integration kernel) && shift ;;
+      --kernels)
+        need_value "$@"
+        kernels=$2
+        shift 2
+        ;;
+      *) bad_usage "unexpected argument $1" ;;
+    esac
+  done
+  [[ $kernels != all ]] || kernels='newest 7.0 6.19 second 6.17 6.16'
+  ((${#parts[@]})) || parts=(unit integration kernel)
+  compile >&2
+  results=$build/logs/results
+  : >"$results"
+  trap end_child EXIT
+  trap 'exit 130' INT TERM
+  for part in "${parts[@]}"; do
+    # shellcheck disable=SC2086  # a list of kernels
+    run_part "$part" $kernels
+  done
+  grep -E '^(FAIL|SKIP)' "$results" | sort || true
+  failed=$(grep -c '^FAIL' "$results") || true
+  printf '%d passed, %d failed, %d skipped\n' "$(grep -c '^PASS' "$results")" "$failed" "$(grep -c '^SKIP' "$results")"
+  ((failed == 0))
+}
