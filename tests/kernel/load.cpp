@@ -78,11 +78,9 @@ Load::Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> thre
 }
 
 Load::~Load() {
-  if (witness_ != nullptr) witness_->watch(0);
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
-  if (witness_ != nullptr)
-    for (auto& thread : witness_->threads()) thread = {};
+  if (witness_ != nullptr) witness_->clear();
   ::munmap(shared_, sizeof(Shared));
 }
 
@@ -121,7 +119,7 @@ void Load::run(std::size_t index, unsigned cpu) {
     if (spec.state == MORPHEUS_WORKER_QUIESCING)
       must(morpheus_worker_set_state(MORPHEUS_WORKER_QUIESCING), "quiescing");
   }
-  auto* witnessed = witness_ == nullptr ? nullptr : &witness_->threads()[index];
+  auto* witnessed = witness_ == nullptr ? nullptr : &witness_->marks()[index];
   mine.tid = ::gettid();
   if (witnessed != nullptr) witnessed->tid = static_cast<unsigned>(::gettid());
   if (spec.manner == Manner::critical) {

@@ -10,7 +10,8 @@
 
 #define MAX_RT_PRIO 100
 
-struct witness_thread threads[WITNESS_MAX_THREADS];
+struct witness_mark marks[WITNESS_MAX_THREADS];
+struct witness_count counts[WITNESS_MAX_THREADS];
 __u32 nr_threads;
 __u32 probe_tid;
 /* How often the probe ran after so many safe points had passed since its wakeup; the last is "more". */
@@ -22,21 +23,33 @@ __u64 wakeups[WITNESS_MAX_CPUS];
 static __u64 safe_points_at_wakeup;
 static __u32 probe_waits;
 
-static __always_inline struct witness_thread *find(__u32 tid)
+static __always_inline int find(__u32 tid)
 {
-	for (__u32 i = 0; i < WITNESS_MAX_THREADS && i < nr_threads; i++)
-		if (threads[i].tid == tid)
-			return &threads[i];
-	return 0;
+	for (int i = 0; i < WITNESS_MAX_THREADS && i < (int)nr_threads; i++)
+		if (marks[i].tid == tid)
+			return i;
+	return -1;
 }
 
 static __always_inline __u64 all_safe_points(void)
 {
 	__u64 sum = 0;
 
-	for (__u32 i = 0; i < WITNESS_MAX_THREADS && i < nr_threads; i++)
-		sum += *(volatile unsigned long long *)&threads[i].safe_points;
+	for (int i = 0; i < WITNESS_MAX_THREADS && i < (int)nr_threads; i++)
+		sum += *(volatile unsigned long long *)&marks[i].safe_points;
 	return sum;
+}
+
+static __always_inline void lost_cpu(int i, struct task_struct *next)
+{
+	struct witness_count *count = &counts[i & (WITNESS_MAX_THREADS - 1)];
+
+	count->preempted++;
+	if (!*(volatile unsigned int *)&marks[i & (WITNESS_MAX_THREADS - 1)].critical)
+		return;
+	count->critical_losses++;
+	if (next->prio < MAX_RT_PRIO)
+		count->losses_to_higher++;
 }
 
 SEC("tp_btf/sched_wakeup")
@@ -55,23 +68,17 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	struct witness_thread *t;
 	__u64 count;
+	int i;
 
 	if (!nr_threads)
 		return 0;
-	t = find(prev->pid);
-	if (t && (preempt || !prev_state)) {
-		t->preempted++;
-		if (*(volatile unsigned int *)&t->critical) {
-			t->critical_losses++;
-			if (next->prio < MAX_RT_PRIO)
-				t->losses_to_higher++;
-		}
-	}
-	t = find(next->pid);
-	if (t)
-		t->switched_in++;
+	i = find(prev->pid);
+	if (i >= 0 && (preempt || !prev_state))
+		lost_cpu(i, next);
+	i = find(next->pid);
+	if (i >= 0)
+		counts[i & (WITNESS_MAX_THREADS - 1)].switched_in++;
 	if (probe_waits && next->pid == (int)probe_tid) {
 		probe_waits = 0;
 		count = all_safe_points() - safe_points_at_wakeup;
@@ -86,10 +93,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 SEC("kprobe/scx_bpf_kick_cpu")
 int BPF_KPROBE(on_kick, int cpu)
 {
-	struct witness_thread *t = find((__u32)bpf_get_current_pid_tgid());
+	int i = find((__u32)bpf_get_current_pid_tgid());
 
-	if (t && cpu == (int)bpf_get_smp_processor_id())
-		t->kicked++;
+	if (i >= 0 && cpu == (int)bpf_get_smp_processor_id())
+		counts[i & (WITNESS_MAX_THREADS - 1)].kicked++;
 	return 0;
 }
 

@@ -27,8 +27,18 @@ Witness::~Witness() { witness_bpf::destroy(skeleton_); }
 void Witness::watch(std::uint32_t count) { skeleton_->bss->nr_threads = count; }
 void Witness::set_probe(std::uint32_t tid) { skeleton_->bss->probe_tid = tid; }
 
-std::span<witness_thread, WITNESS_MAX_THREADS> Witness::threads() {
-  return skeleton_->bss->threads;
+std::span<witness_mark, WITNESS_MAX_THREADS> Witness::marks() { return skeleton_->bss->marks; }
+
+witness_count Witness::count(std::size_t thread) const {
+  return skeleton_->bss->counts[thread % WITNESS_MAX_THREADS];
+}
+
+void Witness::clear() {
+  watch(0);
+  set_probe(0);
+  std::ranges::fill(skeleton_->bss->marks, witness_mark{});
+  std::ranges::fill(skeleton_->bss->counts, witness_count{});
+  std::ranges::fill(skeleton_->bss->passed, 0);
 }
 
 std::array<std::uint64_t, WITNESS_PASSED_MAX> Witness::passed() const {

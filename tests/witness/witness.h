@@ -10,19 +10,22 @@
 #define WITNESS_PASSED_MAX 256
 #define WITNESS_MAX_CPUS 64
 
-/* One watched thread. The first line is written by the thread, the second by the witness. */
-struct witness_thread {
+/* What a watched thread tells about itself; written by the thread alone. */
+struct witness_mark {
 	unsigned int tid;      /* set last; 0: unused */
 	unsigned int critical; /* not 0: inside a critical section */
 	unsigned long long safe_points;
-	unsigned long long reserved0[6];
+	unsigned long long reserved[6];
+} __attribute__((aligned(64)));
 
+/* What the witness saw of it. */
+struct witness_count {
 	unsigned long long switched_in;
 	unsigned long long preempted;        /* switched away although runnable */
 	unsigned long long critical_losses;  /* of these, inside a critical section */
 	unsigned long long losses_to_higher; /* of those, to a real-time or deadline thread */
 	unsigned long long kicked;           /* sched_ext kicked its CPU while it ran there */
-	unsigned long long reserved1[3];
+	unsigned long long reserved[3];
 } __attribute__((aligned(64)));
 
 #endif

@@ -24,12 +24,15 @@ class Witness {
   Witness(const Witness&) = delete;
   Witness& operator=(const Witness&) = delete;
 
-  /// Watches the first `count` entries of threads(), which the threads fill in themselves.
+  /// Watches the first `count` entries of marks(), which the threads fill in themselves.
   void watch(std::uint32_t count);
   /// A tid as the kernel's initial PID namespace numbers it; may be set by a forked child.
   void set_probe(std::uint32_t tid);
 
-  [[nodiscard]] std::span<witness_thread, WITNESS_MAX_THREADS> threads();
+  [[nodiscard]] std::span<witness_mark, WITNESS_MAX_THREADS> marks();
+  [[nodiscard]] witness_count count(std::size_t thread) const;
+  /// Forgets all threads and their counts.
+  void clear();
   [[nodiscard]] std::array<std::uint64_t, WITNESS_PASSED_MAX> passed() const;
   /// Threads that woke on `cpu` since start.
   [[nodiscard]] std::uint64_t wakeups(unsigned cpu) const;

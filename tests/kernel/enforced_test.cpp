@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Enforced mode on a real sched_ext kernel: who loses the CPU, who never does, and what happens when
+// the daemon goes. Effects are taken from /proc and from the witness.
+#include <sched.h>
+#include <sys/wait.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+
+#include "tests/kernel/load.hpp"
+#include "tests/kernel/machine.hpp"
+
+using namespace morpheus::test;
+
+namespace {
+
+Witness& witness() {
+  static auto started = Witness::start();
+  REQUIRE(started);
+  return **started;
+}
+
+constexpr ThreadSpec kWorker{.manner = Manner::cooperative};
+constexpr ThreadSpec kDeaf{.manner = Manner::deaf, .escapable = true};
+constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
+constexpr ThreadSpec kRival{.manner = Manner::rival};
+
+/// A daemon that enforces. Slices are long against the tick, so that counts mean the same on a slow,
+/// emulated machine.
+struct Enforcing {
+  Enforcing() : daemon("bpf") {
+    set_tunables_ms(daemon, 20, 20, 200);
+    set_mode(daemon, "enforced");
+    REQUIRE(sched_ext_state() == "enabled");
+  }
+  DaemonProcess daemon;
+};
+
+}  // namespace
+
+TEST_CASE("enforced: a deaf worker that consented is kicked, and its rival gets the CPU") {
+  need_sched_ext();
+  Enforcing host;
+  Load load(host.daemon.socket(), crowded_cpu(), {kDeaf, kRival}, &witness());
+  const auto shares = load.shares(4);
+  CHECK(witness().count(0).kicked > 0);
+  CHECK(load.last_escalation_ns(0) > 0);
+  CHECK(worker(host.daemon, load.tid(0))["escalations"] > 0);
+  CHECK(shares[1] > 0.2);
+}
+
+TEST_CASE("enforced: a worker that did not consent is never kicked, but shares by slices") {
+  need_sched_ext();
+  Enforcing host;
+  Load load(host.daemon.socket(), crowded_cpu(), {{.manner = Manner::deaf}, kRival}, &witness());
+  const auto shares = load.shares(4);
+  CHECK(witness().count(0).kicked == 0);
+  CHECK(load.last_escalation_ns(0) == 0);
+  const auto record = worker(host.daemon, load.tid(0));
+  CHECK(record["escalations"] == 0);
+  CHECK(record["hints"] > 0);
+  CHECK(shares[1] > 0.2);
+}
+
+TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
+  need_sched_ext();
+  Enforcing host;
+  Load load(host.daemon.socket(), crowded_cpu(),
+            {{.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_REGISTERED},
+             {.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_QUIESCING},
+             kRival},
+            &witness());
+  const auto hints = load.hints(1);
+  const auto shares = load.shares(4);
+  for (const std::size_t i : {0, 1}) {
+    CHECK(witness().count(i).kicked == 0);
+    CHECK(load.last_escalation_ns(i) == 0);
+  }
+  CHECK(load.hints(0) == 0);
+  CHECK(load.hints(1) == hints);
+  CHECK(shares[2] > 0.2);
+}
+
+TEST_CASE("enforced: a critical section is not interrupted before the hold cap") {
+  need_sched_ext();
+  Enforcing host;
+  set_tunables_ms(host.daemon, 5, 10, 4000);
+  Load load(host.daemon.socket(), crowded_cpu(),
+            {{.manner = Manner::critical, .escapable = true}, kRival, kSleeper}, &witness());
+  // From the moment the worker gets the CPU it keeps it: compare two looks well inside the cap.
+  REQUIRE(eventually([&] { return witness().count(0).switched_in > 0; }));
+  const auto losses = witness().count(0).critical_losses;
+  const auto shares = load.shares(1.5);
+  const auto after = witness().count(0);
+  INFO("shares " << shares[0] << " " << shares[1] << ", switched in " << after.switched_in);
+  CHECK(after.kicked == 0);
+  CHECK(load.last_escalation_ns(0) == 0);
+  CHECK(after.critical_losses - losses <= after.losses_to_higher + 1);
+  CHECK(worker(host.daemon, load.tid(0))["deferrals"] > 0);
+  CHECK(worker(host.daemon, load.tid(0))["blocked"]["CRITICAL"] > 0);
+}
+
+TEST_CASE("enforced: the hold cap ends a critical section that does not end") {
+  need_sched_ext();
+  Enforcing host;
+  set_tunables_ms(host.daemon, 5, 10, 50);
+  Load load(host.daemon.socket(), crowded_cpu(),
+            {{.manner = Manner::critical, .escapable = true}, kRival}, &witness());
+  const auto shares = load.shares(4);
+  CHECK(witness().count(0).critical_losses > 0);
+  CHECK(witness().count(0).kicked == 0);
+  CHECK(worker(host.daemon, load.tid(0))["overruns"] > 0);
+  CHECK(shares[1] > 0.02);
+  CHECK(sched_ext_state() == "enabled");
+}
+
+TEST_CASE("enforced: equal threads get equal shares, nice ones less") {
+  need_sched_ext();
+  Enforcing host;
+  set_tunables_ms(host.daemon, 5, 10, 100);
+  Load load(host.daemon.socket(), crowded_cpu(),
+            {kWorker, kWorker, kRival, {.manner = Manner::rival, .nice = 5}}, &witness());
+  const auto shares = load.shares(6);
+  INFO(shares[0] << " " << shares[1] << " " << shares[2] << " " << shares[3]);
+  CHECK(std::abs(shares[0] - shares[1]) < 0.08);
+  CHECK(std::abs(shares[0] - shares[2]) < 0.08);
+  CHECK(shares[3] < 0.7 * shares[2]);
+}
+
+TEST_CASE("enforced: the mode changes while workers run, and no hint state is lost") {
+  need_sched_ext();
+  DaemonProcess daemon("bpf");
+  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  for (int round = 0; round < 3; ++round) {
+    set_mode(daemon, "enforced");
+    CHECK(sched_ext_state() == "enabled");
+    CHECK(sched_ext_ops() == "morpheus");
+    CHECK(control(daemon, "GetStatus")["scheduler"]["attached"] == true);
+    auto hints = load.hints(0);
+    CHECK(eventually([&] { return load.hints(0) > hints + 5; }));
+    set_mode(daemon, "observer");
+    CHECK(sched_ext_state() == "disabled");
+    hints = load.hints(1);
+    CHECK(eventually([&] { return load.hints(1) > hints + 5; }));
+  }
+  const auto scheduler = control(daemon, "GetStatus")["scheduler"];
+  CHECK(scheduler["attached"] == false);
+  CHECK(!scheduler.contains("last_exit"));
+}
+
+TEST_CASE("enforced: killed with -9, the kernel's own scheduler takes over and clients go on") {
+  need_sched_ext();
+  DaemonProcess daemon("bpf");
+  set_mode(daemon, "enforced");
+  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  REQUIRE(eventually([&] { return load.hints(0) > 10; }));
+  daemon.stop(SIGKILL);
+  REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
+  const auto passed = load.safe_points(0);
+  REQUIRE(eventually([&] { return load.safe_points(0) > passed + 100; }));
+  for (const std::size_t i : {0, 1, 2}) CHECK(load.seen(i).policy == SCHED_OTHER);
+  daemon.start();
+  set_mode(daemon, "enforced");
+  REQUIRE(eventually([&] { return !worker(daemon, load.tid(0)).is_null(); }));
+  const auto hints = load.hints(0);
+  CHECK(eventually([&] { return load.hints(0) > hints + 10; }));
+}
+
+TEST_CASE("enforced: the operator's switch works for root and is refused by name to others") {
+  need_sched_ext();
+  DaemonProcess daemon("bpf");
+  Load load(daemon.socket(), crowded_cpu(), {kWorker, kSleeper}, &witness());
+  const auto refused = daemon.ctl_as(65534, {"mode", "enforced"});
+  CHECK(refused.status == 77);
+  CHECK(refused.err.find("not permitted") != std::string::npos);
+  CHECK(sched_ext_state() == "disabled");
+  const auto done = daemon.ctl({"mode", "enforced"});
+  INFO(done.err);
+  CHECK(done.status == 0);
+  CHECK(sched_ext_ops() == "morpheus");
+  CHECK(daemon.ctl({"status"}).status == 0);
+  CHECK(daemon.ctl({"mode", "observer"}).status == 0);
+  CHECK(sched_ext_state() == "disabled");
+}
+
+TEST_CASE("enforced: an orderly stop gives the machine back") {
+  need_sched_ext();
+  DaemonProcess daemon("bpf");
+  set_mode(daemon, "enforced");
+  CHECK(daemon.stop(SIGTERM) == 0);
+  CHECK(sched_ext_state() == "disabled");
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tests/kernel/machine.hpp"
+
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <fstream>
+
+namespace morpheus::test {
+namespace {
+
+std::string read_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+}  // namespace
+
+void need_bpf() {
+  if (::geteuid() != 0) SKIP("needs root to load BPF programs");
+  static const auto probe = Witness::start();
+  if (!probe) SKIP("BPF programs cannot be loaded here: " << probe.error().text());
+}
+
+void need_sched_ext() {
+  need_bpf();
+  if (::access("/sys/kernel/sched_ext/state", R_OK) != 0) SKIP("this kernel has no sched_ext");
+}
+
+unsigned crowded_cpu() { return static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)) - 1; }
+
+std::string sched_ext_state() { return read_line("/sys/kernel/sched_ext/state"); }
+std::string sched_ext_ops() { return read_line("/sys/kernel/sched_ext/root/ops"); }
+
+Json control(const DaemonProcess& daemon, const std::string& method, const Json& in) {
+  auto client = daemon.connect();
+  auto reply = client.call("io.morpheus.Control." + method, in);
+  if (!reply) FAIL(method << ": " << reply.error().text());
+  return reply->parameters;
+}
+
+void set_mode(const DaemonProcess& daemon, const std::string& mode) {
+  control(daemon, "SetMode", {{"mode", mode}});
+}
+
+void set_tunables_ms(const DaemonProcess& daemon, double slice, double grace, double hold_cap) {
+  const auto ns = [](double ms) { return static_cast<std::int64_t>(ms * 1e6); };
+  control(daemon, "SetTunables",
+          {{"slice_ns", ns(slice)}, {"grace_ns", ns(grace)}, {"hold_cap_ns", ns(hold_cap)}});
+}
+
+Json worker(const DaemonProcess& daemon, pid_t tid) {
+  for (const auto& worker : control(daemon, "ListWorkers")["workers"])
+    if (worker["tid"] == tid) return worker;
+  return nullptr;
+}
+
+}  // namespace morpheus::test

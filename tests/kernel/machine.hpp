@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the kernel tests need of the machine, and how they ask the daemon and the kernel.
+#pragma once
+
+#include <string>
+
+#include "tests/programs/daemon_process.hpp"
+#include "tests/witness/witness.hpp"
+
+namespace morpheus::test {
+
+/// Skips the test, by name and with the reason, where BPF cannot be loaded.
+void need_bpf();
+/// The same where the kernel has no sched_ext.
+void need_sched_ext();
+
+/// The CPU that the tests crowd: the last one online.
+[[nodiscard]] unsigned crowded_cpu();
+
+/// /sys/kernel/sched_ext/state and root/ops: what the kernel says runs.
+[[nodiscard]] std::string sched_ext_state();
+[[nodiscard]] std::string sched_ext_ops();
+
+/// Control calls that must succeed.
+Json control(const DaemonProcess& daemon, const std::string& method, const Json& in = Json::object());
+void set_mode(const DaemonProcess& daemon, const std::string& mode);
+void set_tunables_ms(const DaemonProcess& daemon, double slice, double grace, double hold_cap);
+/// The daemon's record of the worker with this tid; null if there is none.
+Json worker(const DaemonProcess& daemon, pid_t tid);
+
+}  // namespace morpheus::test

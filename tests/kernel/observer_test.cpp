@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Observer mode on a real kernel: it asks, and changes nothing else. Runs on any kernel with BTF.
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+
+#include "tests/kernel/load.hpp"
+#include "tests/kernel/machine.hpp"
+
+using namespace morpheus::test;
+
+namespace {
+
+Witness& witness() {
+  static auto started = Witness::start();
+  REQUIRE(started);
+  return **started;
+}
+
+constexpr ThreadSpec kWorker{.manner = Manner::cooperative};
+constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
+constexpr ThreadSpec kRival{.manner = Manner::rival};
+
+}  // namespace
+
+TEST_CASE("observer: hints reach an unprivileged worker, which acknowledges them", "[observer]") {
+  need_bpf();
+  DaemonProcess daemon("bpf");
+  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  const auto before = load.hints(0);
+  REQUIRE(eventually([&] { return load.hints(0) > before + 10; }));
+  REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acks"] > 0; }));
+  const auto status = control(daemon, "GetStatus");
+  CHECK(status["mode"] == "observer");
+  CHECK(status["backend"] == "bpf");
+  CHECK(status["ack_latency"]["count"] > 0);
+  CHECK(worker(daemon, load.tid(0))["hints_by_reason"]["PRESSURE"] > 0);
+}
+
+TEST_CASE("observer: a worker that is alone is asked no oftener than somebody woke", "[observer]") {
+  need_bpf();
+  DaemonProcess daemon("bpf");
+  Load load(daemon.socket(), crowded_cpu(), {kWorker}, &witness());
+  const auto woken = witness().wakeups(crowded_cpu());
+  const auto hints = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>();
+  (void)load.shares(1.5);
+  const auto asked = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>() - hints;
+  CHECK(asked <= witness().wakeups(crowded_cpu()) - woken);
+}
+
+TEST_CASE("observer: no hints outside RUNNING", "[observer]") {
+  need_bpf();
+  DaemonProcess daemon("bpf");
+  Load load(daemon.socket(), crowded_cpu(),
+            {kWorker,
+             {.manner = Manner::cooperative, .state = MORPHEUS_WORKER_REGISTERED},
+             {.manner = Manner::cooperative, .state = MORPHEUS_WORKER_QUIESCING},
+             kSleeper},
+            &witness());
+  const auto at_start = load.hints(2);
+  REQUIRE(eventually([&] { return load.hints(0) > 20; }));
+  CHECK(load.hints(1) == 0);
+  CHECK(load.hints(2) == at_start);
+}
+
+TEST_CASE("observer: no thread's class and no thread's share changes", "[observer]") {
+  need_bpf();
+  // two deaf workers and two rivals: with or without a daemon each gets a quarter
+  const std::vector<ThreadSpec> mix{
+      {.manner = Manner::deaf, .escapable = true}, {.manner = Manner::deaf}, kRival, kRival};
+  DaemonProcess daemon("bpf");
+  const auto state = sched_ext_state();
+  Load load(daemon.socket(), crowded_cpu(), mix, &witness());
+  const auto shares = load.shares(3);
+  for (std::size_t i = 0; i < mix.size(); ++i) {
+    INFO("thread " << i << " had " << shares[i]);
+    CHECK(std::abs(shares[i] - 0.25) < 0.06);
+    CHECK(load.seen(i).policy == SCHED_OTHER);
+    CHECK(witness().count(i).kicked == 0);
+  }
+  CHECK(load.hints(0) > 0);
+  CHECK(load.last_escalation_ns(0) == 0);
+  CHECK(sched_ext_state() == state);
+}
+
+TEST_CASE("observer: the kernel line cannot be written, resized or punched", "[observer]") {
+  need_bpf();
+  DaemonProcess daemon("bpf");
+  Attached attached(daemon);
+  const int fd = attached.fds.at(attached.reply["kernel_lines"]).get();
+  const auto size = attached.kernel_lines.size();
+  const int slot = attached.register_thread(gettid());
+  attached.run(slot);
+  CHECK(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+  CHECK(::mprotect(attached.kernel_lines.data(), size, PROT_READ | PROT_WRITE) == -1);
+  CHECK(::ftruncate(fd, 0) == -1);
+  CHECK(::ftruncate(fd, static_cast<off_t>(2 * size)) == -1);
+  CHECK(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) ==
+        -1);
+  CHECK(attached.kernel(slot).worker_state == MORPHEUS_WORKER_RUNNING);
+}
+
+TEST_CASE("observer: killed with -9, a new daemon gets the workers back by itself", "[observer]") {
+  need_bpf();
+  DaemonProcess daemon("bpf");
+  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  REQUIRE(eventually([&] { return load.hints(0) > 10; }));
+  const auto pid = load.pid();
+  daemon.stop(SIGKILL);
+  const auto passed = load.safe_points(0);
+  REQUIRE(eventually([&] { return load.safe_points(0) > passed + 100; }));
+  daemon.start();
+  REQUIRE(eventually([&] { return !worker(daemon, load.tid(0)).is_null(); }));
+  const auto hints = load.hints(0);
+  REQUIRE(eventually([&] { return load.hints(0) > hints + 10; }));
+  REQUIRE(eventually([&] { return worker(daemon, load.tid(1))["acks"] > 0; }));
+  CHECK(load.pid() == pid);
+}
+
+TEST_CASE("observer: where Enforced cannot be had, it is refused with the reason", "[observer]") {
+  need_bpf();
+  DaemonProcess daemon("bpf");
+  auto scheduler = control(daemon, "GetStatus")["scheduler"];
+  if (scheduler["enforced_available"]) SKIP("this kernel can do Enforced mode");
+  auto client = daemon.connect();
+  const auto reply = client.call("io.morpheus.Control.SetMode", {{"mode", "enforced"}});
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error().is("io.morpheus.Control.EnforcedUnavailable"));
+  CHECK(scheduler["why_not"].get<std::string>().find("sched_ext") != std::string::npos);
+}
