@@ -42,6 +42,7 @@ Result<void> Core::set_tunables(const morpheus_tunables& tunables) {
 }
 
 void Core::tick() {
+  drain_events();
   pressure_ = read_pressure();
   clients_.remove_dead_workers();
   update_global();

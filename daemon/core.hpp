@@ -33,7 +33,7 @@ class Core {
 
   /// Once a second: pressure, heartbeat, dead workers, an ejected scheduler.
   void tick();
-  /// When kernel.event_fd() is readable.
+  /// At each tick, when kernel.event_fd() is readable (the ring fills up), and before counts are shown.
   void drain_events();
   /// Tells clients that the daemon ends on purpose.
   void announce_stop();

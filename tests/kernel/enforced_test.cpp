@@ -170,7 +170,7 @@ TEST_CASE("enforced: the operator's switch works for root and is refused by name
   need_sched_ext();
   DaemonProcess daemon("bpf");
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kSleeper}, &witness());
-  const auto refused = daemon.ctl_as(65534, {"mode", "enforced"});
+  const auto refused = daemon.ctl({"mode", "enforced"}, 65534);
   CHECK(refused.status == 77);
   CHECK(refused.err.find("not permitted") != std::string::npos);
   CHECK(sched_ext_state() == "disabled");
