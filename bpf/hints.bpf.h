@@ -79,8 +79,9 @@ static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
 	emit(MORPHEUS_EVENT_LOST, line->hint_reason, slot, now, now - w->hinted_at_ns);
 }
 
-/* All that may have changed for a worker that has a CPU. `contended`: somebody at all is queued there. */
-static __always_inline void look_at(u32 slot, struct worker_lines *lines, u32 waiters,
+/* All that may have changed for a worker that has a CPU. `contended`: somebody at all is queued there.
+ * Returns the reason of the hint that was given, if one was. */
+static __always_inline u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters,
 				    bool contended, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
@@ -89,12 +90,13 @@ static __always_inline void look_at(u32 slot, struct worker_lines *lines, u32 wa
 	u32 reason;
 
 	if (!kernel || !runtime || lines->slot != slot)
-		return;
+		return MORPHEUS_HINT_NONE;
 	note_answer(slot, runtime, now);
 	note_late(slot, kernel, now);
 	reason = policy_hint(w, &tunables, now, waiters, contended);
 	if (reason != MORPHEUS_HINT_NONE)
 		give_hint(slot, kernel, reason, now);
+	return reason;
 }
 
 /* The lines of a worker that may be running elsewhere; NULL if its thread is gone. */

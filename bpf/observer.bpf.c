@@ -14,10 +14,16 @@
 /* A look-again delay is never shorter: bounds the timer interrupts of a badly chosen tunable. */
 #define LOOK_FLOOR_NS 100000ull
 
-static __always_inline void add_waiting(struct cpu_state *c, u32 pid)
+/*
+ * A waiter is worth as many hints as threads are runnable with it. If that many workers gave way and
+ * the kernel picked others each time (it has its own ideas of fairness, and a yield does not reach
+ * beyond a cgroup), more of them would help nobody: the waiter is left to the ordinary slices.
+ */
+static __always_inline void add_waiting(struct cpu_state *c, u32 pid, u32 runnable)
 {
 	for (int i = 0; i < MAX_WAITING; i++) {
 		if (__sync_val_compare_and_swap(&c->waiting[i], 0, pid) == 0) {
+			c->hints_left[i] = runnable < 255 ? runnable : 255;
 			__sync_fetch_and_add(&c->nr_waiting, 1);
 			return;
 		}
@@ -56,6 +62,22 @@ static __always_inline void remove_run(struct cpu_state *c, u32 prev, u32 next)
 	}
 }
 
+static __always_inline void charge_waiting(struct cpu_state *c)
+{
+	for (int i = 0; i < MAX_WAITING; i++) {
+		if (READ_ONCE(c->waiting[i]) && c->hints_left[i]-- <= 1)
+			free_waiting(c, i);
+	}
+}
+
+/* The worker that has `c` is looked at, on its own CPU or from another. */
+static __always_inline void look(struct cpu_state *c, u32 slot, struct worker_lines *lines,
+				 bool contended, u64 now)
+{
+	if (look_at(slot, lines, READ_ONCE(c->nr_waiting), contended, now) == MORPHEUS_HINT_PRESSURE)
+		charge_waiting(c);
+}
+
 /* Is a CPU idle on which `p` may run? Then nobody need make room. */
 static __always_inline bool has_idle_cpu(struct task_struct *p)
 {
@@ -74,13 +96,13 @@ static __always_inline bool has_idle_cpu(struct task_struct *p)
 /* The worker on `c`, which may be another CPU, is looked at because a waiter came or left. */
 static __always_inline void waiters_changed(struct cpu_state *c, u64 now)
 {
-	u32 slot = READ_ONCE(c->slot), waiters = READ_ONCE(c->nr_waiting);
+	u32 slot = READ_ONCE(c->slot);
 	struct worker_lines *lines = slot ? lines_of_slot(slot) : NULL;
 
 	if (!lines)
 		return;
-	if (waiters)
-		look_at(slot, lines, waiters, false, now);
+	if (READ_ONCE(c->nr_waiting))
+		look(c, slot, lines, false, now);
 	else
 		withdraw(slot, lines, now);
 }
@@ -134,7 +156,7 @@ static __always_inline void enter(struct cpu_state *c, u32 cpu, struct task_stru
 	line->kernel_pressure_level = policy_pressure(runnable_beside(p));
 	c->slot = slot;
 	if (c->nr_waiting)
-		look_at(slot, lines, c->nr_waiting, false, now);
+		look(c, slot, lines, false, now);
 	else if (policy_hint_open(w))
 		withdraw(slot, lines, now);
 	/* A pending timer belongs to an older slice and so fires no later than this one needs it. */
@@ -218,7 +240,7 @@ static __always_inline void wakes(struct task_struct *p)
 		worker_of(lines->slot)->wait_start_ns = bpf_ktime_get_ns();
 	if (cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] || has_idle_cpu(p))
 		return;
-	add_waiting(c, p->pid);
+	add_waiting(c, p->pid, runnable_beside(p));
 	if (!c->slot && cpu == bpf_get_smp_processor_id())
 		adopt_current(c, cpu);
 	else if (c->slot)
@@ -254,7 +276,7 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest)
 	/* Our own scheduler moves a thread only in order to run it there now. */
 	if (mode == MORPHEUS_ENFORCED || cpu_is_idle[dest & (MORPHEUS_MAX_CPUS - 1)])
 		return 0;
-	add_waiting(to, p->pid);
+	add_waiting(to, p->pid, runnable_beside(p));
 	waiters_changed(to, bpf_ktime_get_ns());
 	return 0;
 }
@@ -277,7 +299,7 @@ static int on_timer(void *map, u32 *key, struct cpu_timer *t)
 	w = worker_of(slot);
 	ran = now - w->slice_start_ns;
 	lines->kernel->budget_remaining_ns = ran < tunables.slice_ns ? tunables.slice_ns - ran : 0;
-	look_at(slot, lines, c->nr_waiting, runnable_beside(p) > 1, now);
+	look(c, slot, lines, runnable_beside(p) > 1, now);
 	start_timer(c, cpu, w, now);
 	return 0;
 }

@@ -77,6 +77,7 @@ struct cpu_state {
 	u64 run_vtime;
 	u64 run_start_ns; /* 0: nobody of our class runs */
 	u32 waiting[MAX_WAITING]; /* threads that woke here and have not run since; 0 free */
+	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
 } __attribute__((aligned(64)));
 
 static struct cpu_state cpus[MORPHEUS_MAX_CPUS];
@@ -106,7 +107,7 @@ static __always_inline struct worker_lines *lines_of(struct task_struct *p)
 	return bpf_task_storage_get(&worker_lines, p, NULL, 0);
 }
 
-/* Threads runnable on the CPU of `p`, whatever their class; `p` is on that CPU now. */
+/* Threads runnable on the CPU of `p`, whatever their class; `p` itself is one of them. */
 static __always_inline u32 runnable_beside(struct task_struct *p)
 {
 	struct cfs_rq *cfs = p->se.cfs_rq;

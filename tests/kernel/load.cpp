@@ -126,8 +126,9 @@ void Load::run(std::size_t index, unsigned cpu) {
     morpheus_critical_enter(self);
     if (witnessed != nullptr) witnessed->critical = 1;
   }
-  ++shared_->ready;
   auto safe_point = morpheus_safepoint_get();
+  if (worker) mine.hints = __atomic_load_n(safe_point.seq, __ATOMIC_RELAXED);
+  ++shared_->ready;
   for (;;) {
     if (spec.manner == Manner::sleeper) {
       std::this_thread::sleep_for(1ms);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/scb.h"
 #include "tests/witness/witness.hpp"
 
 namespace morpheus::test {
@@ -50,8 +51,9 @@ class Load {
   [[nodiscard]] Seen seen(std::size_t thread) const;
   /// CPU time of each thread over the next `seconds`, as a share of their sum.
   [[nodiscard]] std::vector<double> shares(double seconds) const;
-  /// As the thread itself reads them from its kernel line.
+  /// preempt_seq as the thread itself reads it; it need not start at 0.
   [[nodiscard]] std::uint64_t hints(std::size_t thread) const;
+  /// As the thread itself reads it from its kernel line.
   [[nodiscard]] std::uint64_t last_escalation_ns(std::size_t thread) const;
   [[nodiscard]] std::uint64_t safe_points(std::size_t thread) const;
 

@@ -20,8 +20,8 @@ __u64 passed[WITNESS_PASSED_MAX];
 /* Threads that woke, by CPU: nobody can have been a reason for more hints than these. */
 __u64 wakeups[WITNESS_MAX_CPUS];
 
-static __u64 safe_points_at_wakeup;
-static __u32 probe_waits;
+__u64 safe_points_at_wakeup;
+__u32 probe_waits;
 
 static __always_inline int find(__u32 tid)
 {
@@ -55,8 +55,7 @@ static __always_inline void lost_cpu(int i, struct task_struct *next)
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *p)
 {
-	if (p->thread_info.cpu < WITNESS_MAX_CPUS)
-		__sync_fetch_and_add(&wakeups[p->thread_info.cpu], 1);
+	__sync_fetch_and_add(&wakeups[p->thread_info.cpu & (WITNESS_MAX_CPUS - 1)], 1);
 	if (probe_tid && p->pid == (int)probe_tid) {
 		safe_points_at_wakeup = all_safe_points();
 		probe_waits = 1;
