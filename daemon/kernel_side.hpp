@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "proto/events.h"
 #include "proto/result.hpp"
@@ -24,8 +25,8 @@ struct SchedulerReport {
   std::optional<std::string> last_exit;     ///< why our scheduler last ended, in the kernel's words
 };
 
-/// One worker to be watched. The lines are in mappings of the daemon's own and must stay mapped
-/// during the call only: the kernel keeps the pages.
+/// One worker to be watched. The lines are in mappings of the daemon's own, which last until
+/// remove_worker() has returned; the real kernel keeps the pages by itself.
 struct WorkerSpec {
   std::uint32_t slot = 0;        ///< index into the worker table, 1 .. MORPHEUS_MAX_WORKERS - 1
   std::uint32_t generation = 0;  ///< differs for each use of the slot

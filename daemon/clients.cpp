@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/clients.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <numeric>
+
+namespace morpheus::daemon {
+
+void WorkerTotals::add(const morpheus_worker& worker) {
+  hints += std::accumulate(std::begin(worker.hints), std::end(worker.hints), std::uint64_t{0});
+  acks += worker.acks;
+  withdrawn += worker.withdrawn;
+  lost += worker.lost;
+  deferrals += worker.deferrals;
+  overruns += worker.overruns;
+  escalations += worker.escalations;
+  blocked +=
+      std::accumulate(std::begin(worker.blocked), std::end(worker.blocked), std::uint64_t{0});
+}
+
+Clients::Usage Clients::used_by(uid_t uid) const {
+  const auto it = usage_.find(uid);
+  return it == usage_.end() ? Usage{} : it->second;
+}
+
+std::optional<QuotaError> Clients::attach_quota(uid_t uid, std::uint32_t workers) const {
+  if (workers > limits_.workers_per_client)
+    return QuotaError{"workers_per_client", limits_.workers_per_client};
+  const std::uint64_t after = used_by(uid).bytes + ClientLines::bytes_for(workers);
+  if (after > std::uint64_t{limits_.memory_kib_per_uid} * 1024)
+    return QuotaError{"memory_kib_per_uid", limits_.memory_kib_per_uid};
+  return std::nullopt;
+}
+
+Client& Clients::attach(const Peer& peer, std::string name, ClientLines lines) {
+  auto client = std::make_unique<Client>();
+  client->id = ++last_client_id_;
+  client->pid = peer.pid;
+  client->uid = peer.uid;
+  client->name = std::move(name);
+  client->bytes = ClientLines::bytes_for(lines.capacity());
+  client->lines = std::move(lines);
+  usage_[peer.uid].bytes += client->bytes;
+  return *clients_.emplace(client->id, std::move(client)).first->second;
+}
+
+void Clients::detach(Client& client) {
+  while (!client.workers.empty()) remove_worker(client, client.workers.begin()->first);
+  auto& usage = usage_[client.uid];
+  usage.bytes -= client.bytes;
+  if (usage.bytes == 0) usage_.erase(client.uid);
+  clients_.erase(client.id);
+}
+
+std::optional<QuotaError> Clients::register_quota(const Client& client) const {
+  const std::uint32_t per_client = std::min(limits_.workers_per_client, client.lines.capacity());
+  if (client.workers.size() >= per_client) return QuotaError{"workers_per_client", per_client};
+  if (used_by(client.uid).workers >= limits_.workers_per_uid)
+    return QuotaError{"workers_per_uid", limits_.workers_per_uid};
+  if (worker_count_ >= limits_.workers) return QuotaError{"workers", limits_.workers};
+  return std::nullopt;
+}
+
+bool Clients::is_registered(pid_t tid) {
+  const auto it = slot_of_tid_.find(tid);
+  if (it == slot_of_tid_.end()) return false;
+  const Owner owner = slots_[it->second];
+  if (is_alive(owner.worker->pidfd.get())) return true;
+  remove_worker(*owner.client, owner.worker->line);
+  return false;
+}
+
+Result<Worker*> Clients::add_worker(Client& client, ThreadRef thread, std::uint64_t first_seq) {
+  Worker worker;
+  worker.id = next_worker_id();
+  worker.slot = free_slot();
+  worker.tid = thread.tid;
+  worker.pidfd = std::move(thread.pidfd);
+  while (client.workers.contains(worker.line)) ++worker.line;
+  auto& runtime_line = client.lines.runtime_line(worker.line);
+  const auto added = kernel_.add_worker({.slot = worker.slot,
+                                         .generation = worker.id,
+                                         .tid = static_cast<std::uint32_t>(worker.tid),
+                                         .thread_pidfd = worker.pidfd.get(),
+                                         .kernel_line = &client.lines.kernel_line(worker.line),
+                                         .runtime_line = &runtime_line,
+                                         .first_seq = first_seq});
+  if (!added) return tl::unexpected(added.error());
+  last_slot_ = worker.slot;
+  Worker& kept = client.workers.emplace(worker.line, std::move(worker)).first->second;
+  slots_[kept.slot] = {&client, &kept};
+  slot_of_tid_[kept.tid] = kept.slot;
+  ++usage_[client.uid].workers;
+  ++worker_count_;
+  return &kept;
+}
+
+void Clients::set_state(Client& client, Worker& worker, morpheus_worker_state state) {
+  worker.state = state;
+  kernel_.set_worker_state(worker.slot, state);
+  client.lines.kernel_line(worker.line).worker_state = static_cast<__u8>(state);
+}
+
+void Clients::remove_worker(Client& client, std::uint32_t line) {
+  const auto it = client.workers.find(line);
+  assert(it != client.workers.end());
+  Worker& worker = it->second;
+  set_state(client, worker, MORPHEUS_WORKER_DEAD);
+  retired_.add(kernel_.worker(worker.slot));
+  kernel_.remove_worker(worker.slot);
+  slots_[worker.slot] = {};
+  slot_of_tid_.erase(worker.tid);
+  --usage_[client.uid].workers;
+  --worker_count_;
+  client.workers.erase(it);
+}
+
+void Clients::remove_dead_workers() {
+  std::vector<pollfd> watched;
+  std::vector<Owner> owners;
+  for (const auto& [tid, slot] : slot_of_tid_) {
+    watched.push_back({slots_[slot].worker->pidfd.get(), POLLIN, 0});
+    owners.push_back(slots_[slot]);
+  }
+  if (::poll(watched.data(), watched.size(), 0) <= 0) return;
+  for (std::size_t i = 0; i < watched.size(); ++i)
+    if (watched[i].revents != 0) remove_worker(*owners[i].client, owners[i].worker->line);
+}
+
+void Clients::thread_exited(std::uint32_t slot, std::uint32_t generation) {
+  if (find(slot, generation) == nullptr) return;
+  remove_worker(*slots_[slot].client, slots_[slot].worker->line);
+}
+
+const Worker* Clients::find(std::uint32_t slot, std::uint32_t generation) const {
+  if (slot >= slots_.size() || slots_[slot].worker == nullptr) return nullptr;
+  return slots_[slot].worker->id == generation ? slots_[slot].worker : nullptr;
+}
+
+WorkerTotals Clients::totals() const {
+  WorkerTotals totals = retired_;
+  for (const auto& [tid, slot] : slot_of_tid_) totals.add(kernel_.worker(slot));
+  return totals;
+}
+
+// Goes round, so that a slot rests as long as possible before it is used again.
+std::uint32_t Clients::free_slot() const {
+  for (std::uint32_t i = 1; i < MORPHEUS_MAX_WORKERS; ++i) {
+    const std::uint32_t slot = 1 + (last_slot_ + i - 1) % (MORPHEUS_MAX_WORKERS - 1);
+    if (slots_[slot].worker == nullptr) return slot;
+  }
+  assert(!"the quota on workers is below the number of slots");
+  return 0;
+}
+
+std::uint32_t Clients::next_worker_id() {
+  if (++last_worker_id_ == 0) ++last_worker_id_;
+  return last_worker_id_;
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// All clients and their workers: who owns which line, which slot of the kernel's worker table it
+// is, and what each user has used of the quotas. One thread; no I/O but through KernelSide.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/config.hpp"
+#include "daemon/kernel_side.hpp"
+#include "daemon/peer.hpp"
+#include "daemon/shared_lines.hpp"
+
+namespace morpheus::daemon {
+
+/// A registered thread. `id` names it for operators and is the slot's generation; never 0.
+struct Worker {
+  std::uint32_t id = 0;
+  std::uint32_t slot = 0;  ///< in the kernel's table
+  std::uint32_t line = 0;  ///< in its client's memory: what the client calls its slot
+  pid_t tid = 0;
+  UniqueFd pidfd;
+  morpheus_worker_state state = MORPHEUS_WORKER_REGISTERED;
+};
+
+/// A process that attached.
+struct Client {
+  std::uint64_t id = 0;
+  pid_t pid = 0;
+  uid_t uid = 0;
+  std::string name;
+  std::uint64_t bytes = 0;  ///< of shared memory, for the quota
+  ClientLines lines;
+  std::map<std::uint32_t, Worker> workers;  ///< by line
+};
+
+/// A quota that would be exceeded: its name in the configuration, and its value.
+struct QuotaError {
+  const char* what;
+  std::uint32_t limit;
+};
+
+/// Sums over all workers since start.
+struct WorkerTotals {
+  std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0, deferrals = 0, overruns = 0,
+                escalations = 0, blocked = 0;
+  void add(const morpheus_worker& worker);
+};
+
+class Clients {
+ public:
+  Clients(KernelSide& kernel, const ConfigLimits& limits) : kernel_(kernel), limits_(limits) {}
+
+  /// The first quota that another client of this user with `workers` lines would exceed.
+  [[nodiscard]] std::optional<QuotaError> attach_quota(uid_t uid, std::uint32_t workers) const;
+  [[nodiscard]] Client& attach(const Peer& peer, std::string name, ClientLines lines);
+  /// Forgets the client and all its workers.
+  void detach(Client& client);
+
+  [[nodiscard]] std::optional<QuotaError> register_quota(const Client& client) const;
+  /// Whether some living worker is this thread. Dead ones are forgotten on the way.
+  [[nodiscard]] bool is_registered(pid_t tid);
+  /// The caller has checked quotas and the thread. Fails if the kernel refuses.
+  [[nodiscard]] Result<Worker*> add_worker(Client& client, ThreadRef thread,
+                                           std::uint64_t first_seq);
+  /// The caller has checked the transition.
+  void set_state(Client& client, Worker& worker, morpheus_worker_state state);
+  void remove_worker(Client& client, std::uint32_t line);
+
+  /// Forgets workers whose threads are gone.
+  void remove_dead_workers();
+  /// The thread of this use of the slot is gone.
+  void thread_exited(std::uint32_t slot, std::uint32_t generation);
+
+  [[nodiscard]] const std::map<std::uint64_t, std::unique_ptr<Client>>& all() const {
+    return clients_;
+  }
+  /// The worker that has the slot in this generation; nothing if it is gone.
+  [[nodiscard]] const Worker* find(std::uint32_t slot, std::uint32_t generation) const;
+  [[nodiscard]] std::size_t worker_count() const { return worker_count_; }
+  [[nodiscard]] WorkerTotals totals() const;
+
+ private:
+  struct Owner {
+    Client* client = nullptr;
+    Worker* worker = nullptr;
+  };
+  struct Usage {
+    std::uint32_t workers = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] Usage used_by(uid_t uid) const;
+  [[nodiscard]] std::uint32_t free_slot() const;
+  [[nodiscard]] std::uint32_t next_worker_id();
+
+  KernelSide& kernel_;
+  const ConfigLimits& limits_;
+  std::map<std::uint64_t, std::unique_ptr<Client>> clients_;  // by id
+  std::array<Owner, MORPHEUS_MAX_WORKERS> slots_{};
+  std::map<pid_t, std::uint32_t> slot_of_tid_;
+  std::map<uid_t, Usage> usage_;
+  std::size_t worker_count_ = 0;
+  std::uint64_t last_client_id_ = 0;
+  std::uint32_t last_worker_id_ = 0;
+  std::uint32_t last_slot_ = 0;
+  WorkerTotals retired_;
+};
+
+}  // namespace morpheus::daemon

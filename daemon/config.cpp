@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/config.hpp"
+
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+
+#include "daemon/names.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+using nlohmann::json;
+
+// Reads the members of one object and remembers the first thing that was wrong with it.
+class ObjectReader {
+ public:
+  ObjectReader(const json& object, std::string path) : object_(object), path_(std::move(path)) {
+    if (!object_.is_object()) refuse("", "must be an object");
+  }
+
+  const json* find(const char* key) {
+    known_.insert(key);
+    if (error_ || !object_.contains(key)) return nullptr;
+    return &object_.at(key);
+  }
+
+  void string(const char* key, std::string& into) {
+    const json* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_string()) return refuse(key, "must be a string");
+    into = value->get<std::string>();
+  }
+
+  template <class T>
+  void number(const char* key, T& into, std::uint64_t least, std::uint64_t most) {
+    const json* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_number_unsigned()) return refuse(key, "must be a whole number, 0 or more");
+    const auto number = value->get<std::uint64_t>();
+    if (number < least || number > most)
+      return refuse(key, "must be from " + std::to_string(least) + " to " + std::to_string(most));
+    into = static_cast<T>(number);
+  }
+
+  void refuse(const std::string& key, const std::string& why) {
+    if (error_) return;
+    const std::string at = path_.empty() || key.empty() ? path_ + key : path_ + "." + key;
+    error_ = Error{(at.empty() ? "the file" : at) + ": " + why};
+  }
+
+  // The first error; unknown keys are one.
+  [[nodiscard]] std::optional<Error> finish() {
+    if (!error_)
+      for (const auto& [key, value] : object_.items())
+        if (!known_.contains(key)) refuse(key, "unknown key");
+    return error_;
+  }
+
+ private:
+  const json& object_;
+  std::string path_;
+  std::set<std::string> known_;
+  std::optional<Error> error_;
+};
+
+struct LimitField {
+  const char* name;
+  std::uint32_t ConfigLimits::*field;
+  std::uint32_t least, most;
+};
+
+constexpr std::uint32_t kMost = 1u << 30;
+constexpr std::array kLimitFields{
+    LimitField{"connections", &ConfigLimits::connections, 1, 1u << 20},
+    LimitField{"connections_per_uid", &ConfigLimits::connections_per_uid, 1, 1u << 20},
+    LimitField{"workers", &ConfigLimits::workers, 1, MORPHEUS_MAX_WORKERS - 1},
+    LimitField{"workers_per_uid", &ConfigLimits::workers_per_uid, 1, MORPHEUS_MAX_WORKERS - 1},
+    LimitField{"workers_per_client", &ConfigLimits::workers_per_client, 1,
+               MORPHEUS_MAX_WORKERS - 1},
+    LimitField{"memory_kib_per_uid", &ConfigLimits::memory_kib_per_uid, 8, kMost},
+    LimitField{"message_bytes", &ConfigLimits::message_bytes, 1024, kMost},
+    LimitField{"message_depth", &ConfigLimits::message_depth, 4, 1000},
+    LimitField{"message_fds", &ConfigLimits::message_fds, 1, 253},
+    LimitField{"requests_per_turn", &ConfigLimits::requests_per_turn, 1, kMost},
+    LimitField{"output_bytes", &ConfigLimits::output_bytes, 64 * 1024, kMost},
+    LimitField{"subscriber_events", &ConfigLimits::subscriber_events, 1, kMost},
+    LimitField{"stall_timeout_ms", &ConfigLimits::stall_timeout_ms, 1, kMost},
+    LimitField{"idle_timeout_ms", &ConfigLimits::idle_timeout_ms, 1, kMost},
+};
+
+std::optional<Error> read_limits(const json& object, ConfigLimits& limits) {
+  ObjectReader reader(object, "limits");
+  for (const auto& f : kLimitFields) reader.number(f.name, limits.*f.field, f.least, f.most);
+  return reader.finish();
+}
+
+std::optional<Error> read_tunables(const json& object, morpheus_tunables& tunables) {
+  ObjectReader reader(object, "tunables");
+  for (const auto& f : kTunableFields) reader.number(f.name, tunables.*f.field, f.least, f.most);
+  if (const auto checked = check_tunables(tunables); !checked)
+    reader.refuse("", checked.error().what);
+  return reader.finish();
+}
+
+void read_socket_mode(ObjectReader& reader, std::uint32_t& mode) {
+  std::string text;
+  reader.string("socket_mode", text);
+  if (text.empty()) return;
+  std::uint32_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 8);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || value > 0777)
+    return reader.refuse("socket_mode", "must be an octal string such as \"0666\"");
+  mode = value;
+}
+
+void read_choices(ObjectReader& reader, Config& config) {
+  std::string mode(mode_name(config.mode));
+  reader.string("mode", mode);
+  if (const auto known = mode_from(mode))
+    config.mode = *known;
+  else
+    reader.refuse("mode", "must be \"observer\" or \"enforced\"");
+  static const std::set<std::string> kLevels{"trace", "debug", "info", "warn", "error", "off"};
+  reader.string("log_level", config.log_level);
+  if (!kLevels.contains(config.log_level))
+    reader.refuse("log_level", "must be one of trace, debug, info, warn, error, off");
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text) {
+  const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false,
+                                  /*ignore_comments=*/true);
+  if (parsed.is_discarded()) return fail("the file: is not valid JSON");
+  Config config;
+  ObjectReader reader(parsed, "");
+  reader.string("socket", config.socket);
+  reader.string("admin_group", config.admin_group);
+  read_socket_mode(reader, config.socket_mode);
+  read_choices(reader, config);
+  if (const json* object = reader.find("tunables"))
+    if (auto error = read_tunables(*object, config.tunables)) return tl::unexpected(*error);
+  if (const json* object = reader.find("limits"))
+    if (auto error = read_limits(*object, config.limits)) return tl::unexpected(*error);
+  if (auto error = reader.finish()) return tl::unexpected(*error);
+  return config;
+}
+
+Result<Config> load_config(const std::string& path, bool required) {
+  std::ifstream file(path);
+  if (!file) {
+    if (errno == ENOENT && !required) return Config{};
+    return fail_errno("open " + path);
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  auto config = parse_config(text);
+  if (!config) return fail(path + ": " + config.error().text());
+  return config;
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Everything an operator can set, with defaults that are safe on a shared host. The file is JSON
+// with the same names; an unknown key or a wrong type is refused with its path.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "daemon/kernel_side.hpp"
+#include "daemon/tunables.hpp"
+#include "proto/result.hpp"
+
+namespace morpheus::daemon {
+
+inline constexpr const char* kDefaultConfigPath = "/etc/morpheus/morpheusd.json";
+inline constexpr const char* kDefaultSocketPath = "/run/morpheus/morpheusd.sock";
+
+/// "limits" in the file. What one user can take away from others ends here.
+struct ConfigLimits {
+  std::uint32_t connections = 1024;
+  std::uint32_t connections_per_uid = 128;
+  std::uint32_t workers = MORPHEUS_MAX_WORKERS - 1;
+  std::uint32_t workers_per_uid = 2048;
+  std::uint32_t workers_per_client = 1024;
+  std::uint32_t memory_kib_per_uid = 8192;   ///< shared lines, both memfds
+  std::uint32_t message_bytes = 256 * 1024;  ///< client -> daemon
+  std::uint32_t message_depth = 32;          ///< nested JSON
+  std::uint32_t message_fds = 4;             ///< descriptors with one message
+  std::uint32_t requests_per_turn = 16;      ///< of one connection, before others have their turn
+  std::uint32_t output_bytes = 8 * 1024 * 1024;  ///< waiting for one slow reader
+  std::uint32_t subscriber_events = 4096;        ///< waiting for one subscriber
+  std::uint32_t stall_timeout_ms = 10'000;       ///< half a message, or a reader that does not read
+  std::uint32_t idle_timeout_ms = 300'000;  ///< a connection that attached or subscribed nothing
+};
+
+struct Config {
+  std::string socket = kDefaultSocketPath;
+  std::uint32_t socket_mode = 0666;  ///< in the file an octal string: "0666"
+  std::string admin_group = "morpheus";
+  std::string log_level = "info";
+  std::string backend = "bpf";  ///< "bpf" or "fake"
+  Mode mode = Mode::observer;
+  morpheus_tunables tunables = kDefaultTunables;
+  ConfigLimits limits;
+};
+
+/// Reads a whole configuration on top of the defaults. The error names the key path. Pure.
+[[nodiscard]] Result<Config> parse_config(std::string_view text);
+
+/// Reads the file. `required`: it was named by the operator and must exist.
+[[nodiscard]] Result<Config> load_config(const std::string& path, bool required);
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/control_json.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include "daemon/names.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+// Written by the client at any moment, so each is read exactly once.
+std::uint32_t claim(__u32& field) {
+  return std::atomic_ref<__u32>(field).load(std::memory_order_relaxed);
+}
+
+template <class Names>
+Json by_reason(const __u64* counts, std::size_t size, Names name) {
+  Json json = Json::object();
+  for (std::size_t i = 1; i < size; ++i)
+    if (counts[i] != 0) json[std::string(name(static_cast<std::uint32_t>(i)))] = counts[i];
+  return json;
+}
+
+void add_optional(Json& json, const char* key, const std::optional<std::string>& value) {
+  if (value) json[key] = *value;
+}
+
+}  // namespace
+
+Json scheduler_json(const SchedulerReport& report) {
+  Json json{{"attached", report.attached}, {"enforced_available", !report.why_not.has_value()}};
+  add_optional(json, "kernel_state", report.kernel_state);
+  add_optional(json, "kernel_ops", report.kernel_ops);
+  add_optional(json, "why_not", report.why_not);
+  add_optional(json, "last_exit", report.last_exit);
+  return json;
+}
+
+Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped) {
+  return {{"hints", totals.hints},
+          {"acks", totals.acks},
+          {"withdrawn", totals.withdrawn},
+          {"lost", totals.lost},
+          {"deferrals", totals.deferrals},
+          {"overruns", totals.overruns},
+          {"escalations", totals.escalations},
+          {"blocked", totals.blocked},
+          {"events_dropped", events_dropped}};
+}
+
+Json latency_json(const LatencyHistogram& histogram) {
+  return {{"count", histogram.count()},
+          {"p50_ns", histogram.percentile(50)},
+          {"p99_ns", histogram.percentile(99)},
+          {"max_ns", histogram.max()}};
+}
+
+Json pressure_json(const Pressure& pressure) {
+  return {{"cpu_pct", pressure.cpu_pct},
+          {"io_pct", pressure.io_pct},
+          {"memory_pct", pressure.memory_pct},
+          {"runqueue_depth", pressure.runqueue_depth}};
+}
+
+Json client_json(const Client& client) {
+  return {{"client_id", client.id},
+          {"pid", client.pid},
+          {"uid", client.uid},
+          {"name", client.name},
+          {"capacity", client.lines.capacity()},
+          {"workers", client.workers.size()}};
+}
+
+Json worker_json(const Client& client, const Worker& worker, const morpheus_worker& record) {
+  auto& line = client.lines.runtime_line(worker.line);
+  const auto hints = by_reason(record.hints, MORPHEUS_HINT_REASON_COUNT, hint_reason_name);
+  WorkerTotals totals;
+  totals.add(record);
+  return {{"worker_id", worker.id},
+          {"client_id", client.id},
+          {"slot", worker.line},
+          {"pid", client.pid},
+          {"tid", worker.tid},
+          {"state", worker_state_name(worker.state)},
+          {"cpu", record.cpu},
+          {"hints", totals.hints},
+          {"hints_by_reason", hints},
+          {"acks", record.acks},
+          {"withdrawn", record.withdrawn},
+          {"lost", record.lost},
+          {"deferrals", record.deferrals},
+          {"overruns", record.overruns},
+          {"escalations", record.escalations},
+          {"blocked", by_reason(record.blocked, MORPHEUS_BLOCK_COUNT, block_reason_name)},
+          {"cpu_time_ns", record.cpu_time_ns},
+          {"wait_time_ns", record.wait_time_ns},
+          {"critical", claim(line.is_in_critical_section)},
+          {"escapable", claim(line.escapable) == 1},
+          {"priority", std::min(claim(line.runtime_priority), MORPHEUS_PRIORITY_MAX)},
+          {"policy", policy_name(claim(line.escalation_policy))},
+          {"runtime_mode", runtime_mode_name(claim(line.runtime_mode))},
+          {"last_yield_reason", yield_reason_name(claim(line.last_yield_reason))}};
+}
+
+}  // namespace morpheus::daemon

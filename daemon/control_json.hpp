@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The types of io.morpheus.Control, written from the daemon's state.
+#pragma once
+
+#include "daemon/call.hpp"
+#include "daemon/core.hpp"
+
+namespace morpheus::daemon {
+
+[[nodiscard]] Json scheduler_json(const SchedulerReport& report);
+[[nodiscard]] Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped);
+[[nodiscard]] Json latency_json(const LatencyHistogram& histogram);
+[[nodiscard]] Json pressure_json(const Pressure& pressure);
+[[nodiscard]] Json client_json(const Client& client);
+/// `record` as the kernel side has it; the client's own claims are read from its runtime line.
+[[nodiscard]] Json worker_json(const Client& client, const Worker& worker,
+                               const morpheus_worker& record);
+
+}  // namespace morpheus::daemon

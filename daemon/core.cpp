@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/core.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <vector>
+
+#include "daemon/monotonic_clock.hpp"
+#include "daemon/names.hpp"
+
+namespace morpheus::daemon {
+
+Core::Core(const Config& config, KernelSide& kernel, AdminRule admin, GlobalBlock global)
+    : config_(config),
+      kernel_(kernel),
+      admin_(std::move(admin)),
+      global_(std::move(global)),
+      clients_(kernel, config_.limits),
+      tunables_(config.tunables),
+      started_ns_(monotonic_ns()) {
+  tick();
+}
+
+Result<void> Core::set_mode(Mode mode) {
+  if (auto changed = kernel_.set_mode(mode); !changed) {
+    spdlog::warn("mode {} refused: {}", mode_name(mode), changed.error().text());
+    return changed;
+  }
+  if (mode != mode_) spdlog::info("mode {}", mode_name(mode));
+  mode_ = mode;
+  in_force_ = true;
+  update_global();
+  return {};
+}
+
+Result<void> Core::set_tunables(const morpheus_tunables& tunables) {
+  if (auto checked = check_tunables(tunables); !checked) return checked;
+  tunables_ = tunables;
+  kernel_.set_tunables(tunables);
+  spdlog::info("tunables {}", to_json(tunables).dump());
+  return {};
+}
+
+void Core::tick() {
+  pressure_ = read_pressure();
+  clients_.remove_dead_workers();
+  update_global();
+}
+
+void Core::update_global() {
+  auto in_force = MORPHEUS_OBSERVER_ONLY;
+  if (mode_ == Mode::enforced) {
+    const auto report = kernel_.report();
+    if (report.attached) in_force = MORPHEUS_ENFORCED;
+    if (in_force_ && !report.attached)
+      spdlog::error("the kernel ejected the scheduler: {}; set the mode again to attach it",
+                    report.last_exit.value_or("no reason given"));
+    in_force_ = report.attached;
+  }
+  global_.update(pressure_, in_force, monotonic_ns());
+}
+
+void Core::drain_events() {
+  const bool publish = events_.has_subscribers();
+  std::vector<morpheus_event> exits;
+  kernel_.drain_events([&](const morpheus_event& event) {
+    on_event(event, publish);
+    if (event.type == MORPHEUS_EVENT_EXIT) exits.push_back(event);
+  });
+  // not from within drain_events(): this changes the kernel's worker table
+  for (const auto& event : exits) clients_.thread_exited(event.slot, event.generation);
+  if (publish) events_.wake_all();
+}
+
+void Core::on_event(const morpheus_event& event, bool publish) {
+  if (event.type == MORPHEUS_EVENT_ACK) ack_latency_.add(event.value_ns);
+  if (!publish) return;
+  const Worker* worker = clients_.find(event.slot, event.generation);
+  events_.publish(to_json(event, worker == nullptr ? 0 : worker->tid));
+}
+
+void Core::announce_stop() { global_.update(pressure_, MORPHEUS_OBSERVER_ONLY, 0); }
+
+std::uint64_t Core::uptime_ns() const { return monotonic_ns() - started_ns_; }
+
+nlohmann::json to_json(const morpheus_event& event, pid_t tid) {
+  nlohmann::json json{{"time_ns", event.time_ns},
+                      {"type", event_type_name(event.type)},
+                      {"worker_id", event.generation},
+                      {"tid", tid},
+                      {"cpu", event.cpu},
+                      {"seq", event.seq},
+                      {"value_ns", event.value_ns}};
+  if (event.type == MORPHEUS_EVENT_HINT) json["reason"] = hint_reason_name(event.reason);
+  if (event.type == MORPHEUS_EVENT_BLOCKED) json["reason"] = block_reason_name(event.reason);
+  return json;
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/ctl/render.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <array>
+
+namespace morpheus::ctl {
+namespace {
+
+// A daemon of another version may leave a field out; showing nothing beats failing.
+std::uint64_t number(const Json& object, const char* key) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_number_unsigned() ? it->get<std::uint64_t>() : 0;
+}
+
+// Names come from other users' processes: nothing in them may steer the terminal.
+std::string text(const Json& object, const char* key, const char* otherwise = "-") {
+  const auto it = object.find(key);
+  if (it == object.end() || !it->is_string()) return otherwise;
+  auto value = it->get<std::string>();
+  for (char& c : value)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return value;
+}
+
+const Json& member(const Json& object, const char* key) {
+  static const Json kEmpty = Json::object();
+  const auto it = object.find(key);
+  return it == object.end() ? kEmpty : *it;
+}
+
+std::string three_digits(double value) {
+  if (value < 9.995) return fmt::format("{:.2f}", value);
+  if (value < 99.95) return fmt::format("{:.1f}", value);
+  return fmt::format("{:.0f}", value);
+}
+
+std::string scheduler_line(const Json& status, const Palette& palette) {
+  const Json& scheduler = member(status, "scheduler");
+  if (is_degraded(status))
+    return palette.bad("not in force") + ": " + text(scheduler, "last_exit", "no reason given");
+  if (scheduler.value("attached", false)) return palette.good("attached");
+  if (scheduler.contains("why_not")) return "not available: " + text(scheduler, "why_not");
+  return "not attached, available";
+}
+
+}  // namespace
+
+bool is_degraded(const Json& status) {
+  return text(status, "mode") == "enforced" &&
+         !member(status, "scheduler").value("attached", false);
+}
+
+std::string short_count(std::uint64_t count) {
+  if (count < 10'000) return std::to_string(count);
+  auto value = static_cast<double>(count);
+  for (const char* unit : {"k", "M", "G", "T", "P"}) {
+    value /= 1000;
+    if (value < 999.5) return three_digits(value) + unit;
+  }
+  return three_digits(value / 1000) + "E";
+}
+
+std::string short_time(std::uint64_t nanoseconds) {
+  if (nanoseconds < 1000) return std::to_string(nanoseconds) + " ns";
+  const auto value = static_cast<double>(nanoseconds);
+  if (value < 999.5e3) return three_digits(value / 1e3) + " us";
+  if (value < 999.5e6) return three_digits(value / 1e6) + " ms";
+  return three_digits(value / 1e9) + " s";
+}
+
+std::string render_status(const Json& status, const Palette& palette) {
+  const Json& counters = member(status, "counters");
+  const Json& latency = member(status, "ack_latency");
+  const Json& pressure = member(status, "pressure");
+  std::string out;
+  const auto line = [&](const char* key, const std::string& value) {
+    out += fmt::format("{:<12} {}\n", key, value);
+  };
+  line("mode", palette.bold(text(status, "mode")));
+  line("scheduler", scheduler_line(status, palette));
+  line("daemon", fmt::format("{}, up {}, backend {}, kernel {}", text(status, "version"),
+                             short_time(number(status, "uptime_ns")), text(status, "backend"),
+                             text(status, "kernel")));
+  line("clients",
+       fmt::format("{}, {} workers", number(status, "clients"), number(status, "workers")));
+  line("hints",
+       fmt::format("{}: {} acknowledged, {} withdrawn, {} lost",
+                   short_count(number(counters, "hints")), short_count(number(counters, "acks")),
+                   short_count(number(counters, "withdrawn")),
+                   short_count(number(counters, "lost"))));
+  line("escalations", fmt::format("{}, {} blocked, {} deferrals, {} overruns",
+                                  short_count(number(counters, "escalations")),
+                                  short_count(number(counters, "blocked")),
+                                  short_count(number(counters, "deferrals")),
+                                  short_count(number(counters, "overruns"))));
+  line("ack latency",
+       fmt::format("p50 {}, p99 {}, max {}", short_time(number(latency, "p50_ns")),
+                   short_time(number(latency, "p99_ns")), short_time(number(latency, "max_ns"))));
+  line("pressure", fmt::format("cpu {} %, io {} %, memory {} %, {} runnable",
+                               number(pressure, "cpu_pct"), number(pressure, "io_pct"),
+                               number(pressure, "memory_pct"), number(pressure, "runqueue_depth")));
+  if (const auto dropped = number(counters, "events_dropped"); dropped > 0)
+    line("events", palette.bad(fmt::format("{} dropped", dropped)));
+  return out;
+}
+
+std::string render_workers(const Json& workers, const Palette& palette) {
+  constexpr auto kRow = "{:>7} {:>7} {:>7} {:<10} {:>4} {:>5} {:>5} {:>6} {:>5} {:>5} {:>7} {:<15}";
+  std::string out = palette.bold(fmt::format(kRow, "WORKER", "PID", "TID", "STATE", "CPU", "HINTS",
+                                             "ACKS", "WDRAWN", "LOST", "ESC", "BLOCKED", "POLICY"));
+  out += '\n';
+  for (const auto& worker : workers) {
+    std::uint64_t blocked = 0;
+    for (const auto& [reason, count] : member(worker, "blocked").items())
+      if (count.is_number_unsigned()) blocked += count.get<std::uint64_t>();
+    out += fmt::format(
+        kRow, number(worker, "worker_id"), number(worker, "pid"), number(worker, "tid"),
+        text(worker, "state"), number(worker, "cpu"), short_count(number(worker, "hints")),
+        short_count(number(worker, "acks")), short_count(number(worker, "withdrawn")),
+        short_count(number(worker, "lost")), short_count(number(worker, "escalations")),
+        short_count(blocked), text(worker, "policy"));
+    out += '\n';
+  }
+  return out;
+}
+
+std::string render_clients(const Json& clients, const Palette& palette) {
+  constexpr auto kRow = "{:>7} {:>7} {:>10} {:>8} {:>8} {}";
+  std::string out =
+      palette.bold(fmt::format(kRow, "CLIENT", "PID", "UID", "WORKERS", "CAPACITY", "NAME"));
+  out += '\n';
+  for (const auto& client : clients) {
+    out +=
+        fmt::format(kRow, number(client, "client_id"), number(client, "pid"), number(client, "uid"),
+                    number(client, "workers"), number(client, "capacity"), text(client, "name"));
+    out += '\n';
+  }
+  return out;
+}
+
+std::string render_tunables(const Json& tunables) {
+  std::string out;
+  for (const auto& [name, value] : tunables.items())
+    if (value.is_number_unsigned())
+      out += fmt::format("{:<14} {:>13}  ({})\n", name, value.get<std::uint64_t>(),
+                         short_time(value.get<std::uint64_t>()));
+  return out;
+}
+
+std::string render_event(const Json& event) {
+  const auto time = number(event, "time_ns");
+  return fmt::format("{:>8}.{:06} {:<9} worker {:<6} tid {:<7} cpu {:<3} seq {:<8} {:>9} {}\n",
+                     time / 1'000'000'000, time / 1000 % 1'000'000, text(event, "type"),
+                     number(event, "worker_id"), number(event, "tid"), number(event, "cpu"),
+                     number(event, "seq"), short_time(number(event, "value_ns")),
+                     text(event, "reason", ""));
+}
+
+}  // namespace morpheus::ctl

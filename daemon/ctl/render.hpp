@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Replies of io.morpheus.Control as text for people. Pure: reply in, text out.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace morpheus::ctl {
+
+using Json = nlohmann::json;
+
+/// Terminal colours, or nothing.
+struct Palette {
+  bool on = false;
+  [[nodiscard]] std::string good(const std::string& text) const { return paint("32", text); }
+  [[nodiscard]] std::string bad(const std::string& text) const { return paint("31", text); }
+  [[nodiscard]] std::string bold(const std::string& text) const { return paint("1", text); }
+
+ private:
+  [[nodiscard]] std::string paint(const char* code, const std::string& text) const {
+    return on ? std::string("\033[") + code + "m" + text + "\033[0m" : text;
+  }
+};
+
+/// Whether the mode that was chosen is not in force. From a GetStatus reply.
+[[nodiscard]] bool is_degraded(const Json& status);
+
+[[nodiscard]] std::string render_status(const Json& status, const Palette& palette);
+/// At most 100 columns.
+[[nodiscard]] std::string render_workers(const Json& workers, const Palette& palette);
+[[nodiscard]] std::string render_clients(const Json& clients, const Palette& palette);
+[[nodiscard]] std::string render_tunables(const Json& tunables);
+[[nodiscard]] std::string render_event(const Json& event);
+
+/// 1234567 -> "1.23M": at most five columns.
+[[nodiscard]] std::string short_count(std::uint64_t count);
+/// 1234567 -> "1.23 ms".
+[[nodiscard]] std::string short_time(std::uint64_t nanoseconds);
+
+}  // namespace morpheus::ctl

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/daemon.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "daemon/bpf_kernel.hpp"
+#include "daemon/control_service.hpp"
+#include "daemon/listener.hpp"
+#include "daemon/names.hpp"
+#include "daemon/server.hpp"
+#include "daemon/service_notify.hpp"
+#include "daemon/worker_service.hpp"
+#include "proto/interfaces.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using asio::posix::stream_descriptor;
+
+ExitStatus status_for(const Error& error) {
+  return error.code == EPERM || error.code == EACCES ? ExitStatus::permission
+                                                     : ExitStatus::unavailable;
+}
+
+Listener take_socket(const std::string& path) {
+  auto inherited = Listener::inherited();
+  if (inherited) return std::move(*inherited);
+  if (inherited.error().code != ENOENT)
+    throw StartError(ExitStatus::unavailable, inherited.error().text());
+  auto locked = Listener::lock(path);
+  if (locked) return std::move(*locked);
+  if (locked.error().code == EWOULDBLOCK)
+    throw StartError(ExitStatus::busy,
+                     "another morpheusd runs on " + path + "; stop it, or choose another --socket");
+  throw StartError(status_for(locked.error()),
+                   locked.error().text() + "; choose another --socket or run as root");
+}
+
+// Stops the kernel side whichever way the scope is left.
+class RunningKernel {
+ public:
+  RunningKernel(const Options& options)
+      : kernel_(options.config.backend == "fake" ? std::make_unique<FakeKernel>(options.fake)
+                                                 : make_bpf_kernel()) {
+    if (const auto started = kernel_->start(options.config.tunables); !started) {
+      kernel_->stop();
+      throw StartError(status_for(started.error()), started.error().text());
+    }
+  }
+  RunningKernel(const RunningKernel&) = delete;
+  RunningKernel& operator=(const RunningKernel&) = delete;
+  ~RunningKernel() { kernel_->stop(); }
+  KernelSide& operator*() { return *kernel_; }
+
+ private:
+  std::unique_ptr<KernelSide> kernel_;
+};
+
+GlobalBlock make_global() {
+  auto global = GlobalBlock::create();
+  if (!global) throw StartError(ExitStatus::unavailable, global.error().text());
+  return std::move(*global);
+}
+
+// Each connection needs two descriptors, each worker one.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+class Loop {
+ public:
+  Loop(Core& core, Server& server, asio::io_context& io)
+      : core_(core),
+        server_(server),
+        io_(io),
+        signals_(io, SIGTERM, SIGINT),
+        tick_(io),
+        watchdog_(io),
+        kernel_events_(io) {}
+
+  void run() {
+    signals_.async_wait([this](boost::system::error_code error, int signal) {
+      if (!error) stop(signal);
+    });
+    tick();
+    pat_watchdog();
+    watch_kernel();
+    server_.start();
+    notify_service_manager("READY=1");
+    io_.run();
+  }
+
+ private:
+  void stop(int signal) {
+    spdlog::info("stopping on signal {}", signal);
+    notify_service_manager("STOPPING=1");
+    core_.announce_stop();
+    server_.stop();
+    io_.stop();
+  }
+
+  void tick() {
+    core_.tick();
+    server_.check_patience();
+    again(tick_, std::chrono::seconds(1), [this] { tick(); });
+  }
+
+  void pat_watchdog() {
+    const auto interval = watchdog_interval();
+    if (!interval) return;
+    notify_service_manager("WATCHDOG=1");
+    again(watchdog_, *interval, [this] { pat_watchdog(); });
+  }
+
+  void watch_kernel() {
+    const int fd = core_.kernel().event_fd();
+    if (fd < 0) return;
+    // a copy, because stream_descriptor closes what it has
+    kernel_events_.assign(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    wait_for_events();
+  }
+
+  void wait_for_events() {
+    kernel_events_.async_wait(stream_descriptor::wait_read,
+                              [this](boost::system::error_code error) {
+                                if (error) return;
+                                core_.drain_events();
+                                wait_for_events();
+                              });
+  }
+
+  template <class Duration, class Next>
+  static void again(asio::steady_timer& timer, Duration after, Next next) {
+    timer.expires_after(after);
+    timer.async_wait([next](boost::system::error_code error) {
+      if (!error) next();
+    });
+  }
+
+  Core& core_;
+  Server& server_;
+  asio::io_context& io_;
+  asio::signal_set signals_;
+  asio::steady_timer tick_, watchdog_;
+  stream_descriptor kernel_events_;
+};
+
+}  // namespace
+
+void run(const Options& options) {
+  const Config& config = options.config;
+  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  ::umask(022);
+  raise_descriptor_limit();
+  Listener listener = take_socket(config.socket);  // before the kernel: two daemons never load
+  RunningKernel kernel(options);
+  const AdminRule admin = AdminRule::for_group(config.admin_group);
+  if (!admin.group)
+    spdlog::warn("group '{}' does not exist: only root may change anything", config.admin_group);
+  Core core(config, *kernel, admin, make_global());
+  if (config.mode == Mode::enforced)
+    if (const auto set = core.set_mode(config.mode); !set)
+      throw StartError(status_for(set.error()),
+                       "cannot start in enforced mode: " + set.error().text() +
+                           "; --mode observer works without it");
+  Router router;
+  router.add_interface("io.morpheus.Transport", varlink::kTransportInterface);
+  add_worker_service(router, core);
+  add_control_service(router, core);
+  if (const auto listening = listener.listen(config.socket_mode); !listening)
+    throw StartError(status_for(listening.error()), listening.error().text());
+  asio::io_context io(1);
+  Server server(io, listener.fd(), core, router);
+  spdlog::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
+               core.kernel().name(), mode_name(core.mode()), config.socket);
+  Loop(core, server, io).run();
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The whole daemon in one process: kernel side, core, services, socket, and the loop that runs
+// them.
+#pragma once
+
+#include "daemon/options.hpp"
+
+namespace morpheus::daemon {
+
+/// Runs until SIGTERM or SIGINT, then stops cleanly. Throws StartError if it cannot start.
+void run(const Options& options);
+
+}  // namespace morpheus::daemon

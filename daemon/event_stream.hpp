@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Events on their way to subscribers, each of which has a bounded queue: who reads too slowly loses
+// events and is told how many.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace morpheus::daemon {
+
+/// One subscriber's queue.
+class Subscription {
+ public:
+  explicit Subscription(std::size_t capacity) : capacity_(capacity) {}
+
+  /// Queues an event, or counts it as dropped if the queue is full.
+  void push(const nlohmann::json& event);
+  /// The parameters of the next Subscribe reply: up to `most` events, and how many were dropped
+  /// since the last one.
+  [[nodiscard]] nlohmann::json take(std::size_t most);
+  [[nodiscard]] bool empty() const { return events_.empty() && dropped_ == 0; }
+
+  /// Called after events were queued.
+  std::function<void()> wake;
+
+ private:
+  std::size_t capacity_;
+  std::deque<nlohmann::json> events_;
+  std::uint64_t dropped_ = 0;
+};
+
+class EventStream {
+ public:
+  /// The subscription ends when the returned pointer goes.
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity);
+  [[nodiscard]] bool has_subscribers();
+  void publish(const nlohmann::json& event);
+  /// Wakes all subscribers; after a batch of publish().
+  void wake_all();
+
+ private:
+  std::vector<std::weak_ptr<Subscription>> subscriptions_;
+};
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The names that operators and clients see for the enums of proto/. A value outside an enum (a
+// client may claim anything) is "UNKNOWN".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "daemon/kernel_side.hpp"
+
+namespace morpheus::daemon {
+
+[[nodiscard]] std::string_view worker_state_name(std::uint32_t state);
+[[nodiscard]] std::string_view hint_reason_name(std::uint32_t reason);
+[[nodiscard]] std::string_view block_reason_name(std::uint32_t reason);
+[[nodiscard]] std::string_view yield_reason_name(std::uint32_t reason);
+[[nodiscard]] std::string_view policy_name(std::uint32_t policy);
+[[nodiscard]] std::string_view runtime_mode_name(std::uint32_t mode);
+[[nodiscard]] std::string_view event_type_name(std::uint32_t type);
+/// "observer" or "enforced".
+[[nodiscard]] std::string_view mode_name(Mode mode);
+
+[[nodiscard]] std::optional<morpheus_worker_state> worker_state_from(std::string_view name);
+[[nodiscard]] std::optional<Mode> mode_from(std::string_view name);
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// morpheusd's command line, on top of its configuration file.
+#pragma once
+
+#include <optional>
+
+#include "daemon/config.hpp"
+#include "daemon/exit_status.hpp"
+#include "daemon/fake_kernel.hpp"
+
+namespace morpheus::daemon {
+
+struct Options {
+  Config config;
+  FakeOptions fake;
+};
+
+/// Nothing if --help or --version was answered. Throws StartError for what is wrong.
+[[nodiscard]] std::optional<Options> parse_options(int argc, const char* const* argv);
+
+}  // namespace morpheus::daemon

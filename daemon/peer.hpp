@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Who is at the other end of a connection, as the kernel says, and which threads are that
+// process's.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/result.hpp"
+#include "proto/unique_fd.hpp"
+
+namespace morpheus::daemon {
+
+/// The process that connected. Its identity was fixed by connect(): passing the socket on to
+/// another process does not change it.
+struct Peer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;  ///< supplementary
+  UniqueFd pidfd;             ///< readable once the process is gone
+
+  /// Reads SO_PEERCRED, SO_PEERPIDFD and SO_PEERGROUPS.
+  [[nodiscard]] static Result<Peer> of(int socket);
+};
+
+/// Who may change things: root, the daemon's own user (who could kill it anyway) and the admin
+/// group.
+struct AdminRule {
+  uid_t daemon_uid = 0;
+  std::optional<gid_t> group;
+
+  /// Looks the group up; `group` stays empty if there is none of that name.
+  [[nodiscard]] static AdminRule for_group(const std::string& name);
+  [[nodiscard]] bool allows(const Peer& peer) const;
+};
+
+/// A living thread: its number here, and a pidfd made with PIDFD_THREAD.
+struct ThreadRef {
+  pid_t tid = 0;
+  UniqueFd pidfd;
+};
+
+enum class ThreadError { no_such_thread, not_yours };
+
+/// Opens thread `tid` of `peer` without a race: the descriptor refers to a thread that was the
+/// peer's and alive while it was checked.
+[[nodiscard]] tl::expected<ThreadRef, ThreadError> open_thread_of(const Peer& peer, pid_t tid);
+
+/// The thread that a descriptor sent by a peer refers to; nothing if it is no pidfd or its thread
+/// is gone or not visible here.
+[[nodiscard]] std::optional<pid_t> thread_of_pidfd(int fd);
+
+/// The number in the "Pid:" line of a pidfd's /proc/self/fdinfo text. Pure.
+[[nodiscard]] std::optional<pid_t> parse_pidfd_info(const std::string& text);
+
+/// Whether what a pidfd refers to still runs.
+[[nodiscard]] bool is_alive(int pidfd);
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/server.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include "proto/varlink_decoder.hpp"
+#include "proto/varlink_socket.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+using boost::asio::posix::stream_descriptor;
+constexpr int kAcceptsPerTurn = 16;
+constexpr auto kPause = std::chrono::milliseconds(100);
+
+// Not worth a session: one attempt to say why, and the socket closes.
+void turn_away(int socket, std::uint32_t limit) {
+  const auto bytes = varlink::encode_message(
+      {{"error", "io.morpheus.Transport.TooManyConnections"}, {"parameters", {{"limit", limit}}}});
+  (void)varlink::send_some(socket, bytes, {});
+}
+
+}  // namespace
+
+Server::Server(boost::asio::io_context& loop, int listening, Core& core, const Router& router)
+    : listening_(loop, listening), pause_(loop), context_{loop, core, router, refusals_} {}
+
+Server::~Server() {
+  stop();
+  // the descriptor is borrowed
+  if (listening_.is_open()) (void)listening_.release();
+}
+
+void Server::start() { accept_later(); }
+
+void Server::stop() {
+  boost::system::error_code ignored;
+  listening_.cancel(ignored);
+  pause_.cancel();
+  for (const auto& [id, session] : sessions_) session->close();
+  sessions_.clear();
+  per_uid_.clear();
+}
+
+void Server::check_patience() {
+  const auto now = Session::Clock::now();
+  for (const auto& [id, session] : sessions_) session->check_patience(now);
+}
+
+void Server::accept_later() {
+  listening_.async_wait(stream_descriptor::wait_read, [this](boost::system::error_code error) {
+    if (!error) accept_some();
+  });
+}
+
+void Server::accept_some() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    UniqueFd socket(
+        ::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (socket) {
+      admit(std::move(socket));
+    } else if (errno == EAGAIN) {
+      break;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      // out of descriptors or memory: the connection stays in the queue, so do not spin on it
+      spdlog::error("accept: {}; trying again", std::strerror(errno));
+      pause_.expires_after(kPause);
+      return pause_.async_wait([this](boost::system::error_code error) {
+        if (!error) accept_later();
+      });
+    }
+  }
+  accept_later();
+}
+
+void Server::admit(UniqueFd socket) {
+  auto peer = Peer::of(socket.get());
+  if (!peer) return spdlog::debug("a peer was gone at once: {}", peer.error().text());
+  const auto& limits = context_.core.limits();
+  const uid_t uid = peer->uid;
+  const bool too_many_of_user = per_uid_[uid] >= limits.connections_per_uid;
+  if (too_many_of_user || sessions_.size() >= limits.connections) {
+    if (refusals_.should_log(uid, "connections", Session::Clock::now()))
+      spdlog::warn("refused pid {} uid {}: too many connections", peer->pid, uid);
+    return turn_away(socket.get(),
+                     too_many_of_user ? limits.connections_per_uid : limits.connections);
+  }
+  const std::uint64_t id = ++last_id_;
+  auto session = std::make_shared<Session>(context_, std::move(socket), std::move(*peer));
+  sessions_.emplace(id, session);
+  ++per_uid_[uid];
+  session->start([this, id] { forget(id); });
+}
+
+void Server::forget(std::uint64_t id) {
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return;
+  const auto user = per_uid_.find(it->second->uid());
+  if (user != per_uid_.end() && --user->second == 0) per_uid_.erase(user);
+  sessions_.erase(it);
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/session.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <boost/asio/post.hpp>
+
+#include "proto/varlink_socket.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+using boost::asio::posix::stream_descriptor;
+
+// Output above this is written before more is read: a peer that does not read is not answered.
+constexpr std::size_t kPauseBytes = 64 * 1024;
+constexpr std::size_t kEventsPerReply = 128;
+constexpr std::size_t kLongestLogged = 200;
+
+varlink::Limits wire_limits(const ConfigLimits& limits) {
+  return {.message_bytes = limits.message_bytes,
+          .depth = limits.message_depth,
+          .fds = limits.message_fds};
+}
+
+Json error_message(const CallFault& why) {
+  Json message{{"error", why.name}};
+  if (!why.parameters.empty()) message["parameters"] = why.parameters;
+  return message;
+}
+
+}  // namespace
+
+Session::Session(SessionContext context, UniqueFd socket, Peer peer)
+    : context_(context),
+      socket_(context.loop, socket.release()),
+      peer_watch_(context.loop),
+      caller_{std::move(peer), nullptr, nullptr},
+      decoder_(wire_limits(context.core.limits())),
+      last_call_(Clock::now()),
+      partial_since_(last_call_),
+      last_progress_(last_call_) {}
+
+Session::~Session() { close(); }
+
+void Session::start(std::function<void()> on_close) {
+  on_close_ = std::move(on_close);
+  watch_peer();
+  read_later();
+}
+
+void Session::close() {
+  if (std::exchange(closed_, true)) return;
+  caller_.subscription.reset();
+  if (caller_.client != nullptr) {
+    spdlog::debug("client {} is gone", caller_.client->id);
+    context_.core.clients().detach(*std::exchange(caller_.client, nullptr));
+  }
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  peer_watch_.close(ignored);
+  if (on_close_) boost::asio::post(context_.loop, std::exchange(on_close_, nullptr));
+}
+
+// A socket can outlive its process in a child; the client's threads cannot.
+void Session::watch_peer() {
+  const int copy = ::fcntl(caller_.peer.pidfd.get(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return close();
+  peer_watch_.assign(copy);
+  peer_watch_.async_wait(stream_descriptor::wait_read,
+                         [self = shared_from_this()](boost::system::error_code error) {
+                           if (!error) self->close();
+                         });
+}
+
+void Session::read_later() {
+  if (reading_ || closed_) return;
+  reading_ = true;
+  socket_.async_wait(stream_descriptor::wait_read,
+                     [self = shared_from_this()](boost::system::error_code error) {
+                       self->reading_ = false;
+                       if (!error && !self->closed_) self->read_once();
+                     });
+}
+
+void Session::read_once() {
+  std::array<char, 65536> buffer;
+  const bool had_partial = decoder_.has_partial();
+  auto got =
+      varlink::receive_some(socket_.native_handle(), buffer, context_.core.limits().message_fds);
+  if (!got && got.error().code == EAGAIN) return read_later();
+  if (!got || got->size == 0) return close();
+  decoder_.feed({buffer.data(), got->size}, std::move(got->fds), got->descriptors_lost);
+  if (!had_partial) partial_since_ = Clock::now();
+  advance();
+}
+
+// Handles what has been read, in turns, so that nobody waits for a peer that sends a lot.
+void Session::advance() {
+  for (std::uint32_t done = 0; done < context_.core.limits().requests_per_turn; ++done)
+    if (!handle_next()) return;
+  if (std::exchange(posted_, true)) return;
+  boost::asio::post(context_.loop, [self = shared_from_this()] {
+    self->posted_ = false;
+    self->advance();
+  });
+}
+
+bool Session::handle_next() {
+  if (closed_ || ending_ || posted_ || output_.size() > kPauseBytes) return false;
+  auto next = decoder_.next();
+  if (!next) {
+    read_later();
+    return false;
+  }
+  last_call_ = partial_since_ = Clock::now();
+  if (*next)
+    handle(std::move(**next));
+  else
+    refuse_stream(next->error());
+  return true;
+}
+
+void Session::handle(varlink::Message message) {
+  auto call = parse_call(std::move(message.json), std::move(message.fds));
+  // replies come in the order of calls, and a subscription's never end
+  if (!call || caller_.subscription)
+    return end_with({"io.morpheus.Transport.MalformedMessage",
+                     {{"reason", call ? "subscribed" : "not_a_call"}}});
+  deliver(context_.router.call(*call, caller_), *call);
+}
+
+void Session::deliver(Outcome outcome, const Call& call) {
+  if (!outcome) log_refusal(outcome.error().name, outcome.error().parameters);
+  if (call.oneway) return;
+  if (!outcome) return reply(error_message(outcome.error()), {});
+  Json message{{"parameters", std::move(outcome->parameters)}};
+  if (outcome->continues) {
+    message["continues"] = true;
+    caller_.subscription->wake = [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->send_events();
+    };
+  }
+  reply(message, std::move(outcome->fds));
+}
+
+void Session::reply(const Json& message, FdList fds) {
+  if (closed_) return;
+  if (output_.empty()) last_progress_ = Clock::now();
+  output_.push(varlink::encode_message(message), std::move(fds));
+  flush();
+  if (output_.size() > context_.core.limits().output_bytes) {
+    log_refusal("output limit", {{"bytes", output_.size()}});
+    close();
+  }
+}
+
+void Session::flush() {
+  if (closed_ || writing_) return;
+  const std::size_t before = output_.size();
+  const auto done = output_.write_to(socket_.native_handle());
+  if (!done) return close();
+  if (output_.size() < before) last_progress_ = Clock::now();
+  if (*done) {
+    if (ending_) close();
+    return;
+  }
+  writing_ = true;
+  socket_.async_wait(stream_descriptor::wait_write,
+                     [self = shared_from_this()](boost::system::error_code error) {
+                       self->writing_ = false;
+                       if (error || self->closed_) return;
+                       self->flush();
+                       self->send_events();
+                       self->advance();
+                     });
+}
+
+void Session::send_events() {
+  while (!closed_ && caller_.subscription && output_.empty() && !caller_.subscription->empty())
+    reply({{"parameters", caller_.subscription->take(kEventsPerReply)}, {"continues", true}}, {});
+}
+
+void Session::refuse_stream(varlink::DecodeError error) {
+  const auto& limits = context_.core.limits();
+  using varlink::DecodeError;
+  if (error == DecodeError::message_too_long)
+    return end_with({"io.morpheus.Transport.MessageTooLong", {{"limit", limits.message_bytes}}});
+  if (error == DecodeError::too_many_descriptors)
+    return end_with({"io.morpheus.Transport.TooManyDescriptors", {{"limit", limits.message_fds}}});
+  end_with({"io.morpheus.Transport.MalformedMessage", {{"reason", varlink::name(error)}}});
+}
+
+void Session::end_with(const CallFault& why) {
+  log_refusal(why.name, why.parameters);
+  ending_ = true;
+  caller_.subscription.reset();
+  reply(error_message(why), {});
+}
+
+void Session::log_refusal(const std::string& kind, const Json& parameters) {
+  if (!logged_.insert(kind).second) return;
+  const auto suppressed = context_.refusals.should_log(uid(), kind, Clock::now());
+  if (!suppressed) return;
+  // dumped as ASCII: what a peer sent must not write control characters to a terminal
+  std::string details = parameters.dump(-1, ' ', true, Json::error_handler_t::replace);
+  if (details.size() > kLongestLogged) details.resize(kLongestLogged);
+  spdlog::warn("refused pid {} uid {}: {} {} ({} more of this kind were not logged)",
+               caller_.peer.pid, uid(), kind, details, *suppressed);
+}
+
+void Session::check_patience(Clock::time_point now) {
+  if (closed_) return;
+  const auto& limits = context_.core.limits();
+  const std::chrono::milliseconds stall(limits.stall_timeout_ms);
+  const std::chrono::milliseconds idle(limits.idle_timeout_ms);
+  const bool not_reading = !output_.empty() && now - last_progress_ > stall;
+  const bool half_message = reading_ && decoder_.has_partial() && now - partial_since_ > stall;
+  const bool has_purpose = caller_.client != nullptr || caller_.subscription != nullptr;
+  const bool silent = !has_purpose && output_.empty() && now - last_call_ > idle;
+  if (!not_reading && !half_message && !silent) return;
+  log_refusal(not_reading    ? "does not read"
+              : half_message ? "half a message"
+                             : "idle",
+              Json::object());
+  close();
+}
+
+}  // namespace morpheus::daemon

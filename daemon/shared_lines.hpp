@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The memory of proto/scb.h as the daemon makes it: two memfds for each client, and the one global
+// block. The daemon keeps its own writable mappings; what it hands out is sealed.
+#pragma once
+
+#include <cstdint>
+
+#include "daemon/pressure.hpp"
+#include "proto/events.h"
+#include "proto/mapping.hpp"
+#include "proto/memfd.hpp"
+
+namespace morpheus::daemon {
+
+/// Both kinds of lines of one client.
+class ClientLines {
+ public:
+  /// Makes room for at least `workers` lines of each kind; whole pages.
+  [[nodiscard]] static Result<ClientLines> create(std::uint32_t workers);
+  /// How many lines `workers` become, and how much memory all of them take. Pure.
+  [[nodiscard]] static std::uint32_t capacity_for(std::uint32_t workers);
+  [[nodiscard]] static std::uint64_t bytes_for(std::uint32_t workers);
+
+  [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
+  /// Line `index` < capacity().
+  [[nodiscard]] morpheus_scb_kernel& kernel_line(std::uint32_t index) const;
+  [[nodiscard]] morpheus_scb_runtime& runtime_line(std::uint32_t index) const;
+
+  /// Descriptors to send to the client; the caller owns them. The kernel lines' cannot be written.
+  [[nodiscard]] Result<UniqueFd> kernel_fd_for_client() const;
+  [[nodiscard]] Result<UniqueFd> runtime_fd_for_client() const;
+
+ private:
+  std::uint32_t capacity_ = 0;
+  UniqueFd kernel_fd_, runtime_fd_;
+  Mapping kernel_, runtime_;
+};
+
+/// The global block. Readers take each field alone, so fields are stored whole, without a lock.
+class GlobalBlock {
+ public:
+  [[nodiscard]] static Result<GlobalBlock> create();
+  /// `now_ns` is CLOCK_MONOTONIC and becomes the heartbeat; 0 says that the daemon stopped cleanly.
+  void update(const Pressure& pressure, morpheus_scheduler_mode mode, std::uint64_t now_ns);
+  [[nodiscard]] Result<UniqueFd> fd_for_client() const { return reopen_read_only(fd_.get()); }
+  [[nodiscard]] const morpheus_global_pressure& block() const;
+
+ private:
+  UniqueFd fd_;
+  Mapping mapping_;
+};
+
+}  // namespace morpheus::daemon
