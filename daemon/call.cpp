@@ -14,8 +14,9 @@ const Json* Parameters::find(const char* name) {
 std::optional<std::uint64_t> Parameters::optional_number(const char* name, std::uint64_t most) {
   const Json* value = find(name);
   if (value == nullptr) return std::nullopt;
-  if (value->is_number_unsigned() && value->get<std::uint64_t>() <= most)
-    return value->get<std::uint64_t>();
+  const bool whole = value->is_number_unsigned() ||
+                     (value->is_number_integer() && value->get<std::int64_t>() >= 0);
+  if (whole && value->get<std::uint64_t>() <= most) return value->get<std::uint64_t>();
   refuse(name);
   return std::nullopt;
 }

@@ -11,7 +11,7 @@ namespace {
 // A daemon of another version may leave a field out; showing nothing beats failing.
 std::uint64_t number(const Json& object, const char* key) {
   const auto it = object.find(key);
-  return it != object.end() && it->is_number_unsigned() ? it->get<std::uint64_t>() : 0;
+  return it != object.end() && it->is_number_integer() ? it->get<std::uint64_t>() : 0;
 }
 
 // Names come from other users' processes: nothing in them may steer the terminal.

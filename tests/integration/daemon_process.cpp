@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "proto/varlink_socket.hpp"
+
+namespace morpheus::test {
+namespace {
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+pid_t spawn(const std::vector<std::string>& command, const std::string& out,
+            const std::string& err) {
+  std::vector<char*> argv;
+  for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND;
+  ::dup2(::open(out.c_str(), kFlags, 0600), STDOUT_FILENO);
+  ::dup2(::open(err.c_str(), kFlags, 0600), STDERR_FILENO);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+int wait_for(pid_t pid) {
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TempDir::TempDir() {
+  char name[] = "/tmp/morpheus-test-XXXXXX";
+  path = ::mkdtemp(name);
+  ::chmod(path.c_str(), 0755);
+}
+
+TempDir::~TempDir() { std::filesystem::remove_all(path); }
+
+Finished run_program(const std::vector<std::string>& command) {
+  const TempDir dir;
+  const std::string out = dir.path + "/out", err = dir.path + "/err";
+  Finished finished;
+  finished.status = wait_for(spawn(command, out, err));
+  finished.out = read_file(out);
+  finished.err = read_file(err);
+  return finished;
+}
+
+DaemonProcess::DaemonProcess(std::vector<std::string> extra, const Json& limits)
+    : extra_(std::move(extra)) {
+  std::ofstream(dir_.path + "/config.json") << Json{{"limits", limits}}.dump();
+  start();
+}
+
+DaemonProcess::~DaemonProcess() {
+  if (pid_ > 0) stop(SIGKILL);
+}
+
+void DaemonProcess::start() {
+  std::vector<std::string> command{
+      MORPHEUSD, "--backend", "fake", "--socket", socket(), "--config", dir_.path + "/config.json"};
+  command.insert(command.end(), extra_.begin(), extra_.end());
+  pid_ = spawn(command, dir_.path + "/log", dir_.path + "/log");
+  REQUIRE(eventually([&] { return varlink::connect_unix(socket()).has_value(); }));
+}
+
+int DaemonProcess::stop(int signal) {
+  ::kill(pid_, signal);
+  return wait_for(std::exchange(pid_, -1));
+}
+
+std::string DaemonProcess::log() const { return read_file(dir_.path + "/log"); }
+
+Client DaemonProcess::connect() const {
+  auto client = Client::connect(socket());
+  REQUIRE(client);
+  return std::move(*client);
+}
+
+Finished DaemonProcess::ctl(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), {MORPHEUSCTL, "--socket", socket()});
+  return run_program(arguments);
+}
+
+Attached::Attached(const DaemonProcess& daemon, int workers) : client(daemon.connect()) {
+  auto answer = client.call(
+      "io.morpheus.Worker.Attach",
+      {{"version_major", MORPHEUS_SCB_VERSION_MAJOR}, {"version_minor", 0}, {"workers", workers}});
+  REQUIRE(answer);
+  reply = std::move(answer->parameters);
+  fds = std::move(answer->fds);
+  REQUIRE(fds.size() == 3);
+  const std::size_t size = reply["capacity"].get<std::size_t>() * MORPHEUS_SCB_LINE_SIZE;
+  const auto map = [&](const char* name, std::size_t bytes, int protection) {
+    auto mapping = Mapping::shared(fds.at(reply[name]).get(), bytes, protection);
+    REQUIRE(mapping);
+    return std::move(*mapping);
+  };
+  kernel_lines = map("kernel_lines", size, PROT_READ);
+  runtime_lines = map("runtime_lines", size, PROT_READ | PROT_WRITE);
+  global_block = map("global_block", sizeof(morpheus_global_pressure), PROT_READ);
+}
+
+int Attached::register_thread(pid_t tid) {
+  auto answer = client.call("io.morpheus.Worker.Register", {{"tid", tid}});
+  REQUIRE(answer);
+  return answer->parameters["slot"];
+}
+
+void Attached::run(int slot) {
+  REQUIRE(client.call("io.morpheus.Worker.SetState", {{"slot", slot}, {"state", "RUNNING"}}));
+}
+
+const volatile morpheus_scb_kernel& Attached::kernel(int slot) const {
+  return static_cast<const volatile morpheus_scb_kernel*>(kernel_lines.data())[slot];
+}
+
+volatile morpheus_scb_runtime& Attached::runtime(int slot) const {
+  return static_cast<volatile morpheus_scb_runtime*>(runtime_lines.data())[slot];
+}
+
+const volatile morpheus_global_pressure& Attached::global() const {
+  return *static_cast<const volatile morpheus_global_pressure*>(global_block.data());
+}
+
+}  // namespace morpheus::test

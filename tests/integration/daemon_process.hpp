@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The real morpheusd and morpheusctl as processes, with the fake backend, in a directory of their
+// own.
+#pragma once
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "proto/mapping.hpp"
+#include "proto/scb.h"
+#include "proto/varlink_client.hpp"
+
+namespace morpheus::test {
+
+using varlink::Client;
+using varlink::Json;
+
+/// What a program printed and how it ended; status -1 if a signal killed it.
+struct Finished {
+  int status = -1;
+  std::string out, err;
+};
+
+/// Runs a program to its end.
+Finished run_program(const std::vector<std::string>& command);
+
+/// A directory that goes with the object; anybody may enter it.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  std::string path;
+};
+
+/// A running morpheusd. Killed at the end if nobody stopped it.
+class DaemonProcess {
+ public:
+  /// `limits` becomes the configuration's limits.
+  explicit DaemonProcess(std::vector<std::string> extra = {}, const Json& limits = Json::object());
+  ~DaemonProcess();
+  DaemonProcess(const DaemonProcess&) = delete;
+  DaemonProcess& operator=(const DaemonProcess&) = delete;
+
+  void start();
+  /// Sends the signal and returns the exit status, -1 if the signal killed it.
+  int stop(int signal);
+  [[nodiscard]] std::string socket() const { return dir_.path + "/m.sock"; }
+  [[nodiscard]] std::string log() const;
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] Client connect() const;
+  /// morpheusctl with --socket.
+  [[nodiscard]] Finished ctl(std::vector<std::string> arguments) const;
+
+ private:
+  TempDir dir_;
+  std::vector<std::string> extra_;
+  pid_t pid_ = -1;
+};
+
+/// An attached client with its memory.
+struct Attached {
+  Client client;
+  Json reply;
+  FdList fds;
+  Mapping kernel_lines, runtime_lines, global_block;
+
+  explicit Attached(const DaemonProcess& daemon, int workers = 4);
+  int register_thread(pid_t tid);
+  void run(int slot);
+  [[nodiscard]] const volatile morpheus_scb_kernel& kernel(int slot) const;
+  [[nodiscard]] volatile morpheus_scb_runtime& runtime(int slot) const;
+  [[nodiscard]] const volatile morpheus_global_pressure& global() const;
+};
+
+/// Waits until `condition` holds; false after five seconds.
+template <class Condition>
+bool eventually(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    ::usleep(2000);
+  }
+  return true;
+}
+
+}  // namespace morpheus::test

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Each way of misbehaving gets its named error, or the connection is dropped; a second client
+// notices nothing.
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <chrono>
+
+#include "daemon_process.hpp"
+#include "proto/varlink_socket.hpp"
+
+using namespace morpheus;
+using namespace morpheus::test;
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+namespace {
+
+// A client that goes on working and measures how long it had to wait at worst.
+class Bystander {
+ public:
+  explicit Bystander(const DaemonProcess& daemon) : attached_(daemon) {
+    slot_ = attached_.register_thread(::gettid());
+    attached_.run(slot_);
+  }
+  ~Bystander() { CHECK(worst_ < 500ms); }  // a loop that blocks on a peer waits for seconds
+  void work() {
+    for (int i = 0; i < 20; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      const char* state = i % 2 == 0 ? "QUIESCING" : "RUNNING";
+      REQUIRE(attached_.client.call("io.morpheus.Worker.SetState",
+                                    {{"slot", slot_}, {"state", state}}));
+      worst_ = std::max(worst_, std::chrono::steady_clock::now() - start);
+    }
+  }
+
+ private:
+  Attached attached_;
+  int slot_ = 0;
+  std::chrono::steady_clock::duration worst_{};
+};
+
+UniqueFd raw_connection(const DaemonProcess& daemon) {
+  auto socket = varlink::connect_unix(daemon.socket());
+  REQUIRE(socket);
+  return std::move(*socket);
+}
+
+void send_all(int socket, std::string_view bytes, std::span<const int> fds = {}) {
+  while (!bytes.empty()) {
+    auto sent = varlink::send_some(socket, bytes, fds);
+    if (!sent && sent.error().code != EAGAIN) return;  // dropped: what we want to see
+    if (sent) bytes.remove_prefix(*sent), fds = {};
+  }
+}
+
+// Everything that comes until the daemon closes; nothing if it does not within five seconds.
+std::optional<std::string> read_to_end(int socket) {
+  std::string all;
+  std::array<char, 65536> buffer;
+  pollfd watched{socket, POLLIN, 0};
+  while (::poll(&watched, 1, 5000) > 0) {
+    auto got = varlink::receive_some(socket, buffer, 16);
+    if (!got && got.error().code == EAGAIN) continue;
+    if (!got || got->size == 0) return all;
+    all.append(buffer.data(), got->size);
+  }
+  return std::nullopt;
+}
+
+// The error that ends the connection after these bytes.
+std::string last_words(const DaemonProcess& daemon, std::string_view bytes,
+                       std::span<const int> fds = {}) {
+  const auto socket = raw_connection(daemon);
+  send_all(socket.get(), bytes, fds);
+  auto reply = read_to_end(socket.get());
+  if (!reply) return "still open";
+  if (reply->empty()) return "closed without a word";
+  return Json::parse(reply->substr(0, reply->find('\0'))).value("error", "no error");
+}
+
+}  // namespace
+
+TEST_CASE("what breaks the protocol is answered by name and ends the connection") {
+  const DaemonProcess daemon({}, {{"message_bytes", 4096}, {"message_fds", 2}});
+  Bystander bystander(daemon);
+  const std::string malformed = "io.morpheus.Transport.MalformedMessage";
+  CHECK(last_words(daemon, "{\"method\":\0"s) == malformed);
+  CHECK(last_words(daemon, "GET / HTTP/1.1\r\n\r\n\0"s) == malformed);
+  CHECK(last_words(daemon, "{\"method\":\"\xff\"}\0"s) == malformed);
+  CHECK(last_words(daemon, "{\"method\":1}\0"s) == malformed);
+  CHECK(last_words(daemon, "{\"a\":" + std::string(1000, '[') + "\0"s) == malformed);
+  CHECK(last_words(daemon, std::string(5000, ' ')) == "io.morpheus.Transport.MessageTooLong");
+  CHECK(last_words(daemon, std::string(10'000'000, ' ')) == "io.morpheus.Transport.MessageTooLong");
+  const std::array many{0, 0, 0};
+  CHECK(last_words(daemon, "{", many) == "io.morpheus.Transport.TooManyDescriptors");
+  bystander.work();
+}
+
+TEST_CASE("descriptors that trickle in are bounded too, and do not stay open in the daemon") {
+  const DaemonProcess daemon({}, {{"message_fds", 2}});
+  Bystander bystander(daemon);
+  const auto socket = raw_connection(daemon);
+  const std::array one{0};
+  for (int i = 0; i < 10; ++i) {
+    send_all(socket.get(), " ", one);
+    ::usleep(1000);
+  }
+  CHECK(read_to_end(socket.get()).has_value());
+  bystander.work();
+}
+
+TEST_CASE("a wrong call is answered by name, and the connection goes on") {
+  const DaemonProcess daemon;
+  auto client = daemon.connect();
+  CHECK(client.call("io.morpheus.Worker.Fly").error().is("org.varlink.service.MethodNotFound"));
+  CHECK(client.call("com.example.Fly").error().is("org.varlink.service.InterfaceNotFound"));
+  CHECK(client.call("io.morpheus.Control.SetMode", {{"mode", 1}})
+            .error()
+            .is("org.varlink.service.InvalidParameter"));
+  Attached a(daemon);
+  CHECK(a.client.call("io.morpheus.Worker.Unregister", {{"slot", 9}})
+            .error()
+            .is("io.morpheus.Worker.NoSuchSlot"));
+  const int slot = a.register_thread(::gettid());
+  CHECK(a.client.call("io.morpheus.Worker.SetState", {{"slot", slot}, {"state", "DEAD"}})
+            .error()
+            .is("io.morpheus.Worker.InvalidTransition"));
+  CHECK(client.call("io.morpheus.Control.GetStatus"));
+}
+
+TEST_CASE("a refusal is logged once for a connection, however often it happens") {
+  DaemonProcess daemon;
+  auto client = daemon.connect();
+  for (int i = 0; i < 50; ++i) CHECK_FALSE(client.call("io.morpheus.Worker.Fly"));
+  daemon.stop(15);
+  const auto log = daemon.log();
+  const auto first = log.find("MethodNotFound");
+  REQUIRE(first != std::string::npos);
+  CHECK(log.find("MethodNotFound", first + 1) == std::string::npos);
+}
+
+TEST_CASE("half a message is waited for, but not for ever") {
+  const DaemonProcess daemon({}, {{"stall_timeout_ms", 200}});
+  Bystander bystander(daemon);
+  const auto socket = raw_connection(daemon);
+  send_all(socket.get(), "{\"method\":");
+  bystander.work();
+  CHECK(read_to_end(socket.get()) == "");
+  bystander.work();
+}
+
+TEST_CASE("a connection without purpose is dropped, an attached one is not") {
+  const DaemonProcess daemon({}, {{"idle_timeout_ms", 200}});
+  Attached attached(daemon);
+  const auto idle = raw_connection(daemon);
+  CHECK(read_to_end(idle.get()) == "");
+  CHECK(attached.client.call("io.morpheus.Worker.Register", {{"tid", ::gettid()}}));
+}
+
+TEST_CASE("a peer that asks and does not read is dropped") {
+  const DaemonProcess daemon({}, {{"stall_timeout_ms", 300}});
+  Bystander bystander(daemon);
+  const auto socket = raw_connection(daemon);
+  const std::string call =
+      "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+      "{\"interface\":\"io.morpheus.Control\"}}\0"s;
+  // far more than both socket buffers and the pause threshold hold
+  std::size_t accepted = 0;
+  bool dropped = false;
+  const auto end = std::chrono::steady_clock::now() + 5s;
+  while (!dropped && std::chrono::steady_clock::now() < end) {
+    auto sent = varlink::send_some(socket.get(), call, {});
+    if (sent) accepted += *sent;
+    dropped = !sent && sent.error().code != EAGAIN;
+    if (!sent) ::usleep(1000);
+    if (accepted % (100 * call.size()) == 0) bystander.work();
+  }
+  CHECK(dropped);
+  CHECK(accepted < 10'000'000);
+  bystander.work();
+}
+
+TEST_CASE("a flood of calls does not starve others") {
+  const DaemonProcess daemon;
+  Bystander bystander(daemon);
+  const auto socket = raw_connection(daemon);
+  const std::string call = "{\"method\":\"io.morpheus.Nothing.X\"}\0"s;
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += call;
+  std::array<char, 65536> buffer;
+  for (int i = 0; i < 20; ++i) {
+    send_all(socket.get(), many);
+    bystander.work();
+    while (varlink::receive_some(socket.get(), buffer, 0)) {
+    }
+  }
+}
+
+TEST_CASE("connections of one user are bounded, and one that ends makes room") {
+  const DaemonProcess daemon({}, {{"connections_per_uid", 3}});
+  std::vector<Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(daemon.connect());
+    REQUIRE(eventually([&] {
+      if (clients.back().call("io.morpheus.Control.GetStatus")) return true;
+      clients.back() = daemon.connect();  // the fixture's own first connection may still be there
+      return false;
+    }));
+  }
+  auto fourth = daemon.connect();
+  const auto refused = fourth.call("io.morpheus.Control.GetStatus");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().is("io.morpheus.Transport.TooManyConnections"));
+  clients.pop_back();
+  CHECK(eventually(
+      [&] { return daemon.connect().call("io.morpheus.Control.GetStatus").has_value(); }));
+}
+
+TEST_CASE("workers are bounded by name") {
+  const DaemonProcess daemon({}, {{"workers_per_client", 2}});
+  auto client = daemon.connect();
+  auto refused = client.call("io.morpheus.Worker.Attach",
+                             {{"version_major", 1}, {"version_minor", 0}, {"workers", 3}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().is("io.morpheus.Worker.QuotaExceeded"));
+  CHECK(refused.error().parameters["what"] == "workers_per_client");
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The daemon's own life: start, stop, kill, restart, and what others see of it.
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "daemon_process.hpp"
+
+using namespace morpheus;
+using namespace morpheus::test;
+
+TEST_CASE("SIGTERM stops cleanly: heartbeat 0, socket gone, status 0") {
+  DaemonProcess daemon;
+  Attached a(daemon);
+  const int status = daemon.stop(SIGTERM);
+  CHECK(status == 0);
+  CHECK(a.global().heartbeat_ns == 0);
+  CHECK_FALSE(std::filesystem::exists(daemon.socket()));
+}
+
+TEST_CASE("after SIGKILL the memory stays, and a new daemon takes the socket over") {
+  DaemonProcess daemon;
+  Attached a(daemon);
+  const int slot = a.register_thread(::gettid());
+  daemon.stop(SIGKILL);
+  CHECK(a.global().heartbeat_ns > 0);
+  CHECK(a.kernel(slot).worker_state == MORPHEUS_WORKER_REGISTERED);
+  const auto gone = a.client.call("io.morpheus.Control.GetStatus");
+  CHECK(gone.error().kind == varlink::CallError::Kind::transport);
+  CHECK(std::filesystem::exists(daemon.socket()));
+  daemon.start();
+  Attached again(daemon);
+  auto registered =
+      again.client.call("io.morpheus.Worker.Register", {{"tid", ::gettid()}, {"last_ack_seq", 7}});
+  REQUIRE(registered);
+  CHECK(again.kernel(registered->parameters["slot"]).preempt_seq == 8);
+}
+
+TEST_CASE("a second daemon on the same socket ends with 75 and harms nothing") {
+  const DaemonProcess daemon;
+  const auto second = run_program({MORPHEUSD, "--backend", "fake", "--socket", daemon.socket()});
+  CHECK(second.status == 75);
+  CHECK(second.err.find("another morpheusd") != std::string::npos);
+  auto client = daemon.connect();
+  CHECK(client.call("io.morpheus.Control.GetStatus"));
+}
+
+TEST_CASE("what is wrong at the start has its exit status and one line") {
+  const TempDir dir;
+  const auto start = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {MORPHEUSD, "--socket", dir.path + "/s"});
+    auto finished = run_program(arguments);
+    return finished;
+  };
+  CHECK(start({"--bogus"}).status == 64);
+  CHECK(start({"--backend", "magic"}).status == 64);
+  CHECK(start({"--config", dir.path + "/missing"}).status == 78);
+  std::ofstream(dir.path + "/config") << R"({"limits": {"workerz": 1}})";
+  const auto config = start({"--config", dir.path + "/config"});
+  CHECK(config.status == 78);
+  CHECK(config.err.find("limits.workerz: unknown key") != std::string::npos);
+  CHECK(std::count(config.err.begin(), config.err.end(), '\n') == 1);
+  const auto refused = start(
+      {"--backend", "fake", "--mode", "enforced", "--fake-refuse-enforced", "no sched_ext here"});
+  CHECK(refused.status == 69);
+  CHECK(refused.err.find("no sched_ext here") != std::string::npos);
+  CHECK(start({"--help"}).out.find("Exit status") != std::string::npos);
+}
+
+TEST_CASE("systemd is told when the daemon is ready and when it stops") {
+  const TempDir dir;
+  const std::string path = dir.path + "/notify";
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, path.c_str());
+  REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  const timeval patience{5, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  const auto next = [&] {
+    std::array<char, 64> buffer{};
+    const auto size = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
+    return std::string(buffer.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
+  };
+  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  DaemonProcess daemon;
+  ::unsetenv("NOTIFY_SOCKET");
+  CHECK(next() == "READY=1");
+  daemon.stop(SIGTERM);
+  CHECK(next() == "STOPPING=1");
+}

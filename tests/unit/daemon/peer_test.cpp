@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/peer.hpp"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <thread>
+
+using namespace morpheus;
+using namespace morpheus::daemon;
+
+namespace {
+
+Peer ourselves() {
+  std::array<int, 2> fds{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, fds.data()) == 0);
+  const UniqueFd a(fds[0]), b(fds[1]);
+  auto peer = Peer::of(a.get());
+  REQUIRE(peer);
+  return std::move(*peer);
+}
+
+class Child {
+ public:
+  Child() : pid_(::fork()) {
+    if (pid_ == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+  }
+  ~Child() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_;
+};
+
+int pidfd_open(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+
+}  // namespace
+
+TEST_CASE("a peer is known by its socket") {
+  const Peer peer = ourselves();
+  CHECK(peer.pid == ::getpid());
+  CHECK(peer.uid == ::getuid());
+  CHECK(is_alive(peer.pidfd.get()));
+}
+
+TEST_CASE("a thread of the peer can be opened, also one that is not its leader") {
+  const Peer peer = ourselves();
+  CHECK(open_thread_of(peer, ::gettid()));
+  pid_t tid = 0;
+  std::thread([&] {
+    tid = ::gettid();
+    auto thread = open_thread_of(peer, tid);
+    REQUIRE(thread);
+    CHECK(thread->tid == tid);
+    CHECK(is_alive(thread->pidfd.get()));
+  }).join();
+  CHECK(open_thread_of(peer, tid).error() == ThreadError::no_such_thread);
+}
+
+TEST_CASE("a thread of somebody else is refused") {
+  const Peer peer = ourselves();
+  const Child child;
+  CHECK(open_thread_of(peer, child.pid()).error() == ThreadError::not_yours);
+  CHECK(open_thread_of(peer, 1).error() == ThreadError::not_yours);
+  CHECK(open_thread_of(peer, 0).error() == ThreadError::no_such_thread);
+  CHECK(open_thread_of(peer, -1).error() == ThreadError::no_such_thread);
+}
+
+TEST_CASE("only a pidfd names a thread") {
+  const UniqueFd self(pidfd_open(::getpid()));
+  CHECK(thread_of_pidfd(self.get()) == ::getpid());
+  std::array<int, 2> pipe_fds{};
+  REQUIRE(::pipe(pipe_fds.data()) == 0);
+  const UniqueFd a(pipe_fds[0]), b(pipe_fds[1]);
+  CHECK_FALSE(thread_of_pidfd(a.get()));
+  CHECK_FALSE(thread_of_pidfd(-1));
+}
+
+TEST_CASE("a pidfd's text says which thread it is") {
+  CHECK(parse_pidfd_info("pos:\t0\nflags:\t02\nPid:\t42\nNSpid:\t42\n") == 42);
+  CHECK_FALSE(parse_pidfd_info("Pid:\t-1\n"));
+  CHECK_FALSE(parse_pidfd_info("Pid:\t0\n"));
+  CHECK_FALSE(parse_pidfd_info("NSpid:\t42\n"));
+  CHECK_FALSE(parse_pidfd_info(""));
+  CHECK(parse_pidfd_info("Pid:\t42") == 42);
+}
+
+TEST_CASE("root, the daemon's user and the admin group may change things") {
+  const AdminRule rule{.daemon_uid = 500, .group = gid_t{77}};
+  Peer peer;
+  peer.uid = peer.gid = 1000;
+  CHECK_FALSE(rule.allows(peer));
+  peer.groups = {5, 77};
+  CHECK(rule.allows(peer));
+  peer.groups = {};
+  peer.gid = 77;
+  CHECK(rule.allows(peer));
+  peer.gid = 1000;
+  CHECK_FALSE(AdminRule{500, std::nullopt}.allows(peer));
+  peer.uid = 500;
+  CHECK(rule.allows(peer));
+  peer.uid = 0;
+  CHECK(rule.allows(peer));
+}
