@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The main job, shown: what a latency-sensitive thread suffers beside CPU-bound workers when the
-// kernel is left alone, when workers yield at every safe point, and when they yield as Morpheus asks.
-// The three take turns in rounds of one second, so that whatever else the machine does hits all.
+// kernel is left alone, when workers yield at every safe point, and when they yield as Morpheus
+// asks. The three take turns in rounds of one second, so that whatever else the machine does hits
+// all.
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,8 +88,8 @@ VariantFindings gather(Board& board, const Witness* witness, Variant variant) {
 
 Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
   const auto witness = Witness::create(options.workers + 1);
-  Board& board = *Board::create(options.workers, options.seconds,
-                                witness ? witness->marks() : nullptr);
+  Board& board =
+      *Board::create(options.workers, options.seconds, witness ? witness->marks() : nullptr);
   LoadProcess load(board, {options.cpu, options.safe_point_us, daemon.socket()});
   const auto rounds = static_cast<unsigned>(options.seconds * kVariants.size());
   for (unsigned round = 0; round < rounds; ++round) {

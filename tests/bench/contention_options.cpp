@@ -24,8 +24,9 @@ int last_allowed_cpu() {
 
 std::optional<ContentionOptions> parse_contention_options(int argc, char** argv) {
   ContentionOptions options;
-  CLI::App app{"CPU-bound workers beside a 1 kHz latency probe on one CPU, the same load three times:\n"
-               "the kernel alone, yielding at every safe point, Morpheus."};
+  CLI::App app{
+      "CPU-bound workers beside a 1 kHz latency probe on one CPU, the same load three times:\n"
+      "the kernel alone, yielding at every safe point, Morpheus."};
   app.add_option("--mode", options.mode, "What the daemon may do while Morpheus' rounds run")
       ->check(CLI::IsMember({"observer", "enforced"}))
       ->capture_default_str();

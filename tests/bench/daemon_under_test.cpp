@@ -49,7 +49,8 @@ pid_t spawn(const std::string& program, const std::string& socket) {
 }  // namespace
 
 DaemonUnderTest::DaemonUnderTest()
-    : directory_(private_directory()), socket_(directory_ + "/morpheusd.sock"),
+    : directory_(private_directory()),
+      socket_(directory_ + "/morpheusd.sock"),
       pid_(spawn(daemon_program(), socket_)) {
   try {
     await_answer();

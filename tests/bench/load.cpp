@@ -175,7 +175,7 @@ int run_load(Board& board, const LoadSpec& spec) {
   or_die([&] {
     give_up_root();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
-    ::prctl(PR_SET_TIMERSLACK, 1UL);  // the default, 50 us, would be the probe's lateness
+    ::prctl(PR_SET_TIMERSLACK, 1UL);     // the default, 50 us, would be the probe's lateness
     morpheus_options options{};
     options.socket = spec.socket.c_str();
     options.name = "contention";

@@ -14,7 +14,8 @@ struct LoadSpec {
   std::string socket;
 };
 
-/// Runs in the forked child until the board says quit; gives up root first. Returns the exit status.
+/// Runs in the forked child until the board says quit; gives up root first. Returns the exit
+/// status.
 [[nodiscard]] int run_load(Board& board, const LoadSpec& spec);
 
 }  // namespace morpheus::bench

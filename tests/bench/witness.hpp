@@ -14,7 +14,7 @@ namespace morpheus::bench {
 
 struct Testimony {
   std::uint64_t critical_losses = 0;  ///< switches away from a runnable worker inside a section
-  std::uint64_t passed_p99 = 0;       ///< workers' safe points between the probe's wakeup and its run
+  std::uint64_t passed_p99 = 0;  ///< workers' safe points between the probe's wakeup and its run
   std::uint64_t passed_p999 = 0;
 };
 

@@ -74,8 +74,7 @@ TEST_CASE("a killed daemon's successor gets the process back with its workers") 
   REQUIRE(is_asked(here));
   for (int round = 0; round < 2; ++round) {
     CHECK(daemon.stop(SIGKILL) == -1);
-    REQUIRE(eventually(
-        [] { return morpheus::runtime::status().link == MORPHEUS_LINK_WAITING; }));
+    REQUIRE(eventually([] { return morpheus::runtime::status().link == MORPHEUS_LINK_WAITING; }));
     daemon.start();
     REQUIRE(is_guided(1));
     CHECK(is_asked(here));
