@@ -8,8 +8,8 @@
 
 namespace morpheus::sdk {
 
-/// 10 ms, doubling to 1 s; each wait is between half of that and all of it, so that the clients of a
-/// restarted daemon do not all come at once.
+/// 10 ms, doubling to 1 s; each wait is between half of that and all of it, so that the clients of
+/// a restarted daemon do not all come at once.
 class Backoff {
  public:
   static constexpr int kFirstMs = 10;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Epochs: the times between two changes of "which memory do hints come through". A daemon that comes
-// or goes begins a new epoch. All sequence numbers of an epoch lie above all earlier ones, so every
-// safe point that was taken before, wherever its copy is kept, differs from what it now looks at and
-// finds the slow path, where the owner thread moves over by itself.
+// Epochs: the times between two changes of "which memory do hints come through". A daemon that
+// comes or goes begins a new epoch. All sequence numbers of an epoch lie above all earlier ones, so
+// every safe point that was taken before, wherever its copy is kept, differs from what it now looks
+// at and finds the slow path, where the owner thread moves over by itself.
 #pragma once
 
 #include <atomic>
@@ -33,8 +33,8 @@ class Epoch {
   }
 
   /// A base above every sequence number up to `highest`. The gap covers hints that a dying kernel
-  /// side may still raise after `highest` was read. Bounded, because `highest` comes from memory that
-  /// this process did not write and must fit the protocol's 63 bits.
+  /// side may still raise after `highest` was read. Bounded, because `highest` comes from memory
+  /// that this process did not write and must fit the protocol's 63 bits.
   [[nodiscard]] static std::uint64_t base_above(std::uint64_t highest) {
     constexpr std::uint64_t kGap = 1U << 20;
     constexpr std::uint64_t kBound = (std::uint64_t{1} << 62) - 1;

@@ -37,7 +37,7 @@ void FixedWindow::hide() {
 }
 
 Result<void> check_memfd(int fd, std::size_t size) {
-  struct stat info{};
+  struct stat info {};
   if (::fstat(fd, &info) != 0) return fail_errno("stat the daemon's memory");
   if (info.st_size < 0 || static_cast<std::size_t>(info.st_size) < size)
     return fail("the daemon's memory is too short", EPROTO);

@@ -14,8 +14,8 @@ class FixedWindow {
  public:
   /// Reserves `size` bytes, rounded up to pages, showing zeros. Not more than once.
   [[nodiscard]] Result<void> reserve(std::size_t size);
-  /// Shows the first `size` bytes of `memfd`, and zeros after them. Refuses one that is too short or
-  /// could be made so: touching it would then be fatal.
+  /// Shows the first `size` bytes of `memfd`, and zeros after them. Refuses one that is too short
+  /// or could be made so: touching it would then be fatal.
   [[nodiscard]] Result<void> show(int memfd, std::size_t size);
   /// Shows zeros. Cannot fail on a stretch that is reserved.
   void hide();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// fork(): the child has one thread, none of the parent's rights with the daemon, and a copy of every
-// mapping. It must never write into its parent's lines, so it lets go of all of them before any of
-// its code runs, and starts anew as a process that has not attached.
+// fork(): the child has one thread, none of the parent's rights with the daemon, and a copy of
+// every mapping. It must never write into its parent's lines, so it lets go of all of them before
+// any of its code runs, and starts anew as a process that has not attached.
 #include <pthread.h>
 
 #include "sdk/src/daemon_absence.hpp"
@@ -12,12 +12,12 @@ namespace morpheus::sdk {
 
 void Registry::watch_forks() {
   // The lock is held across the fork, so the child never sees a half-made change.
-  [[maybe_unused]] static const int registered = ::pthread_atfork(
-      [] { instance().lock_.lock(); }, [] { instance().lock_.unlock(); },
-      [] {
-        instance().forget_parent();
-        instance().lock_.unlock();
-      });
+  [[maybe_unused]] static const int registered =
+      ::pthread_atfork([] { instance().lock_.lock(); }, [] { instance().lock_.unlock(); },
+                       [] {
+                         instance().forget_parent();
+                         instance().lock_.unlock();
+                       });
 }
 
 void Registry::forget_parent() {

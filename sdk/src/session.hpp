@@ -27,8 +27,8 @@ class Session {
   /// Connects and attaches.
   [[nodiscard]] static Result<Session> open(const SessionSpec& spec);
 
-  /// Registers thread `tid` of this process; its sequence then starts at `base`, asking for nothing.
-  /// Returns the slot, below SessionSpec::workers.
+  /// Registers thread `tid` of this process; its sequence then starts at `base`, asking for
+  /// nothing. Returns the slot, below SessionSpec::workers.
   [[nodiscard]] Result<std::uint32_t> add_worker(int tid, std::uint64_t base);
   [[nodiscard]] Result<void> set_state(std::uint32_t slot, morpheus_worker_state state);
   [[nodiscard]] Result<void> remove_worker(std::uint32_t slot);

@@ -52,7 +52,9 @@ class ThreadWorker : public morpheus_thread {
   /// Hand-over, by the registry on any thread: where to go at the next slow path.
   void offer(const Binding& binding);
   /// The oldest epoch whose runtime line the owner may still write to.
-  [[nodiscard]] std::uint64_t epoch_in_use() const { return in_use_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t epoch_in_use() const {
+    return in_use_.load(std::memory_order_acquire);
+  }
 
   // For the registry, under its lock.
   int tid = 0;

@@ -2,13 +2,13 @@
 // The process's attachment to morpheusd, for the life of an object.
 #pragma once
 
-#include <morpheus/error.hpp>
 #include <morpheus/morpheus.h>
+#include <morpheus/error.hpp>
 
 namespace morpheus {
 
-/// Attaches the process; one at a time. Must outlive every worker: a process whose threads are still
-/// registered stays attached.
+/// Attaches the process; one at a time. Must outlive every worker: a process whose threads are
+/// still registered stays attached.
 ///
 ///     morpheus::runtime runtime;
 ///     morpheus::worker self;

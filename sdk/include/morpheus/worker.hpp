@@ -2,13 +2,14 @@
 // A thread's registration as a worker, its safe points and its critical sections.
 #pragma once
 
-#include <morpheus/error.hpp>
 #include <morpheus/morpheus.h>
+#include <morpheus/error.hpp>
 
 namespace morpheus {
 
 /// What a worker allows the kernel. The default of C++ code is to be escapable: outside critical
-/// sections a thread may be preempted anywhere, as any thread may; it takes a policy to be escalated.
+/// sections a thread may be preempted anywhere, as any thread may; it takes a policy to be
+/// escalated.
 struct worker_options {
   bool escapable = true;
   std::uint32_t priority = MORPHEUS_PRIORITY_DEFAULT;  ///< 0 to MORPHEUS_PRIORITY_MAX
@@ -63,8 +64,8 @@ class worker {
   morpheus_thread* self_ = nullptr;
 };
 
-/// Where the calling thread may be asked to give up the CPU. Keep one in a local variable around the
-/// loop: a checkpoint without a hint is then one load, one compare and one branch.
+/// Where the calling thread may be asked to give up the CPU. Keep one in a local variable around
+/// the loop: a checkpoint without a hint is then one load, one compare and one branch.
 class safe_point {
  public:
   safe_point() noexcept : at_(morpheus_safepoint_get()) {}

@@ -45,8 +45,9 @@ TEST_CASE("an absent daemon is no error: the worker works and is never asked") {
 
 TEST_CASE("misuse is named") {
   const SocketPath path;
+  const std::string socket = path.text();
   morpheus_options options{};
-  options.socket = path.text().c_str();
+  options.socket = socket.c_str();
   options.max_workers = 4096;
   CHECK(morpheus_attach(&options) == MORPHEUS_ERR_INVALID);
 

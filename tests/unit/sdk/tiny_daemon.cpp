@@ -55,7 +55,9 @@ struct TinyDaemon::Client {
 };
 
 TinyDaemon::TinyDaemon(std::string path, Options options)
-    : path_(std::move(path)), options_(options), listener_(listen_at(path_)),
+    : path_(std::move(path)),
+      options_(options),
+      listener_(listen_at(path_)),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
   global_fd_ = must(create_memfd("global", sizeof(morpheus_global_pressure)));
   global_memory_ = must(
@@ -147,8 +149,8 @@ Json TinyDaemon::attach(Client& client, const Json& parameters, std::vector<int>
     must(seal_memfd(client.runtime_fd.get(), SealKind::writable).map([] { return 0; }));
   }
   fds = {client.kernel_fd.get(), client.runtime_fd.get(), global_fd_.get()};
-  return {{"version_major", 1}, {"version_minor", 0},     {"client_id", 1},
-          {"capacity", client.capacity}, {"line_size", 64}, {"kernel_lines", 0},
+  return {{"version_major", 1},          {"version_minor", 0}, {"client_id", 1},
+          {"capacity", client.capacity}, {"line_size", 64},    {"kernel_lines", 0},
           {"runtime_lines", 1},          {"global_block", 2}};
 }
 

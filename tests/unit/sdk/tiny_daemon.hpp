@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The daemon as far as the SDK can see it: attaches clients, registers threads, and lets a test play
-// the kernel by writing to the workers' lines.
+// The daemon as far as the SDK can see it: attaches clients, registers threads, and lets a test
+// play the kernel by writing to the workers' lines.
 #pragma once
 
 #include <atomic>

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The main job, shown: what a latency-sensitive thread suffers beside CPU-bound workers when the
+// kernel is left alone, when workers yield at every safe point, and when they yield as Morpheus
+// asks. The three take turns in rounds of one second, so that whatever else the machine does hits
+// all.
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/bench/board.hpp"
+#include "tests/bench/contention_options.hpp"
+#include "tests/bench/contention_report.hpp"
+#include "tests/bench/daemon_under_test.hpp"
+#include "tests/bench/load.hpp"
+#include "tests/bench/testimony.hpp"
+
+using namespace morpheus::bench;
+
+namespace {
+
+constexpr std::chrono::seconds kRound{1};
+
+/// The process with the workers and the probe.
+class LoadProcess {
+ public:
+  LoadProcess(Board& board, const LoadSpec& spec) : board_(board), pid_(::fork()) {
+    if (pid_ < 0) throw std::runtime_error("cannot fork");
+    if (pid_ == 0) ::_exit(run_load(board, spec));
+  }
+  LoadProcess(const LoadProcess&) = delete;
+  LoadProcess& operator=(const LoadProcess&) = delete;
+  ~LoadProcess() {
+    board_.quit();
+    if (!is_gone_) ::waitpid(pid_, nullptr, 0);
+  }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  void expect_alive() {
+    is_gone_ = is_gone_ || ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+    if (is_gone_) throw std::runtime_error("the load has ended early");
+  }
+
+ private:
+  Board& board_;
+  pid_t pid_;
+  bool is_gone_ = false;
+};
+
+void show_progress(unsigned round, unsigned rounds, Variant variant, const Board& board) {
+  const bool on_terminal = ::isatty(STDERR_FILENO) != 0;
+  std::fprintf(stderr, "%sround %u of %u, %-8s  probe p99 so far %8.1f us%s",
+               on_terminal ? "\r" : "", round, rounds, name(variant),
+               percentile_us(board.lateness(variant), 0.99), on_terminal ? "" : "\n");
+  if (on_terminal && round == rounds) std::fputc('\n', stderr);
+}
+
+void play_round(Board& board, LoadProcess& load, DaemonUnderTest& daemon, WitnessStand* witness,
+                Variant variant, const std::string& mode) {
+  const auto still_alive = [&] { load.expect_alive(); };
+  // The other two are the kernel's own scheduler, whatever Morpheus' rounds run under.
+  daemon.set_mode(variant == Variant::morpheus ? mode : "observer");
+  board.prepare(variant, still_alive);
+  if (witness != nullptr) witness->begin_round(variant);
+  board.run();
+  std::this_thread::sleep_for(kRound);
+  board.finish(still_alive);
+  if (witness != nullptr) witness->end_round();
+}
+
+VariantFindings gather(Board& board, const WitnessStand* witness, Variant variant) {
+  const auto samples = board.lateness(variant);
+  VariantFindings found;
+  found.probe_p50_us = percentile_us(samples, 0.5);
+  found.probe_p99_us = percentile_us(samples, 0.99);
+  found.probe_p999_us = percentile_us(samples, 0.999);
+  for (unsigned worker = 0; worker < board.workers(); ++worker) {
+    found.work += board.tally(worker).work[index(variant)];
+    found.yields += board.tally(worker).yields[index(variant)];
+  }
+  if (witness != nullptr) found.testimony = witness->testimony(variant);
+  return found;
+}
+
+Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
+  const auto witness = WitnessStand::open(options.workers);
+  Board& board =
+      *Board::create(options.workers, options.seconds, witness ? witness->marks() : nullptr);
+  LoadProcess load(board, {options.cpu, options.safe_point_us, daemon.socket()});
+  const auto rounds = static_cast<unsigned>(options.seconds * kVariants.size());
+  for (unsigned round = 0; round < rounds; ++round) {
+    const Variant variant = kVariants[round % kVariants.size()];
+    play_round(board, load, daemon, witness.get(), variant, options.mode);
+    show_progress(round + 1, rounds, variant, board);
+  }
+  Findings findings;
+  findings.hints = daemon.counts(load.pid());
+  findings.ack = daemon.ack_latency();
+  for (const Variant variant : kVariants)
+    findings.variants[index(variant)] = gather(board, witness.get(), variant);
+  utsname system{};
+  ::uname(&system);
+  findings.kernel = system.release;
+  return findings;
+}
+
+int run(const ContentionOptions& options) {
+  auto daemon = options.socket.empty() ? DaemonUnderTest() : DaemonUnderTest(options.socket);
+  if (options.probe_native) return 0;
+  daemon.set_mode(options.mode);  // fails now rather than after the first rounds
+  const Findings findings = measure(options, daemon);
+  if (options.json)
+    std::cout << to_json(findings, options).dump() << '\n';
+  else
+    std::cout << to_table(findings, options);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto options = parse_contention_options(argc, argv);
+  if (!options) return 0;
+  try {
+    return run(*options);
+  } catch (const CannotStart& daemon) {
+    return daemon.exit_status;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "contention: %s\n", error.what());
+    return 70;
+  }
+}

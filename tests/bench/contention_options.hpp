@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace morpheus::bench {
+
+struct ContentionOptions {
+  std::string mode = "observer";
+  unsigned seconds = 5;  ///< of each variant
+  unsigned workers = 4;
+  unsigned safe_point_us = 50;
+  int cpu = -1;
+  bool json = false;
+  std::string socket;         ///< of a running daemon; empty: start one
+  bool probe_native = false;  ///< only find out whether the daemon can run here
+};
+
+/// Nothing after --help. Exits with 64 on a usage error.
+[[nodiscard]] std::optional<ContentionOptions> parse_contention_options(int argc, char** argv);
+
+}  // namespace morpheus::bench

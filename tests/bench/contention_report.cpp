@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tests/bench/contention_report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+namespace morpheus::bench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kNsPerUs = 1000.0;
+
+double rounded(double us) { return std::round(us * 10) / 10; }
+
+Json variant_json(const VariantFindings& found) {
+  Json json{{"probe_p50_us", rounded(found.probe_p50_us)},
+            {"probe_p99_us", rounded(found.probe_p99_us)},
+            {"probe_p999_us", rounded(found.probe_p999_us)},
+            {"yields", found.yields},
+            {"work", found.work},
+            {"critical_losses", nullptr},
+            {"passed_p99", nullptr},
+            {"passed_p999", nullptr}};
+  if (found.testimony) {
+    json["critical_losses"] = found.testimony->critical_losses;
+    json["passed_p99"] = found.testimony->passed_p99;
+    json["passed_p999"] = found.testimony->passed_p999;
+  }
+  return json;
+}
+
+std::string in_us(double us) {
+  char text[32];
+  std::snprintf(text, sizeof text, us < 100 ? "%.1f us" : "%.0f us", us);
+  return text;
+}
+
+/// Rows of a label and one cell for each variant.
+class Table {
+ public:
+  Table() {
+    row("", [](Variant variant) { return std::string(name(variant)); });
+  }
+  template <class Cell>
+  void row(const char* label, Cell cell) {
+    line(label);
+    for (const Variant variant : kVariants) append("%16s", cell(variant));
+    text_ += '\n';
+  }
+  /// A row that only Morpheus has.
+  void morpheus_row(const char* label, const std::string& cell) {
+    row(label, [&](Variant variant) { return variant == Variant::morpheus ? cell : "-"; });
+  }
+  [[nodiscard]] std::string text() const { return text_; }
+
+ private:
+  void line(const char* label) { append("%-40s", label); }
+  void append(const char* format, const std::string& what) {
+    char text[64];
+    std::snprintf(text, sizeof text, format, what.c_str());
+    text_ += text;
+  }
+  std::string text_;
+};
+
+void add_load_rows(Table& table, const Findings& findings) {
+  const auto of = [&](Variant variant) -> const VariantFindings& {
+    return findings.variants[index(variant)];
+  };
+  table.row("probe lateness, p50", [&](Variant v) { return in_us(of(v).probe_p50_us); });
+  table.row("probe lateness, p99", [&](Variant v) { return in_us(of(v).probe_p99_us); });
+  table.row("probe lateness, p99.9", [&](Variant v) { return in_us(of(v).probe_p999_us); });
+  table.row("yields", [&](Variant v) { return std::to_string(of(v).yields); });
+  table.row("work done, units", [&](Variant v) { return std::to_string(of(v).work); });
+  table.row("work done, % of alone", [&](Variant v) {
+    const double alone = static_cast<double>(std::max<std::uint64_t>(1, of(Variant::alone).work));
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f %%", 100.0 * static_cast<double>(of(v).work) / alone);
+    return std::string(text);
+  });
+}
+
+void add_witness_rows(Table& table, const Findings& findings) {
+  const auto seen = [&](auto member) {
+    return [&findings, member](Variant variant) {
+      const auto& testimony = findings.variants[index(variant)].testimony;
+      return testimony ? std::to_string((*testimony).*member) : std::string("not seen");
+    };
+  };
+  table.row("CPU lost inside critical sections", seen(&Testimony::critical_losses));
+  table.row("safe points passed before probe, p99", seen(&Testimony::passed_p99));
+  table.row("safe points passed before probe, p99.9", seen(&Testimony::passed_p999));
+}
+
+}  // namespace
+
+double percentile_us(std::span<const std::uint64_t> samples_ns, double share) {
+  if (samples_ns.empty()) return 0;
+  std::vector<std::uint64_t> copy(samples_ns.begin(), samples_ns.end());
+  const auto last = static_cast<double>(copy.size() - 1);
+  const auto at = static_cast<std::ptrdiff_t>(std::ceil(share * last));
+  std::nth_element(copy.begin(), copy.begin() + at, copy.end());
+  return static_cast<double>(copy[static_cast<std::size_t>(at)]) / kNsPerUs;
+}
+
+Json to_json(const Findings& findings, const ContentionOptions& options) {
+  Json json{{"mode", options.mode},
+            {"kernel", findings.kernel},
+            {"workers", options.workers},
+            {"safe_point_us", options.safe_point_us},
+            {"seconds", options.seconds}};
+  for (const Variant variant : kVariants)
+    json[name(variant)] = variant_json(findings.variants[index(variant)]);
+  Json& morpheus = json[name(Variant::morpheus)];
+  morpheus["hints"] = findings.hints.hints;
+  morpheus["acks"] = findings.hints.acks;
+  morpheus["withdrawn"] = findings.hints.withdrawn;
+  morpheus["ack_p50_us"] = rounded(static_cast<double>(findings.ack.p50_ns) / kNsPerUs);
+  morpheus["ack_p99_us"] = rounded(static_cast<double>(findings.ack.p99_ns) / kNsPerUs);
+  morpheus["escalations"] = findings.hints.escalations;
+  morpheus["deferrals"] = findings.hints.deferrals;
+  return json;
+}
+
+std::string to_table(const Findings& findings, const ContentionOptions& options) {
+  Table table;
+  add_load_rows(table, findings);
+  table.morpheus_row("hints", std::to_string(findings.hints.hints));
+  table.morpheus_row("acknowledged", std::to_string(findings.hints.acks));
+  table.morpheus_row("withdrawn", std::to_string(findings.hints.withdrawn));
+  table.morpheus_row("decision to acknowledgement, p50",
+                     in_us(static_cast<double>(findings.ack.p50_ns) / kNsPerUs));
+  table.morpheus_row("decision to acknowledgement, p99",
+                     in_us(static_cast<double>(findings.ack.p99_ns) / kNsPerUs));
+  table.morpheus_row("slice ends deferred", std::to_string(findings.hints.deferrals));
+  table.morpheus_row("escalations", std::to_string(findings.hints.escalations));
+  add_witness_rows(table, findings);
+  return "Linux " + findings.kernel + ", " + options.mode + " mode, CPU " +
+         std::to_string(options.cpu) + ": " + std::to_string(options.workers) +
+         " workers, a safe point every " + std::to_string(options.safe_point_us) + " us, " +
+         std::to_string(options.seconds) + " s of each\n" + table.text();
+}
+
+}  // namespace morpheus::bench

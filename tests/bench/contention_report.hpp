@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a run found, and the two ways to print it.
+#pragma once
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "tests/bench/contention_options.hpp"
+#include "tests/bench/daemon_under_test.hpp"
+#include "tests/bench/variant.hpp"
+#include "tests/bench/testimony.hpp"
+
+namespace morpheus::bench {
+
+struct VariantFindings {
+  double probe_p50_us = 0;
+  double probe_p99_us = 0;
+  double probe_p999_us = 0;
+  std::uint64_t yields = 0;
+  std::uint64_t work = 0;  ///< units of safe_point_us
+  std::optional<Testimony> testimony;
+};
+
+struct Findings {
+  std::string kernel;
+  std::array<VariantFindings, kVariants.size()> variants;
+  HintCounts hints;
+  AckLatency ack;
+};
+
+/// The value that `share` (0-1) of the samples do not exceed, in microseconds; 0 if there are none.
+[[nodiscard]] double percentile_us(std::span<const std::uint64_t> samples_ns, double share);
+
+[[nodiscard]] nlohmann::ordered_json to_json(const Findings& findings,
+                                             const ContentionOptions& options);
+[[nodiscard]] std::string to_table(const Findings& findings, const ContentionOptions& options);
+
+}  // namespace morpheus::bench

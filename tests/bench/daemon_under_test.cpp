@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tests/bench/daemon_under_test.hpp"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+namespace morpheus::bench {
+namespace {
+
+using varlink::Json;
+
+// Loading and verifying the BPF programs takes seconds in an emulated machine.
+constexpr std::chrono::seconds kStartTimeout{60};
+constexpr std::chrono::milliseconds kModeTimeout{30'000};
+
+std::string daemon_program() {
+  const char* build = std::getenv("MORPHEUS_BUILD_DIR");
+  return std::string(build != nullptr ? build : MORPHEUS_BUILD_DIR) + "/daemon/morpheusd";
+}
+
+std::string private_directory() {
+  char name[] = "/tmp/morpheus-bench-XXXXXX";
+  if (::mkdtemp(name) == nullptr) throw std::runtime_error("cannot make a directory in /tmp");
+  ::chmod(name, 0755);  // the load connects as another user
+  return name;
+}
+
+pid_t spawn(const std::string& program, const std::string& socket) {
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // MORPHEUS_DAEMON_BACKEND: for trying out the benchmark itself where nothing can be measured.
+  const char* backend = std::getenv("MORPHEUS_DAEMON_BACKEND");
+  ::execl(program.c_str(), "morpheusd", "--socket", socket.c_str(), "--mode", "observer",
+          "--backend", backend != nullptr ? backend : "bpf", "--log-level", "warn", nullptr);
+  std::fprintf(stderr, "contention: cannot run %s\n", program.c_str());
+  ::_exit(69);
+}
+
+}  // namespace
+
+DaemonUnderTest::DaemonUnderTest()
+    : directory_(private_directory()),
+      socket_(directory_ + "/morpheusd.sock"),
+      pid_(spawn(daemon_program(), socket_)) {
+  try {
+    await_answer();
+  } catch (const CannotStart&) {
+    std::filesystem::remove_all(directory_);
+    throw;
+  }
+  mode_at_start_ = mode_ = "observer";
+}
+
+DaemonUnderTest::DaemonUnderTest(std::string socket) : socket_(std::move(socket)) {
+  auto connected = varlink::Client::connect(socket_);
+  if (!connected) throw std::runtime_error(connected.error().text());
+  client_ = std::move(*connected);
+  mode_at_start_ = mode_ = call("GetStatus").at("mode").get<std::string>();
+}
+
+DaemonUnderTest::~DaemonUnderTest() {
+  try {
+    set_mode(mode_at_start_);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "contention: %s\n", error.what());
+  }
+  client_.reset();
+  if (pid_ < 0) return;
+  ::kill(pid_, SIGTERM);
+  ::waitpid(pid_, nullptr, 0);
+  std::filesystem::remove_all(directory_);
+}
+
+void DaemonUnderTest::await_answer() {
+  const auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
+  int status = 0;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (has_ended(status)) throw CannotStart{WIFEXITED(status) ? WEXITSTATUS(status) : 70};
+    if (auto connected = varlink::Client::connect(socket_)) {
+      client_ = std::move(*connected);
+      if (client_->call("io.morpheus.Control.GetStatus")) return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  std::fprintf(stderr, "contention: morpheusd does not answer\n");
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  throw CannotStart{};
+}
+
+bool DaemonUnderTest::has_ended(int& status) { return ::waitpid(pid_, &status, WNOHANG) == pid_; }
+
+void DaemonUnderTest::set_mode(const std::string& mode) {
+  if (mode == mode_) return;
+  call("SetMode", {{"mode", mode}});
+  mode_ = mode;
+}
+
+HintCounts DaemonUnderTest::counts(pid_t client) {
+  HintCounts sum;
+  const Json reply = call("ListWorkers");
+  for (const Json& worker : reply.at("workers")) {
+    if (worker.at("pid") != client) continue;
+    sum.hints += worker.at("hints").get<std::uint64_t>();
+    sum.acks += worker.at("acks").get<std::uint64_t>();
+    sum.withdrawn += worker.at("withdrawn").get<std::uint64_t>();
+    sum.escalations += worker.at("escalations").get<std::uint64_t>();
+    sum.deferrals += worker.at("deferrals").get<std::uint64_t>();
+  }
+  return sum;
+}
+
+AckLatency DaemonUnderTest::ack_latency() {
+  const Json latency = call("GetStatus").at("ack_latency");
+  return {latency.at("p50_ns").get<std::uint64_t>(), latency.at("p99_ns").get<std::uint64_t>()};
+}
+
+Json DaemonUnderTest::call(const std::string& method, const Json& parameters) {
+  auto reply = client_->call("io.morpheus.Control." + method, parameters, {}, kModeTimeout);
+  if (!reply) throw std::runtime_error(method + ": " + reply.error().text());
+  return std::move(reply->parameters);
+}
+
+}  // namespace morpheus::bench

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The morpheusd that a benchmark runs against: a private one of its own, or one that runs already.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "proto/result.hpp"
+#include "proto/varlink_client.hpp"
+
+namespace morpheus::bench {
+
+/// What the daemon counted for one client process.
+struct HintCounts {
+  std::uint64_t hints = 0;
+  std::uint64_t acks = 0;
+  std::uint64_t withdrawn = 0;
+  std::uint64_t escalations = 0;
+  std::uint64_t deferrals = 0;
+};
+
+struct AckLatency {
+  std::uint64_t p50_ns = 0;
+  std::uint64_t p99_ns = 0;
+};
+
+/// A daemon that could not start: its exit status. It has said why on stderr.
+struct CannotStart {
+  int exit_status = 70;
+};
+
+class DaemonUnderTest {
+ public:
+  /// Starts a private one in Observer mode and waits until it answers. Throws CannotStart.
+  DaemonUnderTest();
+  /// Uses the one at `socket`. Throws std::runtime_error.
+  explicit DaemonUnderTest(std::string socket);
+  DaemonUnderTest(const DaemonUnderTest&) = delete;
+  DaemonUnderTest& operator=(const DaemonUnderTest&) = delete;
+  /// Ends a private one and waits for it; gives another its mode back.
+  ~DaemonUnderTest();
+
+  [[nodiscard]] const std::string& socket() const { return socket_; }
+  /// Throws std::runtime_error with the daemon's reason.
+  void set_mode(const std::string& mode);
+  [[nodiscard]] HintCounts counts(pid_t client);
+  /// Of all clients, since the daemon started.
+  [[nodiscard]] AckLatency ack_latency();
+
+ private:
+  void await_answer();
+  [[nodiscard]] bool has_ended(int& status);
+  varlink::Json call(const std::string& method,
+                     const varlink::Json& parameters = varlink::Json::object());
+
+  std::string directory_;  // of a private one
+  std::string socket_;
+  pid_t pid_ = -1;
+  std::optional<varlink::Client> client_;
+  std::string mode_at_start_;
+  std::string mode_;
+};
+
+}  // namespace morpheus::bench

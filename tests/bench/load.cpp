@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tests/bench/load.hpp"
+
+#include <grp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <morpheus/runtime.hpp>
+#include <morpheus/worker.hpp>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "sdk/src/clock.hpp"
+#include "tests/bench/testimony.hpp"
+#include "tests/bench/work_unit.hpp"
+
+namespace morpheus::bench {
+namespace {
+
+constexpr uid_t kNobody = 65534;
+constexpr std::uint64_t kProbePeriodNs = 1'000'000;
+
+void give_up_root() {
+  if (::geteuid() != 0) return;
+  if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)
+    throw std::runtime_error("cannot give up root");
+}
+
+void pin_to(int cpu) {
+  cpu_set_t only;
+  CPU_ZERO(&only);
+  CPU_SET(cpu, &only);
+  if (::sched_setaffinity(0, sizeof only, &only) != 0)
+    throw std::runtime_error("cannot run on CPU " + std::to_string(cpu));
+}
+
+/// One worker thread; the same in all variants but for the safe point.
+class Worker {
+ public:
+  Worker(Board& board, const WorkUnit& unit, unsigned number)
+      : unit_(unit), mark_(board.mark(number + 1)), tally_(board.tally(number)) {
+    self_.quiesce();
+    mark_.tid = static_cast<__u32>(::gettid());
+  }
+
+  // Hints belong to Morpheus' rounds only.
+  void prepare(Variant variant) {
+    if (variant == Variant::morpheus) self_.resume();
+  }
+  void finish(Variant variant) {
+    if (variant == Variant::morpheus) self_.quiesce();
+  }
+
+  void run(const Board& board) {
+    switch (board.variant()) {
+      case Variant::alone:
+        return run_until_end(board, [] { return false; });
+      case Variant::naive:
+        return run_until_end(board, [] { return ::sched_yield() == 0; });
+      case Variant::morpheus:
+        return run_until_end(board, [here = safe_point()]() mutable { return here.checkpoint(); });
+    }
+  }
+
+ private:
+  // Every other unit is a critical section: a load that holds locks half of its time.
+  template <class SafePoint>
+  void run_until_end(const Board& board, SafePoint safe_point) {
+    std::uint64_t work = 0;
+    std::uint64_t yields = 0;
+    while (board.is_running()) {
+      if (work % 2 == 0)
+        unit_();
+      else
+        run_critical_unit();
+      ++work;
+      __atomic_store_n(&mark_.safe_points, mark_.safe_points + 1, __ATOMIC_RELAXED);
+      yields += safe_point() ? 1 : 0;
+    }
+    tally_.work[index(board.variant())] += work;
+    tally_.yields[index(board.variant())] += yields;
+  }
+
+  void run_critical_unit() {
+    const critical_section section(self_);
+    __atomic_store_n(&mark_.critical, 1U, __ATOMIC_RELEASE);
+    unit_();
+    __atomic_store_n(&mark_.critical, 0U, __ATOMIC_RELEASE);
+  }
+
+  worker self_;
+  const WorkUnit& unit_;
+  witness_mark& mark_;
+  Tally& tally_;
+};
+
+/// Wakes up once a millisecond and notes how late it was. Periods that were slept through are left
+/// out: each sample is the latency of one wakeup.
+class Probe {
+ public:
+  explicit Probe(Board& board) : board_(board) {
+    board.mark(kProbe).tid = static_cast<__u32>(::gettid());
+  }
+  void prepare(Variant) {}
+  void finish(Variant) {}
+
+  void run(const Board&) {
+    const Variant variant = board_.variant();
+    std::uint64_t due = sdk::monotonic_ns();
+    while (board_.is_running()) {
+      due += kProbePeriodNs;
+      const timespec at{static_cast<time_t>(due / 1'000'000'000),
+                        static_cast<long>(due % 1'000'000'000)};
+      ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
+      const std::uint64_t late = sdk::monotonic_ns() - due;
+      board_.add_lateness(variant, late);
+      due += late / kProbePeriodNs * kProbePeriodNs;
+    }
+  }
+
+ private:
+  Board& board_;
+};
+
+/// Takes `actor` through the rounds until the end.
+template <class Actor>
+void play_rounds(Board& board, Actor& actor) {
+  Phase phase = Phase::idle;
+  while ((phase = board.await_other_than(phase)) != Phase::quit) {
+    if (phase == Phase::prepare) actor.prepare(board.variant());
+    if (phase == Phase::run) actor.run(board);
+    if (phase == Phase::finish) actor.finish(board.variant());
+    if (phase != Phase::run) board.report();
+  }
+}
+
+/// Nothing here can be half done: a thread that cannot do its part ends the process.
+template <class F>
+auto or_die(F body) {
+  return [body]() mutable {
+    try {
+      body();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "contention: the load: %s\n", error.what());
+      ::_exit(70);
+    }
+  };
+}
+
+void run_threads(Board& board, const LoadSpec& spec) {
+  pin_to(spec.cpu);
+  const WorkUnit unit(spec.safe_point_us);
+  std::vector<std::thread> threads;
+  for (unsigned number = 0; number < board.workers(); ++number) {
+    threads.emplace_back(or_die([&board, &unit, number] {
+      Worker worker(board, unit, number);
+      play_rounds(board, worker);
+    }));
+  }
+  threads.emplace_back(or_die([&board] {
+    Probe probe(board);
+    play_rounds(board, probe);
+  }));
+  for (auto& thread : threads) thread.join();
+}
+
+}  // namespace
+
+int run_load(Board& board, const LoadSpec& spec) {
+  or_die([&] {
+    give_up_root();
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
+    ::prctl(PR_SET_TIMERSLACK, 1UL);     // the default, 50 us, would be the probe's lateness
+    morpheus_options options{};
+    options.socket = spec.socket.c_str();
+    options.name = "contention";
+    options.max_workers = board.workers();
+    const runtime runtime(options);
+    if (const auto status = runtime::status(); status.link != MORPHEUS_LINK_ATTACHED)
+      throw std::runtime_error(std::string("not attached: ") + status.last_error);
+    run_threads(board, spec);
+  })();
+  return 0;
+}
+
+}  // namespace morpheus::bench

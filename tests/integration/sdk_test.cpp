@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The library against the real daemon: attach, hints, and a daemon that is killed and started again
+// under a process that goes on.
+#include <morpheus/runtime.hpp>
+#include <morpheus/worker.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+#include <csignal>
+#include <thread>
+
+#include "tests/programs/daemon_process.hpp"
+
+using morpheus::test::DaemonProcess;
+using morpheus::test::eventually;
+using morpheus::test::Json;
+
+namespace {
+
+morpheus_options at(const std::string& socket) {
+  morpheus_options options{};
+  options.socket = socket.c_str();
+  options.name = "sdk-test";
+  options.max_workers = 8;
+  return options;
+}
+
+bool is_guided(std::uint32_t workers) {
+  return eventually([&] { return morpheus::runtime::status().guided == workers; });
+}
+
+/// Takes safe points until one gives up the CPU because the daemon asked.
+bool is_asked(morpheus::safe_point& here) {
+  return eventually([&] { return here.checkpoint(); });
+}
+
+Json first_worker(const DaemonProcess& daemon) {
+  auto client = daemon.connect();
+  auto reply = client.call("io.morpheus.Control.ListWorkers");
+  REQUIRE(reply);
+  REQUIRE(reply->parameters["workers"].size() == 1);
+  return reply->parameters["workers"][0];
+}
+
+}  // namespace
+
+TEST_CASE("a worker is registered, asked and heard by the real daemon") {
+  DaemonProcess daemon({"--fake-hint-ms", "5"});
+  const std::string socket = daemon.socket();
+  const morpheus::runtime runtime(at(socket));
+  morpheus::worker self({.priority = 42, .policy = MORPHEUS_POLICY_THREAD_KICK});
+  REQUIRE(is_guided(1));
+  morpheus::safe_point here;
+  CHECK(is_asked(here));
+  CHECK(is_asked(here));
+
+  const Json worker = first_worker(daemon);
+  CHECK(worker["state"] == "RUNNING");
+  CHECK(worker["priority"] == 42);
+  CHECK(worker["escapable"] == true);
+  CHECK(worker["tid"] == ::gettid());
+  CHECK(worker["hints"] >= 2);
+  CHECK(worker["last_yield_reason"] == "HINT");
+
+  self.quiesce();
+  CHECK(first_worker(daemon)["state"] == "QUIESCING");
+}
+
+TEST_CASE("a killed daemon's successor gets the process back with its workers") {
+  DaemonProcess daemon({"--fake-hint-ms", "5"});
+  const std::string socket = daemon.socket();
+  const morpheus::runtime runtime(at(socket));
+  morpheus::worker self({.priority = 42});
+  morpheus::safe_point here;
+  REQUIRE(is_asked(here));
+  for (int round = 0; round < 2; ++round) {
+    CHECK(daemon.stop(SIGKILL) == -1);
+    REQUIRE(eventually([] { return morpheus::runtime::status().link == MORPHEUS_LINK_WAITING; }));
+    daemon.start();
+    REQUIRE(is_guided(1));
+    CHECK(is_asked(here));
+    CHECK(first_worker(daemon)["priority"] == 42);
+    CHECK(first_worker(daemon)["state"] == "RUNNING");
+  }
+  CHECK(self.stats().rebinds >= 2);
+}
+
+TEST_CASE("threads that end are forgotten, and their lines can be used again") {
+  DaemonProcess daemon;
+  const std::string socket = daemon.socket();
+  const morpheus::runtime runtime(at(socket));
+  for (int i = 0; i < 20; ++i) {
+    std::thread([] {
+      (void)morpheus_worker_register(nullptr);
+      (void)morpheus_worker_set_state(MORPHEUS_WORKER_RUNNING);
+    }).join();
+  }
+  const morpheus::worker self;
+  CHECK(morpheus::runtime::status().guided == 1);
+  CHECK(first_worker(daemon)["tid"] == ::gettid());
+}
+
+TEST_CASE("the system's pressure comes through") {
+  DaemonProcess daemon;
+  const std::string socket = daemon.socket();
+  const morpheus::runtime runtime(at(socket));
+  CHECK(eventually([] { return morpheus::runtime::pressure().heartbeat_ns != 0; }));
+  CHECK(morpheus::runtime::pressure().magic == MORPHEUS_SCB_MAGIC);
+}
