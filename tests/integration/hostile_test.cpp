@@ -136,6 +136,8 @@ TEST_CASE("a refusal is logged once for a connection, however often it happens")
   DaemonProcess daemon;
   auto client = daemon.connect();
   for (int i = 0; i < 50; ++i) CHECK_FALSE(client.call("io.morpheus.Worker.Fly"));
+  ::usleep(1'200'000);  // longer than the limit for each user, which would hide the other
+  CHECK_FALSE(client.call("io.morpheus.Worker.Fly"));
   daemon.stop(15);
   const auto log = daemon.log();
   const auto first = log.find("MethodNotFound");
