@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Lets systemd judge the units: units_test.bash UNIT_DIR MORPHEUSD. Exit status 77 (skipped) where there is no
+# systemd-analyze. The service is checked with the built program in place of the installed one.
+set -euo pipefail
+
+units=$1
+program=$2
+if ! command -v systemd-analyze >/dev/null; then
+  echo "no systemd-analyze on this machine"
+  exit 77
+fi
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+sed "s,@SBINDIR@/morpheusd,$program," "$units/morpheusd.service.in" >"$scratch/morpheusd.service"
+cp "$units/morpheusd.socket" "$scratch"
+# some complaints do not change the exit status: any output is a failure
+complaints=$(systemd-analyze verify --man=no "$scratch"/morpheusd.{service,socket} 2>&1) || true
+printf '%s' "$complaints"
+[[ -z $complaints ]]
+
+# The hardening: 10.0 is a service without any, 0.0 one that can do nothing. What loads BPF comes to 0.9.
+level=$(systemd-analyze security --offline=true "$scratch/morpheusd.service" | sed -nE 's/.*Overall exposure level[^0-9]*([0-9.]+).*/\1/p')
+echo "exposure level $level"
+awk -v level="$level" 'BEGIN { exit !(level != "" && level < 2) }'
