@@ -171,7 +171,7 @@ bool BPF_PROG(morpheus_yield, struct task_struct *from, struct task_struct *to)
 }
 
 /* A late hint: the gate of escalation. True: the CPU is taken. */
-static __always_inline bool escalate(struct worker_lines *lines, u32 slot, u64 now)
+static __always_inline bool escalate(struct worker_lines *lines, s32 cpu, u32 slot, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
 	kernel_line_t *kernel = lines->kernel;
@@ -193,6 +193,7 @@ static __always_inline bool escalate(struct worker_lines *lines, u32 slot, u64 n
 	}
 	w->escalations++;
 	kernel->last_escalation_ns = now;
+	scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 	emit(MORPHEUS_EVENT_ESCALATED, claims.policy, slot, now, now - w->hinted_at_ns);
 	return true;
 }
@@ -217,7 +218,7 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 		return;
 	}
 	now = bpf_ktime_get_ns();
-	if (!escalate(lines, slot, now) && judge_slice(p, cpu, slot, now)) {
+	if (!escalate(lines, cpu, slot, now) && judge_slice(p, cpu, slot, now)) {
 		p->scx.slice = LEASE_NS;
 		return;
 	}

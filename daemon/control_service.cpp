@@ -26,6 +26,7 @@ std::optional<std::string> surplus(const Call& call) { return Parameters(call.pa
 
 Outcome get_status(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  core.drain_events();
   utsname system{};
   ::uname(&system);
   return answer(

@@ -74,8 +74,8 @@ TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
   const auto registered = load.hints(0), quiescing = load.hints(1);
   const auto shares = load.shares(4);
   for (const std::size_t i : {0, 1}) {
-    CHECK(witness().count(i).kicked == 0);
     CHECK(load.last_escalation_ns(i) == 0);
+    CHECK(worker(host.daemon, load.tid(i))["escalations"] == 0);
   }
   CHECK(load.hints(0) == registered);
   CHECK(load.hints(1) == quiescing);
@@ -85,18 +85,20 @@ TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
 TEST_CASE("enforced: a critical section is not interrupted before the hold cap") {
   need_sched_ext();
   Enforcing host;
-  set_tunables_ms(host.daemon, 5, 10, 4000);
+  set_tunables_ms(host.daemon, 5, 10, 2000);
   Load load(host.daemon.socket(), crowded_cpu(),
             {{.manner = Manner::critical, .escapable = true}, kRival, kSleeper}, &witness());
   // From the moment the worker gets the CPU it keeps it: compare two looks well inside the cap.
-  REQUIRE(eventually([&] { return witness().count(0).switched_in > 0; }));
+  const auto before = witness().count(0);
+  REQUIRE(eventually([&] { return witness().count(0).switched_in > before.switched_in; }));
   const auto losses = witness().count(0).critical_losses;
-  const auto shares = load.shares(1.5);
+  const auto shares = load.shares(1);
   const auto after = witness().count(0);
   INFO("shares " << shares[0] << " " << shares[1] << ", switched in " << after.switched_in);
   CHECK(after.kicked == 0);
   CHECK(load.last_escalation_ns(0) == 0);
-  CHECK(after.critical_losses - losses <= after.losses_to_higher + 1);
+  CHECK(after.critical_losses - losses <= after.losses_to_higher - before.losses_to_higher);
+  CHECK(shares[0] > 0.9);
   CHECK(worker(host.daemon, load.tid(0))["deferrals"] > 0);
   CHECK(worker(host.daemon, load.tid(0))["blocked"]["CRITICAL"] > 0);
 }
