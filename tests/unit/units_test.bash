@@ -6,7 +6,7 @@
 set -euo pipefail
 
 units=$1
-program=$2
+program=$(readlink -m "$2")
 if ! command -v systemd-analyze >/dev/null; then
   echo "no systemd-analyze on this machine"
   exit 77
