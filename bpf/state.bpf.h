@@ -72,10 +72,11 @@ struct cpu_state {
 	u32 timer_armed;
 	u8 yielded; /* scheduler: the running thread gave way by itself */
 	u8 ended;   /* scheduler: its slice was ended on purpose */
-	u32 run_weight; /* scheduler: the running thread at its start: weight, CPU time, vtime, clock */
+	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
-	u64 run_vtime;
-	u64 run_start_ns; /* 0: nobody of our class runs */
+	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */
+	u64 run_start_ns; /* ... and the time; 0: nobody of our class runs */
+	u64 clock;        /* scheduler: virtual clock of the queue of threads bound to this CPU */
 	u32 waiting[MAX_WAITING]; /* threads that woke here and have not run since; 0 free */
 	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
 } __attribute__((aligned(64)));
