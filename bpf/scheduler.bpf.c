@@ -227,6 +227,8 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 	struct worker_lines *lines = slot ? lines_of(p) : NULL;
 	u64 now;
 
+	if (c->yielded)
+		return; /* on its way out: a new slice would undo the yield */
 	if (!lines || lines->slot != slot) {
 		/* The kernel refills a lone thread's slice with its own long default. */
 		if (p->scx.slice > tunables.slice_ns)
