@@ -96,6 +96,11 @@ static __always_inline bool compat_on_cpu(struct task_struct *p)
 /* The values of these moved between kernels (7.0 moved SCX_ENQ_*): always from the running one. */
 #define SCX_VALUE(type, name) bpf_core_enum_value(enum type, name)
 
+/* Code that a wakeup or switch does not always need is kept out of its straight line: most runs find
+ * these programs cold, and then their size in the instruction cache is what they cost. */
+#define OUT_OF_LINE static __attribute__((noinline))
+#define NO_UNROLL _Pragma("clang loop unroll(disable)")
+
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 

@@ -51,7 +51,7 @@ static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 }
 
 /* Nobody waits any more: the worker's slow path acknowledges without giving way. */
-static __always_inline void withdraw(u32 slot, struct worker_lines *lines, u64 now)
+OUT_OF_LINE void withdraw(u32 slot, struct worker_lines *lines, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
 	kernel_line_t *kernel = lines->kernel;
@@ -81,7 +81,7 @@ static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
 
 /* All that may have changed for a worker that has a CPU. `contended`: somebody at all is queued there.
  * Returns the reason of the hint that was given, if one was. */
-static __always_inline u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters,
+OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters,
 				    bool contended, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);

@@ -19,9 +19,9 @@
  * the kernel picked others each time (it has its own ideas of fairness, and a yield does not reach
  * beyond a cgroup), more of them would help nobody: the waiter is left to the ordinary slices.
  */
-static __always_inline void add_waiting(struct cpu_state *c, u32 pid, u32 runnable)
+OUT_OF_LINE void add_waiting(struct cpu_state *c, u32 pid, u32 runnable)
 {
-	for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
 		if (__sync_val_compare_and_swap(&c->waiting[i], 0, pid) == 0) {
 			c->hints_left[i] = runnable < 255 ? runnable : 255;
 			__sync_fetch_and_add(&c->nr_waiting, 1);
@@ -37,9 +37,9 @@ static __always_inline void free_waiting(struct cpu_state *c, int i)
 	__sync_fetch_and_sub(&c->nr_waiting, 1);
 }
 
-static __always_inline bool remove_waiting(struct cpu_state *c, u32 pid)
+OUT_OF_LINE bool remove_waiting(struct cpu_state *c, u32 pid)
 {
-	for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
 		if (READ_ONCE(c->waiting[i]) == pid) {
 			free_waiting(c, i);
 			return true;
@@ -52,9 +52,9 @@ static __always_inline bool remove_waiting(struct cpu_state *c, u32 pid)
  * Who gets the CPU waits no more. Nor does who had it: some kernels do not report every switch (seen
  * where the one before was the idle thread), and a thread noted for ever would be asked for for ever.
  */
-static __always_inline void remove_run(struct cpu_state *c, u32 prev, u32 next)
+OUT_OF_LINE void remove_run(struct cpu_state *c, u32 prev, u32 next)
 {
-	for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
 		u32 pid = READ_ONCE(c->waiting[i]);
 
 		if (pid && (pid == next || pid == prev))
@@ -62,16 +62,16 @@ static __always_inline void remove_run(struct cpu_state *c, u32 prev, u32 next)
 	}
 }
 
-static __always_inline void charge_waiting(struct cpu_state *c)
+OUT_OF_LINE void charge_waiting(struct cpu_state *c)
 {
-	for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
 		if (READ_ONCE(c->waiting[i]) && c->hints_left[i]-- <= 1)
 			free_waiting(c, i);
 	}
 }
 
 /* The worker that has `c` is looked at, on its own CPU or from another. */
-static __always_inline void look(struct cpu_state *c, u32 slot, struct worker_lines *lines,
+OUT_OF_LINE void look(struct cpu_state *c, u32 slot, struct worker_lines *lines,
 				 bool contended, u64 now)
 {
 	if (look_at(slot, lines, READ_ONCE(c->nr_waiting), contended, now) == MORPHEUS_HINT_PRESSURE)
@@ -79,7 +79,7 @@ static __always_inline void look(struct cpu_state *c, u32 slot, struct worker_li
 }
 
 /* Is a CPU idle on which `p` may run? Then nobody need make room. */
-static __always_inline bool has_idle_cpu(struct task_struct *p)
+OUT_OF_LINE bool has_idle_cpu(struct task_struct *p)
 {
 	int cpu;
 
@@ -94,7 +94,7 @@ static __always_inline bool has_idle_cpu(struct task_struct *p)
 }
 
 /* The worker on `c`, which may be another CPU, is looked at because a waiter came or left. */
-static __always_inline void waiters_changed(struct cpu_state *c, u64 now)
+OUT_OF_LINE void waiters_changed(struct cpu_state *c, u64 now)
 {
 	u32 slot = READ_ONCE(c->slot);
 	struct worker_lines *lines = slot ? lines_of_slot(slot) : NULL;
@@ -107,7 +107,7 @@ static __always_inline void waiters_changed(struct cpu_state *c, u64 now)
 		withdraw(slot, lines, now);
 }
 
-static __always_inline void start_timer(struct cpu_state *c, u32 cpu, struct morpheus_worker *w,
+OUT_OF_LINE void start_timer(struct cpu_state *c, u32 cpu, struct morpheus_worker *w,
 					u64 now)
 {
 	struct cpu_timer *t = bpf_map_lookup_elem(&cpu_timers, &cpu);
@@ -118,7 +118,7 @@ static __always_inline void start_timer(struct cpu_state *c, u32 cpu, struct mor
 }
 
 /* From now on other CPUs can reach the worker by its slot. */
-static __always_inline void link_task(struct worker_lines *lines, struct task_struct *p)
+OUT_OF_LINE void link_task(struct worker_lines *lines, struct task_struct *p)
 {
 	u32 slot = lines->slot;
 	struct worker_task *ref = bpf_map_lookup_elem(&worker_tasks, &slot);
@@ -133,7 +133,7 @@ static __always_inline void link_task(struct worker_lines *lines, struct task_st
 }
 
 /* A worker gets this CPU. */
-static __always_inline void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
+OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 				  struct worker_lines *lines, u64 now)
 {
 	u32 slot = lines->slot;
@@ -165,7 +165,7 @@ static __always_inline void enter(struct cpu_state *c, u32 cpu, struct task_stru
 }
 
 /* A worker loses this CPU, still runnable or not. */
-static __always_inline void leave(struct cpu_state *c, struct task_struct *p, bool runnable, u64 now)
+OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable, u64 now)
 {
 	u32 slot = c->slot;
 	struct morpheus_worker *w = worker_of(slot);

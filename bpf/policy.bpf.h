@@ -17,6 +17,8 @@
 #endif
 
 #define POLICY_WEIGHT_UNIT 100ull /* sched_ext's weight of a nice-0 thread */
+/* One slice of the lightest thread (nice 19, weight 1) is a hundred slices of virtual time. */
+#define POLICY_MOST_AHEAD_SLICES 128ull
 
 /* What a worker claims, copied once out of its runtime line so that it cannot change under a decision. */
 struct policy_claims {
@@ -167,12 +169,17 @@ POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 	return (__s64)(a - b) < 0;
 }
 
-/* A thread that slept keeps at most one slice of credit. */
-POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 now, const struct morpheus_tunables *t)
+/*
+ * Where a thread enters a queue: one that slept keeps at most one slice of credit, and none starts so
+ * far ahead (it comes from another queue, with another clock) that it would starve.
+ */
+POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morpheus_tunables *t)
 {
-	__u64 oldest = now - t->slice_ns;
+	__u64 oldest = clock - t->slice_ns, newest = clock + POLICY_MOST_AHEAD_SLICES * t->slice_ns;
 
-	return policy_vtime_before(vtime, oldest) ? oldest : vtime;
+	if (policy_vtime_before(vtime, oldest))
+		return oldest;
+	return policy_vtime_before(newest, vtime) ? newest : vtime;
 }
 
 /* Ordinary threads preempt each other once the woken one lags by more than this. */

@@ -6,7 +6,10 @@
  * that consented and let a hint's deadline pass.
  *
  * Threads that may run on several CPUs wait in one shared dispatch queue (DSQ), threads bound to one CPU
- * in that CPU's own: so no CPU walks over threads it cannot take.
+ * in that CPU's own: so no CPU walks over threads it cannot take. Each queue has a virtual clock of its
+ * own, or a lone thread on one CPU would make the threads that crowd another look ever further behind,
+ * and a newcomer there, placed by the clock, would wait for all of them to catch up. Where virtual times
+ * of different queues meet they are compared as distances from their clocks.
  */
 #include "hints.bpf.h"
 
@@ -17,7 +20,7 @@
  */
 #define LEASE_NS 30000000ull
 
-static u64 vtime_now;
+static u64 shared_clock;
 
 /* The RUNNING worker that has this CPU, 0 if none: those are asked first, everybody else is ordinary. */
 static __always_inline u32 running_worker(struct cpu_state *c)
@@ -27,9 +30,20 @@ static __always_inline u32 running_worker(struct cpu_state *c)
 	return slot && worker_of(slot)->state == MORPHEUS_WORKER_RUNNING ? slot : 0;
 }
 
+static __always_inline bool is_bound(struct task_struct *p)
+{
+	return p->nr_cpus_allowed == 1;
+}
+
 static __always_inline u64 dsq_of(struct task_struct *p)
 {
-	return p->nr_cpus_allowed == 1 ? (u64)scx_bpf_task_cpu(p) : SHARED_DSQ;
+	return is_bound(p) ? (u64)scx_bpf_task_cpu(p) : SHARED_DSQ;
+}
+
+/* The virtual clock of the queue that `p` belongs to. */
+static __always_inline u64 *clock_of(struct task_struct *p)
+{
+	return is_bound(p) ? &cpu_state(scx_bpf_task_cpu(p))->clock : &shared_clock;
 }
 
 static __always_inline bool contended(s32 cpu)
@@ -59,7 +73,7 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 }
 
 /* An ordinary thread makes room at once for one that lags; a RUNNING worker has been asked instead. */
-static __always_inline void preempt_ordinary(s32 cpu, u64 woken_vtime)
+static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance)
 {
 	struct cpu_state *c = cpu_state(cpu);
 	u64 ran;
@@ -67,7 +81,8 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_vtime)
 	if (running_worker(c) || !c->run_start_ns)
 		return;
 	ran = bpf_ktime_get_ns() - c->run_start_ns;
-	if (policy_wakeup_preempts(woken_vtime, c->run_vtime + policy_vtime_delta(ran, c->run_weight),
+	if (policy_wakeup_preempts(woken_distance,
+				   c->run_distance + policy_vtime_delta(ran, c->run_weight),
 				   &tunables))
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 }
@@ -75,11 +90,11 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_vtime)
 SEC("struct_ops/enqueue")
 void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	u64 vtime = policy_vtime_clamp(p->scx.dsq_vtime, vtime_now, &tunables);
+	u64 now = *clock_of(p), vtime = policy_vtime_clamp(p->scx.dsq_vtime, now, &tunables);
 
 	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
 	if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))
-		preempt_ordinary(scx_bpf_task_cpu(p), vtime);
+		preempt_ordinary(scx_bpf_task_cpu(p), vtime - now);
 }
 
 /* What becomes of the worker on `cpu`, decided while it is interrupted there. True: it goes on. */
@@ -134,7 +149,8 @@ static __always_inline bool take_next(s32 cpu)
 	u64 here, shared;
 
 	if (first_vtime(cpu, &here) &&
-	    !(first_vtime(SHARED_DSQ, &shared) && policy_vtime_before(shared, here)))
+	    !(first_vtime(SHARED_DSQ, &shared) &&
+	      policy_vtime_before(shared - shared_clock, here - cpu_state(cpu)->clock)))
 		return compat_move_to_local(cpu) || compat_move_to_local(SHARED_DSQ);
 	return compat_move_to_local(SHARED_DSQ) || compat_move_to_local(cpu);
 }
@@ -211,6 +227,8 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 	struct worker_lines *lines = slot ? lines_of(p) : NULL;
 	u64 now;
 
+	if (c->yielded)
+		return; /* on its way out: a new slice would undo the yield */
 	if (!lines || lines->slot != slot) {
 		/* The kernel refills a lone thread's slice with its own long default. */
 		if (p->scx.slice > tunables.slice_ns)
@@ -230,11 +248,12 @@ SEC("struct_ops/running")
 void BPF_PROG(morpheus_running, struct task_struct *p)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
+	u64 *clock = clock_of(p);
 
-	if (policy_vtime_before(vtime_now, p->scx.dsq_vtime))
-		vtime_now = p->scx.dsq_vtime;
+	if (policy_vtime_before(*clock, p->scx.dsq_vtime))
+		*clock = p->scx.dsq_vtime;
 	c->run_exec_ns = p->se.sum_exec_runtime;
-	c->run_vtime = p->scx.dsq_vtime;
+	c->run_distance = p->scx.dsq_vtime - *clock;
 	c->run_weight = p->scx.weight;
 	c->run_start_ns = bpf_ktime_get_ns();
 	c->yielded = 0;
@@ -253,7 +272,14 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 SEC("struct_ops/enable")
 void BPF_PROG(morpheus_enable, struct task_struct *p)
 {
-	p->scx.dsq_vtime = vtime_now;
+	p->scx.dsq_vtime = *clock_of(p);
+}
+
+/* The thread may have come to another queue, with another clock. */
+SEC("struct_ops/set_cpumask")
+void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask *mask)
+{
+	p->scx.dsq_vtime = *clock_of(p);
 }
 
 SEC("struct_ops.s/init")
@@ -293,6 +319,7 @@ struct sched_ext_ops morpheus_ops = {
 	.running = (void *)morpheus_running,
 	.stopping = (void *)morpheus_stopping,
 	.enable = (void *)morpheus_enable,
+	.set_cpumask = (void *)morpheus_set_cpumask,
 	.init = (void *)morpheus_init,
 	.exit = (void *)morpheus_exit,
 	.timeout_ms = 10000,

@@ -9,7 +9,7 @@
 #include "compat.bpf.h"
 #include "policy.bpf.h"
 
-#define MAX_WAITING 16
+#define MAX_WAITING 8
 #define RING_BYTES (1 << 20)
 #define RING_WAKEUP_BYTES (RING_BYTES / 4)
 
@@ -72,10 +72,11 @@ struct cpu_state {
 	u32 timer_armed;
 	u8 yielded; /* scheduler: the running thread gave way by itself */
 	u8 ended;   /* scheduler: its slice was ended on purpose */
-	u32 run_weight; /* scheduler: the running thread at its start: weight, CPU time, vtime, clock */
+	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
-	u64 run_vtime;
-	u64 run_start_ns; /* 0: nobody of our class runs */
+	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */
+	u64 run_start_ns; /* ... and the time; 0: nobody of our class runs */
+	u64 clock;        /* scheduler: virtual clock of the queue of threads bound to this CPU */
 	u32 waiting[MAX_WAITING]; /* threads that woke here and have not run since; 0 free */
 	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
 } __attribute__((aligned(64)));
@@ -89,6 +90,7 @@ struct morpheus_worker workers[MORPHEUS_MAX_WORKERS];
 struct morpheus_scheduler_exit scheduler_exit;
 __u64 events_dropped;
 __u32 nr_workers; /* 0: the observer's programs return at once */
+__u32 event_mask; /* 1 << type: events that somebody wants */
 __u32 mode;       /* enum morpheus_scheduler_mode: set by the scheduler's own init and exit */
 __s32 nr_cpus;  /* possible CPUs; at most MORPHEUS_MAX_CPUS */
 
@@ -110,14 +112,16 @@ static __always_inline struct worker_lines *lines_of(struct task_struct *p)
 /* Threads runnable on the CPU of `p`, whatever their class; `p` itself is one of them. */
 static __always_inline u32 runnable_beside(struct task_struct *p)
 {
-	struct cfs_rq *cfs = p->se.cfs_rq;
-
-	return cfs ? BPF_CORE_READ(cfs, rq, nr_running) : 0;
+	return p->se.cfs_rq->rq->nr_running;
 }
 
 static __always_inline void emit(u32 type, u32 reason, u32 slot, u64 now, u64 value_ns)
 {
 	struct morpheus_worker *w = worker_of(slot);
+
+	if (!(event_mask & (1u << type)))
+		return;
+
 	struct morpheus_event event = {
 		.time_ns = now,
 		.seq = w->seq,
@@ -128,10 +132,16 @@ static __always_inline void emit(u32 type, u32 reason, u32 slot, u64 now, u64 va
 		.type = type,
 		.reason = reason,
 	};
-	/* The daemon drains by a clock; it is woken early only before records would be lost. */
-	u64 flags = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > RING_WAKEUP_BYTES ?
-			    BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	/*
+	 * The daemon drains by a clock, not to become a waiter itself, and is woken early only before
+	 * records would be lost; or for each, if somebody watches.
+	 */
+	u64 flags = BPF_RB_NO_WAKEUP;
 
+	if (event_mask == ~0u)
+		flags = 0;
+	else if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > RING_WAKEUP_BYTES)
+		flags = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), flags))
 		__sync_fetch_and_add(&events_dropped, 1);
 }

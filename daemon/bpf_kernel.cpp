@@ -79,6 +79,7 @@ class BpfKernel final : public KernelSide {
     }
     if (!loaded) return loaded;
     set_tunables(tunables);
+    want_all_events(false);
     return attach_observer();
   }
 
@@ -165,6 +166,11 @@ class BpfKernel final : public KernelSide {
 
   [[nodiscard]] morpheus_worker worker(std::uint32_t slot) const override {
     return skeleton_->bss->workers[slot];
+  }
+
+  void want_all_events(bool all) override {
+    skeleton_->bss->event_mask =
+        all ? ~0u : 1u << MORPHEUS_EVENT_ACK | 1u << MORPHEUS_EVENT_EXIT;
   }
 
   [[nodiscard]] int event_fd() const override { return ring_buffer__epoll_fd(ring_.get()); }

@@ -91,7 +91,7 @@ Outcome list_workers(Core& core, Call& call, Caller&) {
 Outcome subscribe(Core& core, Call& call, Caller& caller) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
   if (!call.more) return fault("org.varlink.service.ExpectedMore");
-  caller.subscription = core.events().subscribe(core.limits().subscriber_events);
+  caller.subscription = core.subscribe();
   // an empty first reply tells the subscriber that from now on nothing is missed
   return Answer{caller.subscription->take(0), {}, true};
 }

@@ -61,8 +61,14 @@ void Core::update_global() {
   global_.update(pressure_, in_force, monotonic_ns());
 }
 
+std::shared_ptr<Subscription> Core::subscribe() {
+  kernel_.want_all_events(true);
+  return events_.subscribe(config_.limits.subscriber_events);
+}
+
 void Core::drain_events() {
   const bool publish = events_.has_subscribers();
+  if (!publish) kernel_.want_all_events(false);
   std::vector<morpheus_event> exits;
   kernel_.drain_events([&](const morpheus_event& event) {
     on_event(event, publish);

@@ -35,6 +35,8 @@ class Core {
   void tick();
   /// At each tick, when kernel.event_fd() is readable (the ring fills up), and before counts are shown.
   void drain_events();
+  /// From the return on the subscriber misses nothing.
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe();
   /// Tells clients that the daemon ends on purpose.
   void announce_stop();
 

@@ -30,6 +30,7 @@ class FakeKernel final : public KernelSide {
   void set_worker_state(std::uint32_t slot, morpheus_worker_state state) override;
   void remove_worker(std::uint32_t slot) override { workers_.erase(slot); }
   [[nodiscard]] morpheus_worker worker(std::uint32_t slot) const override;
+  void want_all_events(bool) override {}
   [[nodiscard]] int event_fd() const override { return timer_.get(); }
   /// Each call is one turn of the fake: it answers what was acknowledged, then hints.
   void drain_events(const std::function<void(const morpheus_event&)>& each) override;

@@ -70,6 +70,10 @@ class KernelSide {
   /// The worker's record; fields may be from slightly different moments.
   [[nodiscard]] virtual morpheus_worker worker(std::uint32_t slot) const = 0;
 
+  /// All events, or only those that the daemon itself lives on: ACK and EXIT. Each event costs the
+  /// threads it is about, so nobody listening means few events.
+  virtual void want_all_events(bool all) = 0;
+
   /// Becomes readable when events wait; -1 if there is nothing to watch.
   [[nodiscard]] virtual int event_fd() const = 0;
 

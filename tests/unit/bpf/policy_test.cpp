@@ -204,6 +204,8 @@ TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
   CHECK_FALSE(policy_vtime_before(5, kEnd - 5));
   CHECK(policy_vtime_clamp(0, kNow, &kTunables) == kNow - 5 * kMs);
   CHECK(policy_vtime_clamp(kNow + 3, kNow, &kTunables) == kNow + 3);
+  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, &kTunables) == kNow + 500 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, &kTunables) == kNow + 128 * 5 * kMs);
 }
 
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {
