@@ -28,23 +28,6 @@ struct policy_claims {
 	__u64 last_ack_seq;
 };
 
-/* The worker lifecycle. Anything not listed is refused. */
-POLICY_FN bool policy_transition_allowed(__u32 from, __u32 to)
-{
-	switch (from) {
-	case MORPHEUS_WORKER_INIT:
-		return to == MORPHEUS_WORKER_REGISTERED;
-	case MORPHEUS_WORKER_REGISTERED:
-		return to == MORPHEUS_WORKER_RUNNING;
-	case MORPHEUS_WORKER_RUNNING:
-		return to == MORPHEUS_WORKER_QUIESCING;
-	case MORPHEUS_WORKER_QUIESCING:
-		return to == MORPHEUS_WORKER_RUNNING || to == MORPHEUS_WORKER_DEAD;
-	default:
-		return false;
-	}
-}
-
 /* A hint is open until it is acknowledged or withdrawn. */
 POLICY_FN bool policy_hint_open(const struct morpheus_worker *w)
 {
@@ -119,7 +102,8 @@ POLICY_FN __u32 policy_escalation_gate(__u32 mode, const struct morpheus_worker 
 		return MORPHEUS_BLOCK_MODE;
 	if (w->state != MORPHEUS_WORKER_RUNNING)
 		return MORPHEUS_BLOCK_STATE;
-	if (c->policy == MORPHEUS_POLICY_NONE || c->policy >= MORPHEUS_POLICY_COUNT)
+	/* Kicking is all that can be done so far; unknown values mean NONE. */
+	if (c->policy != MORPHEUS_POLICY_THREAD_KICK && c->policy != MORPHEUS_POLICY_HYBRID)
 		return MORPHEUS_BLOCK_POLICY;
 	if (c->escapable != 1)
 		return MORPHEUS_BLOCK_NOT_ESCAPABLE;
@@ -193,12 +177,6 @@ POLICY_FN bool policy_wakeup_preempts(__u64 waker_vtime, __u64 current_vtime,
 POLICY_FN __u32 policy_pressure(__u32 runnable)
 {
 	return runnable <= 1 ? 0 : MORPHEUS_PRESSURE_MAX - MORPHEUS_PRESSURE_MAX / runnable;
-}
-
-/* A client writes what it likes; this is what it can mean. */
-POLICY_FN __u32 policy_clamp_priority(__u32 claimed)
-{
-	return claimed > MORPHEUS_PRIORITY_MAX ? MORPHEUS_PRIORITY_MAX : claimed;
 }
 
 #endif

@@ -46,9 +46,11 @@ static __always_inline u64 *clock_of(struct task_struct *p)
 	return is_bound(p) ? &cpu_state(scx_bpf_task_cpu(p))->clock : &shared_clock;
 }
 
+/* The kernel itself puts some threads into a CPU's local queue: those that exit or may not migrate now. */
 static __always_inline bool contended(s32 cpu)
 {
-	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(SHARED_DSQ) > 0;
+	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(SHARED_DSQ) > 0 ||
+	       scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
 }
 
 static __always_inline struct policy_claims read_claims(runtime_line_t *line)
@@ -275,11 +277,15 @@ void BPF_PROG(morpheus_enable, struct task_struct *p)
 	p->scx.dsq_vtime = *clock_of(p);
 }
 
-/* The thread may have come to another queue, with another clock. */
+/*
+ * The thread may have come to another queue, whose clock says nothing about what it owes. It pays a
+ * whole slice, the most that it can have run since it was last charged: changing one's CPUs gains
+ * nothing.
+ */
 SEC("struct_ops/set_cpumask")
 void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask *mask)
 {
-	p->scx.dsq_vtime = *clock_of(p);
+	p->scx.dsq_vtime = *clock_of(p) + policy_vtime_delta(tunables.slice_ns, p->scx.weight);
 }
 
 SEC("struct_ops.s/init")

@@ -11,7 +11,7 @@
 
 #define MAX_WAITING 8
 #define RING_BYTES (1 << 20)
-#define RING_WAKEUP_BYTES (RING_BYTES / 4)
+#define RING_BUNCH_BYTES 4096
 
 /* The tag survives in BTF only through a typedef (clang 14), on a type that is complete there. */
 typedef struct morpheus_scb_kernel kernel_line_t;
@@ -133,15 +133,12 @@ static __always_inline void emit(u32 type, u32 reason, u32 slot, u64 now, u64 va
 		.reason = reason,
 	};
 	/*
-	 * The daemon drains by a clock, not to become a waiter itself, and is woken early only before
-	 * records would be lost; or for each, if somebody watches.
+	 * The daemon drains by a clock, not to become a waiter itself at each event. It is woken before
+	 * records would be lost, or, if somebody watches, for every bunch of them.
 	 */
-	u64 flags = BPF_RB_NO_WAKEUP;
-
-	if (event_mask == ~0u)
-		flags = 0;
-	else if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > RING_WAKEUP_BYTES)
-		flags = BPF_RB_FORCE_WAKEUP;
+	u64 wakeup_bytes = event_mask == ~0u ? RING_BUNCH_BYTES : RING_BYTES / 4;
+	u64 flags = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wakeup_bytes ?
+			    BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), flags))
 		__sync_fetch_and_add(&events_dropped, 1);
 }

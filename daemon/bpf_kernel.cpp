@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -54,8 +55,8 @@ Result<bool> kernel_has_sched_ext() {
 Error load_error(int err) {
   if (err == -EPERM || err == -EACCES) {
     const auto cause = bpf_log_cause();
-    return {"loading BPF programs is not permitted: run morpheusd as root, or with CAP_BPF, "
-            "CAP_PERFMON and CAP_SYS_RESOURCE" + (cause.empty() ? "" : " (" + cause + ")"), -err};
+    return {"loading BPF programs is not permitted: run morpheusd as root, or with CAP_BPF and "
+            "CAP_PERFMON" + (cause.empty() ? "" : " (" + cause + ")"), -err};
   }
   return {"the kernel refused the BPF programs: " + bpf_log_cause(), -err};
 }
@@ -121,6 +122,8 @@ class BpfKernel final : public KernelSide {
   }
 
   Result<void> add_worker(const WorkerSpec& spec) override {
+    UniqueFd pidfd(::fcntl(spec.thread_pidfd, F_DUPFD_CLOEXEC, 0));
+    if (!pidfd) return fail_errno("keep the pidfd of thread " + std::to_string(spec.tid));
     if (skeleton_->bss->nr_workers == 0)
       if (auto reset = reset_cpus(); !reset) return reset;
     auto& record = skeleton_->bss->workers[spec.slot];
@@ -142,7 +145,7 @@ class BpfKernel final : public KernelSide {
     if (bpf_map__update_elem(skeleton_->maps.worker_lines, &spec.thread_pidfd,
                              sizeof(spec.thread_pidfd), &value, sizeof(value), BPF_ANY) != 0)
       return fail_errno("hand the lines of thread " + std::to_string(spec.tid) + " to the kernel");
-    pidfds_[spec.slot] = UniqueFd(::dup(spec.thread_pidfd));
+    pidfds_[spec.slot] = std::move(pidfd);
     ++skeleton_->bss->nr_workers;
     return {};
   }

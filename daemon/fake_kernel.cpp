@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "daemon/monotonic_clock.hpp"
 
@@ -98,12 +99,13 @@ morpheus_worker FakeKernel::worker(std::uint32_t slot) const {
 
 void FakeKernel::drain_events(const Each& each) {
   std::uint64_t expirations = 0;
-  if (timer_) (void)!::read(timer_.get(), &expirations, sizeof(expirations));
+  if (timer_ && ::read(timer_.get(), &expirations, sizeof(expirations)) < 0) expirations = 0;
+  const bool hint = std::exchange(hint_next_, false) || expirations > 0;
   const std::uint64_t now = monotonic_ns();
   for (auto& [slot, worker] : workers_) {
     if (worker.record.state != MORPHEUS_WORKER_RUNNING) continue;
     notice_answer(worker, now, each);
-    if (worker.record.seq == worker.record.ended_seq) hint(worker, now, each);
+    if (hint && worker.record.seq == worker.record.ended_seq) this->hint(worker, now, each);
   }
 }
 

@@ -32,7 +32,9 @@ class FakeKernel final : public KernelSide {
   [[nodiscard]] morpheus_worker worker(std::uint32_t slot) const override;
   void want_all_events(bool) override {}
   [[nodiscard]] int event_fd() const override { return timer_.get(); }
-  /// Each call is one turn of the fake: it answers what was acknowledged, then hints.
+  /// For tests: the next drain_events() hints as if the timer had expired.
+  void hint_next() { hint_next_ = true; }
+  /// Notices what was acknowledged; hints when the timer has expired.
   void drain_events(const std::function<void(const morpheus_event&)>& each) override;
   [[nodiscard]] std::uint64_t events_dropped() const override { return 0; }
 
@@ -50,6 +52,7 @@ class FakeKernel final : public KernelSide {
   Mode mode_ = Mode::observer;
   std::map<std::uint32_t, FakeWorker> workers_;  // by slot
   UniqueFd timer_;
+  bool hint_next_ = false;
 };
 
 }  // namespace morpheus::daemon

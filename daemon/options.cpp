@@ -14,7 +14,7 @@ constexpr const char* kFooter = R"(Exit status:
   64  usage: unknown option or value
   69  this kernel or machine cannot do what is asked; the message says what is missing
   75  another morpheusd runs on that socket
-  77  no permission: loading BPF needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_NICE
+  77  no permission: loading BPF needs root, or CAP_BPF and CAP_PERFMON
   78  the configuration file is wrong; the message names the key
 
 Examples:

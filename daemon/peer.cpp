@@ -79,7 +79,7 @@ tl::expected<ThreadRef, ThreadError> open_thread_of(const Peer& peer, pid_t tid)
   UniqueFd pidfd(open_pidfd(tid, PIDFD_THREAD));
   if (!pidfd) return tl::unexpected(ThreadError::no_such_thread);
   const std::string path = "/proc/" + std::to_string(peer.pid) + "/task/" + std::to_string(tid);
-  const bool listed = ::access(path.c_str(), F_OK) == 0;
+  const bool listed = ::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_EACCESS) == 0;
   // Both must still live: only then did neither number change hands while we looked.
   if (!is_alive(pidfd.get())) return tl::unexpected(ThreadError::no_such_thread);
   if (!listed || !is_alive(peer.pidfd.get())) return tl::unexpected(ThreadError::not_yours);

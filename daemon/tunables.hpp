@@ -23,7 +23,7 @@ struct TunableField {
   __u64 least, most;
 };
 
-/// The cap on holding a CPU stays far below the 30 s after which the kernel ejects a scheduler.
+/// The cap on holding a CPU stays far below the 10 s after which the kernel ejects a scheduler.
 inline constexpr std::array kTunableFields{
     TunableField{"slice_ns", &morpheus_tunables::slice_ns, 100'000, 1'000'000'000},
     TunableField{"grace_ns", &morpheus_tunables::grace_ns, 100'000, 10'000'000'000},

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <limits>
 
-#include "daemon/lifecycle.hpp"
 #include "daemon/names.hpp"
 #include "proto/interfaces.hpp"
 
@@ -144,7 +143,7 @@ Outcome set_state(Core& core, Call& call, Caller& caller) {
   if (caller.client == nullptr) return worker_fault("NotAttached");
   Worker* worker = find_worker(caller, slot);
   if (worker == nullptr) return no_such_slot(slot);
-  if (!transition_allowed(worker->state, *state))
+  if (!morpheus_transition_allowed(worker->state, *state))
     return worker_fault("InvalidTransition", {{"from", worker_state_name(worker->state)},
                                               {"to", worker_state_name(*state)}});
   core.clients().set_state(*caller.client, *worker, *state);

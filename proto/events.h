@@ -63,7 +63,7 @@ struct morpheus_worker {
 } __attribute__((aligned(64)));
 
 enum morpheus_event_type {
-	MORPHEUS_EVENT_HINT = 1,      /* reason; value_ns: how long the waiter had waited */
+	MORPHEUS_EVENT_HINT = 1,      /* reason */
 	MORPHEUS_EVENT_ACK = 2,       /* value_ns: from decision to acknowledgement */
 	MORPHEUS_EVENT_WITHDRAWN = 3, /* value_ns: from decision to withdrawal */
 	MORPHEUS_EVENT_LOST = 4,      /* the deadline passed; value_ns: age */

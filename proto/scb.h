@@ -48,12 +48,29 @@ enum morpheus_worker_state {
 	MORPHEUS_WORKER_STATE_COUNT,
 };
 
+/* Which transitions there are. Anything else is refused; see docs/protocol.md. */
+static inline int morpheus_transition_allowed(__u32 from, __u32 to)
+{
+	switch (from) {
+	case MORPHEUS_WORKER_INIT:
+		return to == MORPHEUS_WORKER_REGISTERED;
+	case MORPHEUS_WORKER_REGISTERED:
+		return to == MORPHEUS_WORKER_RUNNING;
+	case MORPHEUS_WORKER_RUNNING:
+		return to == MORPHEUS_WORKER_QUIESCING;
+	case MORPHEUS_WORKER_QUIESCING:
+		return to == MORPHEUS_WORKER_RUNNING || to == MORPHEUS_WORKER_DEAD;
+	default:
+		return 0;
+	}
+}
+
 /* What may be done to a worker that ignored a hint. Chosen by the worker, default NONE. */
 enum morpheus_escalation_policy {
 	MORPHEUS_POLICY_NONE = 0,
 	MORPHEUS_POLICY_THREAD_KICK = 1,
-	MORPHEUS_POLICY_CGROUP_THROTTLE = 2,
-	MORPHEUS_POLICY_HYBRID = 3,
+	MORPHEUS_POLICY_CGROUP_THROTTLE = 2, /* not done yet: counted as blocked */
+	MORPHEUS_POLICY_HYBRID = 3,          /* kick, and throttle as soon as that is done */
 	MORPHEUS_POLICY_COUNT,
 };
 
@@ -62,8 +79,8 @@ enum morpheus_hint_reason {
 	MORPHEUS_HINT_NONE = 0,
 	MORPHEUS_HINT_PRESSURE = 1,  /* a woken thread waits and has no idle CPU */
 	MORPHEUS_HINT_BUDGET = 2,    /* the slice is about to end and somebody waits */
-	MORPHEUS_HINT_IMBALANCE = 3, /* another runqueue is much longer or shorter */
-	MORPHEUS_HINT_DEADLINE = 4,  /* last call before escalation */
+	MORPHEUS_HINT_IMBALANCE = 3, /* another runqueue is much longer or shorter; not given yet */
+	MORPHEUS_HINT_DEADLINE = 4,  /* last call before escalation; not given yet */
 	MORPHEUS_HINT_REASON_COUNT,
 };
 
@@ -117,7 +134,7 @@ struct morpheus_scb_runtime {
 	__u32 escapable;              /* 1: the kernel may take the CPU outside critical sections */
 	__u64 last_ack_seq;           /* the newest preempt_seq that was answered */
 	__u64 last_ack_ns;            /* when, stored before last_ack_seq; bounded by BPF, metrics only */
-	__u32 runtime_priority;       /* 0-1000, higher is asked later; clamped */
+	__u32 runtime_priority;       /* 0-1000, clamped; shown to operators, decides nothing yet */
 	__u32 last_yield_reason;      /* enum morpheus_yield_reason */
 	__u32 escalation_policy;      /* enum morpheus_escalation_policy; unknown values mean NONE */
 	__u32 runtime_mode;           /* enum morpheus_runtime_mode */

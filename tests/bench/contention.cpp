@@ -98,7 +98,7 @@ Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
     show_progress(round + 1, rounds, variant, board);
   }
   Findings findings;
-  findings.hints = daemon.counts(load.pid());
+  findings.hints = daemon.counts(load.pid(), options.workers);
   findings.ack = daemon.ack_latency();
   for (const Variant variant : kVariants)
     findings.variants[index(variant)] = gather(board, witness.get(), variant);
@@ -109,7 +109,7 @@ Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
 }
 
 int run(const ContentionOptions& options) {
-  auto daemon = options.socket.empty() ? DaemonUnderTest() : DaemonUnderTest(options.socket);
+  DaemonUnderTest daemon;
   if (options.probe_native) return 0;
   daemon.set_mode(options.mode);  // fails now rather than after the first rounds
   const Findings findings = measure(options, daemon);

@@ -33,13 +33,12 @@ std::optional<ContentionOptions> parse_contention_options(int argc, char** argv)
   app.add_option("--seconds", options.seconds, "Of each variant, in rounds of one second")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
-  app.add_option("--workers", options.workers)->check(CLI::Range(1, 256))->capture_default_str();
+  app.add_option("--workers", options.workers)->check(CLI::Range(1U, kMostWorkers))->capture_default_str();
   app.add_option("--safe-point-us", options.safe_point_us, "Work between two safe points")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--cpu", options.cpu, "Where all of it runs [the last one]");
   app.add_flag("--json", options.json, "Print one object instead of the table");
-  app.add_option("--socket", options.socket, "Use the daemon that listens here");
   app.add_flag("--probe-native", options.probe_native,
                "Only start the daemon and stop it again; its exit status says whether it can run");
   app.footer("Exit status: 0, 64 usage, 70 the run failed, or that of a daemon that cannot start");

@@ -4,7 +4,12 @@
 #include <optional>
 #include <string>
 
+#include "tests/witness/witness.h"
+
 namespace morpheus::bench {
+
+/// The witness watches these and the probe.
+inline constexpr unsigned kMostWorkers = WITNESS_MAX_THREADS - 1;
 
 struct ContentionOptions {
   std::string mode = "observer";
@@ -13,7 +18,6 @@ struct ContentionOptions {
   unsigned safe_point_us = 50;
   int cpu = -1;
   bool json = false;
-  std::string socket;         ///< of a running daemon; empty: start one
   bool probe_native = false;  ///< only find out whether the daemon can run here
 };
 

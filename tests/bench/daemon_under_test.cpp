@@ -38,10 +38,8 @@ pid_t spawn(const std::string& program, const std::string& socket) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  // MORPHEUS_DAEMON_BACKEND: for trying out the benchmark itself where nothing can be measured.
-  const char* backend = std::getenv("MORPHEUS_DAEMON_BACKEND");
   ::execl(program.c_str(), "morpheusd", "--socket", socket.c_str(), "--mode", "observer",
-          "--backend", backend != nullptr ? backend : "bpf", "--log-level", "warn", nullptr);
+          "--log-level", "warn", nullptr);
   std::fprintf(stderr, "contention: cannot run %s\n", program.c_str());
   ::_exit(69);
 }
@@ -58,24 +56,10 @@ DaemonUnderTest::DaemonUnderTest()
     std::filesystem::remove_all(directory_);
     throw;
   }
-  mode_at_start_ = mode_ = "observer";
-}
-
-DaemonUnderTest::DaemonUnderTest(std::string socket) : socket_(std::move(socket)) {
-  auto connected = varlink::Client::connect(socket_);
-  if (!connected) throw std::runtime_error(connected.error().text());
-  client_ = std::move(*connected);
-  mode_at_start_ = mode_ = call("GetStatus").at("mode").get<std::string>();
 }
 
 DaemonUnderTest::~DaemonUnderTest() {
-  try {
-    set_mode(mode_at_start_);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "contention: %s\n", error.what());
-  }
   client_.reset();
-  if (pid_ < 0) return;
   ::kill(pid_, SIGTERM);
   ::waitpid(pid_, nullptr, 0);
   std::filesystem::remove_all(directory_);
@@ -106,17 +90,22 @@ void DaemonUnderTest::set_mode(const std::string& mode) {
   mode_ = mode;
 }
 
-HintCounts DaemonUnderTest::counts(pid_t client) {
+HintCounts DaemonUnderTest::counts(pid_t client, unsigned workers) {
   HintCounts sum;
+  unsigned watched = 0;
   const Json reply = call("ListWorkers");
   for (const Json& worker : reply.at("workers")) {
     if (worker.at("pid") != client) continue;
+    ++watched;
     sum.hints += worker.at("hints").get<std::uint64_t>();
     sum.acks += worker.at("acks").get<std::uint64_t>();
     sum.withdrawn += worker.at("withdrawn").get<std::uint64_t>();
     sum.escalations += worker.at("escalations").get<std::uint64_t>();
     sum.deferrals += worker.at("deferrals").get<std::uint64_t>();
   }
+  if (watched < workers)
+    throw std::runtime_error("the daemon watches only " + std::to_string(watched) + " of the " +
+                             std::to_string(workers) + " workers");
   return sum;
 }
 

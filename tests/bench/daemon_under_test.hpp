@@ -36,18 +36,18 @@ class DaemonUnderTest {
  public:
   /// Starts a private one in Observer mode and waits until it answers. Throws CannotStart.
   DaemonUnderTest();
-  /// Uses the one at `socket`. Throws std::runtime_error.
-  explicit DaemonUnderTest(std::string socket);
   DaemonUnderTest(const DaemonUnderTest&) = delete;
   DaemonUnderTest& operator=(const DaemonUnderTest&) = delete;
-  /// Ends a private one and waits for it; gives another its mode back.
+  /// Ends it and waits for that.
   ~DaemonUnderTest();
 
   [[nodiscard]] const std::string& socket() const { return socket_; }
   /// Throws std::runtime_error with the daemon's reason.
   void set_mode(const std::string& mode);
-  [[nodiscard]] HintCounts counts(pid_t client);
-  /// Of all clients, since the daemon started.
+  /// Throws if the daemon watches fewer than `workers` of the client's threads: without them the
+  /// figures would mean nothing.
+  [[nodiscard]] HintCounts counts(pid_t client, unsigned workers);
+  /// Since the daemon started.
   [[nodiscard]] AckLatency ack_latency();
 
  private:
@@ -56,12 +56,11 @@ class DaemonUnderTest {
   varlink::Json call(const std::string& method,
                      const varlink::Json& parameters = varlink::Json::object());
 
-  std::string directory_;  // of a private one
+  std::string directory_;
   std::string socket_;
   pid_t pid_ = -1;
   std::optional<varlink::Client> client_;
-  std::string mode_at_start_;
-  std::string mode_;
+  std::string mode_ = "observer";
 };
 
 }  // namespace morpheus::bench

@@ -63,6 +63,24 @@ TEST_CASE("enforced: a worker that did not consent is never kicked, but shares b
   CHECK(shares[1] > 0.2);
 }
 
+TEST_CASE("enforced: workers that answer are never kicked, whatever they consented to") {
+  need_sched_ext();
+  Enforcing host;
+  // An emulated machine stands still for longer than a grace now and then; no worker can help that.
+  set_tunables_ms(host.daemon, 20, 1000, 2000);
+  const ThreadSpec consenting{.manner = Manner::cooperative, .escapable = true};
+  Load load(host.daemon.socket(), crowded_cpu(), {consenting, consenting, kSleeper, kRival},
+            &witness());
+  (void)load.shares(4);
+  for (const std::size_t i : {0, 1}) {
+    const auto record = worker(host.daemon, load.tid(i));
+    CHECK(record["acks"] > 0);
+    CHECK(record["escalations"] == 0);
+    CHECK(load.last_escalation_ns(i) == 0);
+    CHECK(witness().count(i).kicked == 0);
+  }
+}
+
 TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
   need_sched_ext();
   Enforcing host;

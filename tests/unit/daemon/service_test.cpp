@@ -177,7 +177,8 @@ TEST_CASE("a detached client leaves nothing behind, but what was counted") {
   REQUIRE(f.attach());
   const int slot = f.register_self();
   REQUIRE(f.to(slot, "RUNNING"));
-  f.core.drain_events();  // one turn of the fake: a hint
+  f.kernel.hint_next();
+  f.core.drain_events();
   CHECK(f.core.clients().totals().hints == 1);
   f.core.clients().detach(*std::exchange(f.caller.client, nullptr));
   CHECK(f.core.clients().worker_count() == 0);
@@ -192,10 +193,12 @@ TEST_CASE("acknowledgements are measured and published") {
   const int slot = f.register_self();
   REQUIRE(f.to(slot, "RUNNING"));
   auto subscription = f.core.events().subscribe(10);
+  f.kernel.hint_next();
   f.core.drain_events();
   auto& runtime = f.caller.client->lines.runtime_line(slot);
   runtime.last_ack_ns = f.caller.client->lines.kernel_line(slot).hint_deadline_ns;  // too late
   runtime.last_ack_seq = 1;
+  f.kernel.hint_next();
   f.core.drain_events();
   CHECK(f.core.ack_latency().count() == 1);
   const auto events = subscription->take(10)["events"];
