@@ -29,7 +29,7 @@ constexpr ThreadSpec kRival{.manner = Manner::rival};
 /// A daemon that enforces. Slices are long against the tick, so that counts mean the same on a slow,
 /// emulated machine.
 struct Enforcing {
-  Enforcing() : daemon("bpf") {
+  Enforcing() : daemon(Backend::bpf) {
     set_tunables_ms(daemon, 20, 20, 200);
     set_mode(daemon, "enforced");
     REQUIRE(sched_ext_state() == "enabled");
@@ -150,7 +150,7 @@ TEST_CASE("enforced: equal threads get equal shares, nice ones less") {
 
 TEST_CASE("enforced: the mode changes while workers run, and no hint state is lost") {
   need_sched_ext();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
   for (int round = 0; round < 3; ++round) {
     set_mode(daemon, "enforced");
@@ -171,7 +171,7 @@ TEST_CASE("enforced: the mode changes while workers run, and no hint state is lo
 
 TEST_CASE("enforced: killed with -9, the kernel's own scheduler takes over and clients go on") {
   need_sched_ext();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   set_mode(daemon, "enforced");
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
   const auto at_start = load.hints(0);
@@ -190,7 +190,7 @@ TEST_CASE("enforced: killed with -9, the kernel's own scheduler takes over and c
 
 TEST_CASE("enforced: the operator's switch works for root and is refused by name to others") {
   need_sched_ext();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kSleeper}, &witness());
   const auto refused = daemon.ctl({"mode", "enforced"}, 65534);
   CHECK(refused.status == 77);
@@ -207,7 +207,7 @@ TEST_CASE("enforced: the operator's switch works for root and is refused by name
 
 TEST_CASE("enforced: an orderly stop gives the machine back") {
   need_sched_ext();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   set_mode(daemon, "enforced");
   CHECK(daemon.stop(SIGTERM) == 0);
   CHECK(sched_ext_state() == "disabled");

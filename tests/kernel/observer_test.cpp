@@ -30,7 +30,7 @@ constexpr ThreadSpec kRival{.manner = Manner::rival};
 
 TEST_CASE("observer: hints reach an unprivileged worker, which acknowledges them", "[observer]") {
   need_bpf();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
   const auto before = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > before + 10; }));
@@ -44,7 +44,7 @@ TEST_CASE("observer: hints reach an unprivileged worker, which acknowledges them
 
 TEST_CASE("observer: a worker that is alone is asked no oftener than somebody woke", "[observer]") {
   need_bpf();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker}, &witness());
   const auto woken = witness().wakeups(crowded_cpu());
   const auto hints = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>();
@@ -55,7 +55,7 @@ TEST_CASE("observer: a worker that is alone is asked no oftener than somebody wo
 
 TEST_CASE("observer: no hints outside RUNNING", "[observer]") {
   need_bpf();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(),
             {kWorker,
              {.manner = Manner::cooperative, .state = MORPHEUS_WORKER_REGISTERED},
@@ -73,7 +73,7 @@ TEST_CASE("observer: no thread's class and no thread's share changes", "[observe
   // two deaf workers and two rivals: with or without a daemon each gets a quarter
   const std::vector<ThreadSpec> mix{
       {.manner = Manner::deaf, .escapable = true}, {.manner = Manner::deaf}, kRival, kRival};
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   const auto state = sched_ext_state();
   Load load(daemon.socket(), crowded_cpu(), mix, &witness());
   const auto hints = load.hints(0);
@@ -91,7 +91,7 @@ TEST_CASE("observer: no thread's class and no thread's share changes", "[observe
 
 TEST_CASE("observer: the kernel line cannot be written, resized or punched", "[observer]") {
   need_bpf();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   Attached attached(daemon);
   const int fd = attached.fds.at(attached.reply["kernel_lines"]).get();
   const auto size = attached.kernel_lines.size();
@@ -108,7 +108,7 @@ TEST_CASE("observer: the kernel line cannot be written, resized or punched", "[o
 
 TEST_CASE("observer: killed with -9, a new daemon gets the workers back by itself", "[observer]") {
   need_bpf();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
   const auto at_start = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > at_start + 10; }));
@@ -126,7 +126,7 @@ TEST_CASE("observer: killed with -9, a new daemon gets the workers back by itsel
 
 TEST_CASE("observer: where Enforced cannot be had, it is refused with the reason", "[observer]") {
   need_bpf();
-  DaemonProcess daemon("bpf");
+  DaemonProcess daemon(Backend::bpf);
   auto scheduler = control(daemon, "GetStatus")["scheduler"];
   if (scheduler["enforced_available"]) SKIP("this kernel can do Enforced mode");
   auto client = daemon.connect();

@@ -80,15 +80,15 @@ DaemonProcess::DaemonProcess(std::vector<std::string> extra, const Json& limits)
   start();
 }
 
-DaemonProcess::DaemonProcess(const char* backend) : backend_(backend) { start(); }
+DaemonProcess::DaemonProcess(Backend backend) : backend_(backend) { start(); }
 
 DaemonProcess::~DaemonProcess() {
   if (pid_ > 0) stop(SIGKILL);
 }
 
 void DaemonProcess::start() {
-  std::vector<std::string> command{program("daemon/morpheusd"), "--backend", backend_, "--socket",
-                                   socket()};
+  std::vector<std::string> command{program("daemon/morpheusd"), "--backend",
+                                   backend_ == Backend::bpf ? "bpf" : "fake", "--socket", socket()};
   if (const auto config = dir_.path + "/config.json"; std::filesystem::exists(config))
     command.insert(command.end(), {"--config", config});
   command.insert(command.end(), extra_.begin(), extra_.end());

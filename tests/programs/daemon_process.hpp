@@ -40,13 +40,14 @@ class TempDir {
   std::string path;
 };
 
+enum class Backend : unsigned char { fake, bpf };
+
 /// A running morpheusd. Killed at the end if nobody stopped it.
 class DaemonProcess {
  public:
   /// With the fake kernel side, which needs no privilege. `limits` becomes the configuration's.
   explicit DaemonProcess(std::vector<std::string> extra = {}, const Json& limits = Json::object());
-  /// "bpf" or "fake".
-  explicit DaemonProcess(const char* backend);
+  explicit DaemonProcess(Backend backend);
   ~DaemonProcess();
   DaemonProcess(const DaemonProcess&) = delete;
   DaemonProcess& operator=(const DaemonProcess&) = delete;
@@ -63,7 +64,7 @@ class DaemonProcess {
 
  private:
   TempDir dir_;
-  std::string backend_ = "fake";
+  Backend backend_ = Backend::fake;
   std::vector<std::string> extra_;
   pid_t pid_ = -1;
 };
