@@ -155,10 +155,15 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	line->budget_remaining_ns = tunables.slice_ns;
 	line->kernel_pressure_level = policy_pressure(runnable_beside(p));
 	c->slot = slot;
-	if (c->nr_waiting)
-		look(c, slot, lines, false, now);
-	else if (policy_hint_open(w))
+	if (!c->nr_waiting && policy_hint_open(w))
 		withdraw(slot, lines, now);
+	if (policy_hint_open(w)) {
+		/* Asked before it lost the CPU, and still wanted: only from now on can it answer. */
+		w->hinted_at_ns = now;
+		line->hint_deadline_ns = now + tunables.grace_ns;
+	} else if (c->nr_waiting) {
+		look(c, slot, lines, false, now);
+	}
 	/* A pending timer belongs to an older slice and so fires no later than this one needs it. */
 	if (!c->timer_armed)
 		start_timer(c, cpu, w, now);
@@ -176,14 +181,14 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	c->slot = 0;
 	if (!lines || lines->slot != slot)
 		return; /* forgotten while it ran; the slot may be somebody else's by now */
-	if (w->run_start_ns && now > w->run_start_ns)
-		w->cpu_time_ns += now - w->run_start_ns;
-	w->run_start_ns = 0;
-	w->wait_start_ns = runnable ? now : 0;
 	kernel = lines->kernel;
 	runtime = lines->runtime;
 	if (!kernel || !runtime)
 		return;
+	if (w->run_start_ns && now > w->run_start_ns)
+		w->cpu_time_ns += now - w->run_start_ns;
+	w->run_start_ns = 0;
+	w->wait_start_ns = runnable ? now : 0;
 	kernel->cpu_time_ns = w->cpu_time_ns;
 	note_answer(slot, runtime, now);
 	note_late(slot, kernel, now);

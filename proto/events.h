@@ -44,7 +44,7 @@ struct morpheus_worker {
 	__u32 cpu;        /* where it last ran */
 	__u64 seq;        /* preempt_seq as BPF knows it */
 	__u64 ended_seq;  /* the newest hint that is no longer open (acknowledged, withdrawn) */
-	__u64 hinted_at_ns;
+	__u64 hinted_at_ns; /* or when it got the CPU again with the hint still open */
 	__u64 lost_seq;       /* the newest hint counted as lost */
 	__u64 run_start_ns;   /* when it last got a CPU; 0 while off CPU */
 	__u64 slice_start_ns; /* when the present slice began: run start, renewal or acknowledgement */

@@ -114,7 +114,8 @@ struct morpheus_scb_kernel {
 	__u64 withdrawn_seq;       /* hints up to and including this one no longer ask for anything */
 	__u64 budget_remaining_ns; /* advisory, of the present slice; refreshed when the worker gets
 	                              the CPU and at each decision about it */
-	__u64 hint_deadline_ns;    /* when the last hint becomes late: its decision time plus the grace */
+	__u64 hint_deadline_ns;    /* when the last hint becomes late: its decision time, or when the
+	                              worker got the CPU again with it, plus the grace */
 	__u64 last_escalation_ns;  /* when the kernel last took the CPU from this worker; 0 never */
 	__u64 cpu_time_ns;         /* on a CPU, up to the last switch away */
 	__u64 wait_time_ns;        /* runnable without a CPU, up to the last switch to it */
