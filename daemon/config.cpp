@@ -9,11 +9,12 @@
 #include <set>
 
 #include "daemon/names.hpp"
+#include "proto/json.hpp"
 
 namespace morpheus::daemon {
 namespace {
 
-using nlohmann::json;
+using json = Json;
 
 // Reads the members of one object and remembers the first thing that was wrong with it.
 class ObjectReader {

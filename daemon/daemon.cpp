@@ -2,7 +2,6 @@
 #include "daemon/daemon.hpp"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -13,6 +12,7 @@
 #include "daemon/bpf_kernel.hpp"
 #include "daemon/control_service.hpp"
 #include "daemon/listener.hpp"
+#include "daemon/log.hpp"
 #include "daemon/names.hpp"
 #include "daemon/server.hpp"
 #include "daemon/service_notify.hpp"
@@ -103,7 +103,7 @@ class Loop {
 
  private:
   void stop(int signal) {
-    spdlog::info("stopping on signal {}", signal);
+    log::info("stopping on signal {}", signal);
     notify_service_manager("STOPPING=1");
     core_.announce_stop();
     server_.stop();
@@ -160,14 +160,14 @@ class Loop {
 
 void run(const Options& options) {
   const Config& config = options.config;
-  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  log::set_level(config.log_level);
   ::umask(022);
   raise_descriptor_limit();
   Listener listener = take_socket(config.socket);  // before the kernel: two daemons never load
   RunningKernel kernel(options);
   const AdminRule admin = AdminRule::for_group(config.admin_group);
   if (!admin.group)
-    spdlog::warn("group '{}' does not exist: only root may change anything", config.admin_group);
+    log::warn("group '{}' does not exist: only root may change anything", config.admin_group);
   Core core(config, *kernel, admin, make_global());
   if (config.mode == Mode::enforced)
     if (const auto set = core.set_mode(config.mode); !set)
@@ -182,7 +182,7 @@ void run(const Options& options) {
     throw StartError(status_for(listening.error()), listening.error().text());
   asio::io_context io(1);
   Server server(io, listener.fd(), core, router);
-  spdlog::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
+  log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
                core.kernel().name(), mode_name(core.mode()), config.socket);
   Loop(core, server, io).run();
 }

@@ -2,11 +2,11 @@
 #include "daemon/session.hpp"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 
 #include <array>
 #include <boost/asio/post.hpp>
 
+#include "daemon/log.hpp"
 #include "proto/varlink_socket.hpp"
 
 namespace morpheus::daemon {
@@ -55,7 +55,7 @@ void Session::close() {
   if (std::exchange(closed_, true)) return;
   caller_.subscription.reset();
   if (caller_.client != nullptr) {
-    spdlog::debug("client {} is gone", caller_.client->id);
+    log::debug("client {} is gone", caller_.client->id);
     context_.core.clients().detach(*std::exchange(caller_.client, nullptr));
   }
   boost::system::error_code ignored;
@@ -207,7 +207,7 @@ void Session::log_refusal(const std::string& kind, const Json& parameters) {
   // dumped as ASCII: what a peer sent must not write control characters to a terminal
   std::string details = parameters.dump(-1, ' ', true, Json::error_handler_t::replace);
   if (details.size() > kLongestLogged) details.resize(kLongestLogged);
-  spdlog::warn("refused pid {} uid {}: {} {} ({} more of this kind were not logged)",
+  log::warn("refused pid {} uid {}: {} {} ({} more of this kind were not logged)",
                caller_.peer.pid, uid(), kind, details, *suppressed);
 }
 
