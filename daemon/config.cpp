@@ -140,6 +140,7 @@ Result<Config> parse_config(std::string_view text) {
   Config config;
   ObjectReader reader(parsed, "");
   reader.string("socket", config.socket);
+  config.admin_group_is_chosen = reader.find("admin_group") != nullptr;
   reader.string("admin_group", config.admin_group);
   read_socket_mode(reader, config.socket_mode);
   read_choices(reader, config);

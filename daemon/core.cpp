@@ -22,10 +22,8 @@ Core::Core(const Config& config, KernelSide& kernel, AdminRule admin, GlobalBloc
 }
 
 Result<void> Core::set_mode(Mode mode) {
-  if (auto changed = kernel_.set_mode(mode); !changed) {
-    log::warn("mode {} refused: {}", mode_name(mode), changed.error().text());
-    return changed;
-  }
+  // a refusal is for the caller to report: to whom it was given is known there
+  if (auto changed = kernel_.set_mode(mode); !changed) return changed;
   if (mode != mode_) log::info("mode {}", mode_name(mode));
   mode_ = mode;
   in_force_ = true;
@@ -55,7 +53,7 @@ void Core::update_global() {
     if (report.attached) in_force = MORPHEUS_ENFORCED;
     if (in_force_ && !report.attached)
       log::error("the kernel ejected the scheduler: {}; set the mode again to attach it",
-                    report.last_exit.value_or("no reason given"));
+                 report.last_exit.value_or("no reason given"));
     in_force_ = report.attached;
   }
   global_.update(pressure_, in_force, monotonic_ns());

@@ -2,6 +2,7 @@
 #include "daemon/server.hpp"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/log.hpp"
 #include "proto/varlink_decoder.hpp"
@@ -80,7 +81,10 @@ void Server::admit(UniqueFd socket) {
   const auto& limits = context_.core.limits();
   const uid_t uid = peer->uid;
   const bool too_many_of_user = per_uid_[uid] >= limits.connections_per_uid;
-  if (too_many_of_user || sessions_.size() >= limits.connections) {
+  // users together cannot lock the operator out
+  const bool is_operator = uid == 0 || uid == ::geteuid();
+  const bool too_many = !is_operator && sessions_.size() >= limits.connections;
+  if (too_many_of_user || too_many) {
     if (refusals_.should_log(uid, "connections", Session::Clock::now()))
       log::warn("refused pid {} uid {}: too many connections", peer->pid, uid);
     return turn_away(socket.get(),
