@@ -2,12 +2,13 @@
 #include "daemon/bpf_log.hpp"
 
 #include <bpf/libbpf.h>
-#include <spdlog/spdlog.h>
 
 #include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <string_view>
+
+#include "daemon/log.hpp"
 
 namespace morpheus::daemon {
 namespace {
@@ -24,7 +25,7 @@ int print(libbpf_print_level level, const char* format, va_list args) {
     if (kept.size() > kKeptBytes) kept.erase(0, kept.size() - kKeptBytes);
   }
   while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
-  spdlog::debug("libbpf: {}", line);
+  log::debug("libbpf: {}", line);
   return 0;
 }
 

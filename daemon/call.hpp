@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,11 +12,11 @@
 #include <vector>
 
 #include "daemon/peer.hpp"
+#include "proto/json.hpp"
 #include "proto/unique_fd.hpp"
 
 namespace morpheus::daemon {
 
-using Json = nlohmann::json;
 struct Client;
 class Subscription;
 

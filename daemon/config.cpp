@@ -9,11 +9,12 @@
 #include <set>
 
 #include "daemon/names.hpp"
+#include "proto/json.hpp"
 
 namespace morpheus::daemon {
 namespace {
 
-using nlohmann::json;
+using json = Json;
 
 // Reads the members of one object and remembers the first thing that was wrong with it.
 class ObjectReader {
@@ -139,6 +140,7 @@ Result<Config> parse_config(std::string_view text) {
   Config config;
   ObjectReader reader(parsed, "");
   reader.string("socket", config.socket);
+  config.admin_group_is_chosen = reader.find("admin_group") != nullptr;
   reader.string("admin_group", config.admin_group);
   read_socket_mode(reader, config.socket_mode);
   read_choices(reader, config);

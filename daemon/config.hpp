@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -40,6 +39,7 @@ struct Config {
   std::string socket = kDefaultSocketPath;
   std::uint32_t socket_mode = 0666;  ///< in the file an octal string: "0666"
   std::string admin_group = "morpheus";
+  bool admin_group_is_chosen = false;  ///< named by the operator, who should know if it is missing
   std::string log_level = "info";
   std::string backend = "bpf";  ///< "bpf" or "fake"
   Mode mode = Mode::observer;

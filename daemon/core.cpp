@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/core.hpp"
 
-#include <spdlog/spdlog.h>
 
 #include <vector>
 
+#include "daemon/log.hpp"
 #include "daemon/monotonic_clock.hpp"
 #include "daemon/names.hpp"
 
@@ -22,11 +22,9 @@ Core::Core(const Config& config, KernelSide& kernel, AdminRule admin, GlobalBloc
 }
 
 Result<void> Core::set_mode(Mode mode) {
-  if (auto changed = kernel_.set_mode(mode); !changed) {
-    spdlog::warn("mode {} refused: {}", mode_name(mode), changed.error().text());
-    return changed;
-  }
-  if (mode != mode_) spdlog::info("mode {}", mode_name(mode));
+  // a refusal is for the caller to report: to whom it was given is known there
+  if (auto changed = kernel_.set_mode(mode); !changed) return changed;
+  if (mode != mode_) log::info("mode {}", mode_name(mode));
   mode_ = mode;
   in_force_ = true;
   update_global();
@@ -37,7 +35,7 @@ Result<void> Core::set_tunables(const morpheus_tunables& tunables) {
   if (auto checked = check_tunables(tunables); !checked) return checked;
   tunables_ = tunables;
   kernel_.set_tunables(tunables);
-  spdlog::info("tunables {}", to_json(tunables).dump());
+  log::info("tunables {}", to_json(tunables).dump());
   return {};
 }
 
@@ -54,8 +52,8 @@ void Core::update_global() {
     const auto report = kernel_.report();
     if (report.attached) in_force = MORPHEUS_ENFORCED;
     if (in_force_ && !report.attached)
-      spdlog::error("the kernel ejected the scheduler: {}; set the mode again to attach it",
-                    report.last_exit.value_or("no reason given"));
+      log::error("the kernel ejected the scheduler: {}; set the mode again to attach it",
+                 report.last_exit.value_or("no reason given"));
     in_force_ = report.attached;
   }
   global_.update(pressure_, in_force, monotonic_ns());

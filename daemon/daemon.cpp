@@ -2,7 +2,7 @@
 #include "daemon/daemon.hpp"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -13,6 +13,7 @@
 #include "daemon/bpf_kernel.hpp"
 #include "daemon/control_service.hpp"
 #include "daemon/listener.hpp"
+#include "daemon/log.hpp"
 #include "daemon/names.hpp"
 #include "daemon/server.hpp"
 #include "daemon/service_notify.hpp"
@@ -70,12 +71,21 @@ GlobalBlock make_global() {
   return std::move(*global);
 }
 
-// Each connection needs two descriptors, each worker one.
+// Each connection needs three descriptors, each client two more, each worker one.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The default group is there once the package is installed; without it root is enough for many.
+void tell_of_missing_group(const Config& config) {
+  constexpr const char* kText = "group '{}' does not exist: only root may change anything";
+  if (config.admin_group_is_chosen)
+    log::warn(kText, config.admin_group);
+  else
+    log::info(kText, config.admin_group);
 }
 
 class Loop {
@@ -84,7 +94,7 @@ class Loop {
       : core_(core),
         server_(server),
         io_(io),
-        signals_(io, SIGTERM, SIGINT),
+        signals_(io, SIGTERM, SIGINT, SIGHUP),
         tick_(io),
         watchdog_(io),
         kernel_events_(io) {}
@@ -103,7 +113,7 @@ class Loop {
 
  private:
   void stop(int signal) {
-    spdlog::info("stopping on signal {}", signal);
+    log::info("stopping on signal {}", signal);
     notify_service_manager("STOPPING=1");
     core_.announce_stop();
     server_.stop();
@@ -160,14 +170,14 @@ class Loop {
 
 void run(const Options& options) {
   const Config& config = options.config;
-  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  log::set_level(config.log_level);
   ::umask(022);
   raise_descriptor_limit();
+  ::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go; the daemon stays
   Listener listener = take_socket(config.socket);  // before the kernel: two daemons never load
   RunningKernel kernel(options);
   const AdminRule admin = AdminRule::for_group(config.admin_group);
-  if (!admin.group)
-    spdlog::warn("group '{}' does not exist: only root may change anything", config.admin_group);
+  if (!admin.group) tell_of_missing_group(config);
   Core core(config, *kernel, admin, make_global());
   if (config.mode == Mode::enforced)
     if (const auto set = core.set_mode(config.mode); !set)
@@ -182,8 +192,8 @@ void run(const Options& options) {
     throw StartError(status_for(listening.error()), listening.error().text());
   asio::io_context io(1);
   Server server(io, listener.fd(), core, router);
-  spdlog::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
-               core.kernel().name(), mode_name(core.mode()), config.socket);
+  log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
+            core.kernel().name(), mode_name(core.mode()), config.socket);
   Loop(core, server, io).run();
 }
 

@@ -7,7 +7,7 @@
 
 namespace morpheus::daemon {
 
-/// Runs until SIGTERM or SIGINT, then stops cleanly. Throws StartError if it cannot start.
+/// Runs until SIGTERM, SIGINT or SIGHUP, then stops cleanly. Throws StartError if it cannot start.
 void run(const Options& options);
 
 }  // namespace morpheus::daemon

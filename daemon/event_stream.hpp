@@ -8,8 +8,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <vector>
+
+#include "proto/json.hpp"
 
 namespace morpheus::daemon {
 

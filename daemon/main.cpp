@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // morpheusd. Everything is in the library; here an exception becomes one line and an exit status.
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <cstdio>
 #include <exception>
 
 #include "daemon/daemon.hpp"
+#include "daemon/log.hpp"
 
 using namespace morpheus::daemon;
 
 int main(int argc, char** argv) {
   try {
-    spdlog::set_default_logger(spdlog::stderr_color_mt("morpheusd"));
+    log::open();
     if (const auto options = parse_options(argc, argv)) run(*options);
     return static_cast<int>(ExitStatus::ok);
   } catch (const StartError& error) {

@@ -10,7 +10,7 @@ namespace morpheus::daemon {
 namespace {
 
 constexpr const char* kFooter = R"(Exit status:
-  0   stopped cleanly (SIGTERM, SIGINT)
+  0   stopped cleanly (SIGTERM, SIGINT, SIGHUP)
   64  usage: unknown option or value
   69  this kernel or machine cannot do what is asked; the message says what is missing
   75  another morpheusd runs on that socket
@@ -58,7 +58,10 @@ void apply(const Given& given, Config& config) {
   if (given.socket) config.socket = *given.socket;
   if (given.backend) config.backend = *given.backend;
   if (given.mode) config.mode = *mode_from(*given.mode);
-  if (given.admin_group) config.admin_group = *given.admin_group;
+  if (given.admin_group) {
+    config.admin_group = *given.admin_group;
+    config.admin_group_is_chosen = true;
+  }
   if (given.log_level) config.log_level = *given.log_level;
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/server.hpp"
 
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "daemon/log.hpp"
 #include "proto/varlink_decoder.hpp"
 #include "proto/varlink_socket.hpp"
 
@@ -64,7 +65,7 @@ void Server::accept_some() {
       break;
     } else if (errno != EINTR && errno != ECONNABORTED) {
       // out of descriptors or memory: the connection stays in the queue, so do not spin on it
-      spdlog::error("accept: {}; trying again", std::strerror(errno));
+      log::error("accept: {}; trying again", std::strerror(errno));
       pause_.expires_after(kPause);
       return pause_.async_wait([this](boost::system::error_code error) {
         if (!error) accept_later();
@@ -76,13 +77,16 @@ void Server::accept_some() {
 
 void Server::admit(UniqueFd socket) {
   auto peer = Peer::of(socket.get());
-  if (!peer) return spdlog::debug("a peer was gone at once: {}", peer.error().text());
+  if (!peer) return log::debug("a peer was gone at once: {}", peer.error().text());
   const auto& limits = context_.core.limits();
   const uid_t uid = peer->uid;
   const bool too_many_of_user = per_uid_[uid] >= limits.connections_per_uid;
-  if (too_many_of_user || sessions_.size() >= limits.connections) {
+  // users together cannot lock the operator out
+  const bool is_operator = uid == 0 || uid == ::geteuid();
+  const bool too_many = !is_operator && sessions_.size() >= limits.connections;
+  if (too_many_of_user || too_many) {
     if (refusals_.should_log(uid, "connections", Session::Clock::now()))
-      spdlog::warn("refused pid {} uid {}: too many connections", peer->pid, uid);
+      log::warn("refused pid {} uid {}: too many connections", peer->pid, uid);
     return turn_away(socket.get(),
                      too_many_of_user ? limits.connections_per_uid : limits.connections);
   }

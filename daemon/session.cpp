@@ -2,11 +2,11 @@
 #include "daemon/session.hpp"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 
 #include <array>
 #include <boost/asio/post.hpp>
 
+#include "daemon/log.hpp"
 #include "proto/varlink_socket.hpp"
 
 namespace morpheus::daemon {
@@ -25,6 +25,14 @@ varlink::Limits wire_limits(const ConfigLimits& limits) {
           .fds = limits.message_fds};
 }
 
+// Hands `fd` over; leaves `to` closed where the kernel cannot watch it.
+void watch(stream_descriptor& to, UniqueFd fd) {
+  if (!fd) return;
+  boost::system::error_code error;
+  to.assign(fd.get(), error);
+  if (!error) (void)fd.release();
+}
+
 Json error_message(const CallFault& why) {
   Json message{{"error", why.name}};
   if (!why.parameters.empty()) message["parameters"] = why.parameters;
@@ -35,18 +43,21 @@ Json error_message(const CallFault& why) {
 
 Session::Session(SessionContext context, UniqueFd socket, Peer peer)
     : context_(context),
-      socket_(context.loop, socket.release()),
+      socket_(context.loop),
       peer_watch_(context.loop),
       caller_{std::move(peer), nullptr, nullptr},
       decoder_(wire_limits(context.core.limits())),
       last_call_(Clock::now()),
       partial_since_(last_call_),
-      last_progress_(last_call_) {}
+      last_progress_(last_call_) {
+  watch(socket_, std::move(socket));
+}
 
 Session::~Session() { close(); }
 
 void Session::start(std::function<void()> on_close) {
   on_close_ = std::move(on_close);
+  if (!socket_.is_open()) return close();
   watch_peer();
   read_later();
 }
@@ -55,7 +66,7 @@ void Session::close() {
   if (std::exchange(closed_, true)) return;
   caller_.subscription.reset();
   if (caller_.client != nullptr) {
-    spdlog::debug("client {} is gone", caller_.client->id);
+    log::debug("client {} is gone", caller_.client->id);
     context_.core.clients().detach(*std::exchange(caller_.client, nullptr));
   }
   boost::system::error_code ignored;
@@ -66,9 +77,8 @@ void Session::close() {
 
 // A socket can outlive its process in a child; the client's threads cannot.
 void Session::watch_peer() {
-  const int copy = ::fcntl(caller_.peer.pidfd.get(), F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) return close();
-  peer_watch_.assign(copy);
+  watch(peer_watch_, UniqueFd(::fcntl(caller_.peer.pidfd.get(), F_DUPFD_CLOEXEC, 0)));
+  if (!peer_watch_.is_open()) return close();
   peer_watch_.async_wait(stream_descriptor::wait_read,
                          [self = shared_from_this()](boost::system::error_code error) {
                            if (!error) self->close();
@@ -207,8 +217,9 @@ void Session::log_refusal(const std::string& kind, const Json& parameters) {
   // dumped as ASCII: what a peer sent must not write control characters to a terminal
   std::string details = parameters.dump(-1, ' ', true, Json::error_handler_t::replace);
   if (details.size() > kLongestLogged) details.resize(kLongestLogged);
-  spdlog::warn("refused pid {} uid {}: {} {} ({} more of this kind were not logged)",
-               caller_.peer.pid, uid(), kind, details, *suppressed);
+  std::string before;
+  if (*suppressed > 0) before = fmt::format(" ({} more of this kind were not logged)", *suppressed);
+  log::warn("refused pid {} uid {}: {} {}{}", caller_.peer.pid, uid(), kind, details, before);
 }
 
 void Session::check_patience(Clock::time_point now) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/worker_service.hpp"
 
-#include <spdlog/spdlog.h>
 
 #include <fstream>
 #include <limits>
 
+#include "daemon/log.hpp"
 #include "daemon/names.hpp"
 #include "proto/interfaces.hpp"
 
@@ -83,7 +83,7 @@ Outcome attach(Core& core, Call& call, Caller& caller) {
     return answer;
   }
   caller.client = &client;
-  spdlog::debug("client {} attached: pid {} uid {}", client.id, client.pid, client.uid);
+  log::debug("client {} attached: pid {} uid {}", client.id, client.pid, client.uid);
   return answer;
 }
 

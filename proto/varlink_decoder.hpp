@@ -10,17 +10,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "proto/json.hpp"
 #include "proto/unique_fd.hpp"
 
 namespace morpheus::varlink {
 
-using Json = nlohmann::json;
+using morpheus::Json;
 
 enum class DecodeError {
   message_too_long,      ///< no NUL within the limit

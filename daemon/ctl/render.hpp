@@ -2,12 +2,11 @@
 // Replies of io.morpheus.Control as text for people. Pure: reply in, text out.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
-namespace morpheus::ctl {
+#include "proto/json.hpp"
 
-using Json = nlohmann::json;
+namespace morpheus::ctl {
 
 /// Terminal colours, or nothing.
 struct Palette {

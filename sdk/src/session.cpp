@@ -8,6 +8,7 @@
 #include <array>
 #include <optional>
 
+#include "proto/varlink_client.hpp"
 #include "sdk/src/fixed_window.hpp"
 
 #ifndef PIDFD_THREAD  // since Linux 6.9; not in Debian 12's headers
@@ -39,34 +40,51 @@ Result<UniqueFd> take_fd(varlink::Reply& reply, const char* key) {
 
 }  // namespace
 
+/// The connection. Only this file knows Varlink and JSON.
+class Session::Wire {
+ public:
+  explicit Wire(varlink::Client client) : client_(std::move(client)) {}
+
+  [[nodiscard]] Result<varlink::Reply> call(const char* method, const Json& parameters,
+                                            int fd = -1);
+  [[nodiscard]] int fd() const { return client_.fd(); }
+
+ private:
+  varlink::Client client_;
+};
+
+Session::Session(std::unique_ptr<Wire> wire) : wire_(std::move(wire)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+int Session::fd() const { return wire_->fd(); }
+
 Result<Session> Session::open(const SessionSpec& spec) {
   auto client = varlink::Client::connect(spec.socket);
   if (!client) return tl::unexpected(client.error());
-  Session session(std::move(*client));
+  Session session(std::make_unique<Wire>(std::move(*client)));
   if (auto attached = session.attach(spec); !attached) return tl::unexpected(attached.error());
   return session;
 }
 
 Result<void> Session::attach(const SessionSpec& spec) {
-  auto reply = call("Attach", {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
-                               {"version_minor", MORPHEUS_SCB_VERSION_MINOR},
-                               {"workers", spec.workers},
-                               {"name", spec.name}});
+  auto reply = wire_->call("Attach", {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
+                                      {"version_minor", MORPHEUS_SCB_VERSION_MINOR},
+                                      {"workers", spec.workers},
+                                      {"name", spec.name}});
   if (!reply) return tl::unexpected(reply.error());
   slots_ = spec.workers;
   if (number(reply->parameters, "version_major") != MORPHEUS_SCB_VERSION_MAJOR ||
       number(reply->parameters, "line_size") != MORPHEUS_SCB_LINE_SIZE ||
       number(reply->parameters, "capacity").value_or(0) < slots_)
     return fail("Attach: the daemon speaks another protocol", EPROTO);
-  return take_memory(*reply);
-}
 
-Result<void> Session::take_memory(varlink::Reply& reply) {
-  auto kernel = take_fd(reply, "kernel_lines");
+  auto kernel = take_fd(*reply, "kernel_lines");
   if (!kernel) return tl::unexpected(kernel.error());
-  auto runtime = take_fd(reply, "runtime_lines");
+  auto runtime = take_fd(*reply, "runtime_lines");
   if (!runtime) return tl::unexpected(runtime.error());
-  auto global = take_fd(reply, "global_block");
+  auto global = take_fd(*reply, "global_block");
   if (!global) return tl::unexpected(global.error());
 
   const std::size_t size = std::size_t{slots_} * MORPHEUS_SCB_LINE_SIZE;
@@ -87,7 +105,7 @@ Result<std::uint32_t> Session::add_worker(int tid, std::uint64_t base) {
     parameters["pidfd"] = 0;
   else
     parameters["tid"] = tid;
-  auto reply = call("Register", parameters, pidfd.get());
+  auto reply = wire_->call("Register", parameters, pidfd.get());
   if (!reply) return tl::unexpected(reply.error());
   const auto slot = number(reply->parameters, "slot");
   if (!slot || *slot >= slots_) return fail("Register: the slot is out of range", EPROTO);
@@ -95,15 +113,15 @@ Result<std::uint32_t> Session::add_worker(int tid, std::uint64_t base) {
 }
 
 Result<void> Session::set_state(std::uint32_t slot, morpheus_worker_state state) {
-  return call("SetState", {{"slot", slot}, {"state", kStateNames[state]}})
+  return wire_->call("SetState", {{"slot", slot}, {"state", kStateNames[state]}})
       .map([](const varlink::Reply&) {});
 }
 
 Result<void> Session::remove_worker(std::uint32_t slot) {
-  return call("Unregister", {{"slot", slot}}).map([](const varlink::Reply&) {});
+  return wire_->call("Unregister", {{"slot", slot}}).map([](const varlink::Reply&) {});
 }
 
-Result<varlink::Reply> Session::call(const char* method, const Json& parameters, int fd) {
+Result<varlink::Reply> Session::Wire::call(const char* method, const Json& parameters, int fd) {
   const std::array<int, 1> fds{fd};
   auto reply = client_.call(std::string("io.morpheus.Worker.") + method, parameters,
                             std::span(fds.data(), fd >= 0 ? 1 : 0), kCallTimeout);

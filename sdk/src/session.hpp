@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "proto/mapping.hpp"
 #include "proto/scb.h"
 #include "proto/unique_fd.hpp"
-#include "proto/varlink_client.hpp"
 
 namespace morpheus::sdk {
 
@@ -24,6 +24,10 @@ struct SessionSpec {
 /// and every further call fails at once.
 class Session {
  public:
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
   /// Connects and attaches.
   [[nodiscard]] static Result<Session> open(const SessionSpec& spec);
 
@@ -33,9 +37,9 @@ class Session {
   [[nodiscard]] Result<void> set_state(std::uint32_t slot, morpheus_worker_state state);
   [[nodiscard]] Result<void> remove_worker(std::uint32_t slot);
 
-  [[nodiscard]] bool is_open() const { return client_.fd() >= 0; }
+  [[nodiscard]] bool is_open() const { return fd() >= 0; }
   /// Becomes ready (POLLRDHUP, POLLHUP) when the daemon goes.
-  [[nodiscard]] int fd() const { return client_.fd(); }
+  [[nodiscard]] int fd() const;
 
   [[nodiscard]] int kernel_lines() const { return kernel_lines_.get(); }
   [[nodiscard]] int global_block() const { return global_block_.get(); }
@@ -43,12 +47,11 @@ class Session {
   [[nodiscard]] Mapping take_runtime_lines() { return std::move(runtime_lines_); }
 
  private:
-  explicit Session(varlink::Client client) : client_(std::move(client)) {}
+  class Wire;  // session.cpp
+  explicit Session(std::unique_ptr<Wire> wire);
   Result<void> attach(const SessionSpec& spec);
-  Result<void> take_memory(varlink::Reply& reply);
-  Result<varlink::Reply> call(const char* method, const varlink::Json& parameters, int fd = -1);
 
-  varlink::Client client_;
+  std::unique_ptr<Wire> wire_;
   UniqueFd kernel_lines_;
   UniqueFd global_block_;
   Mapping runtime_lines_;

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "proto/json.hpp"
 #include "tests/bench/contention_options.hpp"
 #include "tests/bench/daemon_under_test.hpp"
 #include "tests/bench/variant.hpp"

@@ -104,7 +104,8 @@ TEST_CASE("an ordinary user is refused what changes things") {
   };
   CHECK(refused("io.morpheus.Control.SetMode", {{"mode", "enforced"}}) == 0);
   CHECK(refused("io.morpheus.Control.SetTunables", {{"slice_ns", 4000000}}) == 0);
-  const int ctl_status = as_nobody([&] { return daemon.ctl({"mode", "enforced"}).status; });
+  constexpr int kNobody = 65534;
+  const int ctl_status = daemon.ctl({"mode", "enforced"}, kNobody).status;
   CHECK(ctl_status == 77);
   CHECK(daemon.ctl({"mode"}).out == "observer\n");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // morpheusctl against the real daemon: output and exit statuses.
+#include <signal.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -44,12 +45,18 @@ TEST_CASE("exit statuses tell what is wrong") {
   CHECK(run_program({program("daemon/ctl/morpheusctl")}).status == 2);
   CHECK(run_program({program("daemon/ctl/morpheusctl"), "--help"}).out.find("Exit status") != std::string::npos);
 
-  const DaemonProcess refusing({"--fake-refuse-enforced", "scheduler scx_x is loaded"});
+  DaemonProcess refusing({"--fake-refuse-enforced", "scheduler scx_x is loaded"});
   const auto refused = refusing.ctl({"mode", "enforced"});
   CHECK(refused.status == 77);
   CHECK(refused.err.find("scheduler scx_x is loaded") != std::string::npos);
+  refusing.stop(SIGTERM);
+  const auto log = refusing.log();
+  const auto line = log.find("scx_x");
+  REQUIRE(line != std::string::npos);
+  CHECK(log.find("scx_x", line + 1) == std::string::npos);
+  CHECK(log.find("were not logged") == std::string::npos);
 
-  const DaemonProcess ejecting({"--fake-eject"});
+  const DaemonProcess ejecting({std::string("--fake-eject")});
   CHECK(ejecting.ctl({"status"}).status == 0);
   CHECK(ejecting.ctl({"mode", "enforced"}).status == 0);
   const auto degraded = ejecting.ctl({"status"});

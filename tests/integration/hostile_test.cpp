@@ -202,6 +202,17 @@ TEST_CASE("a flood of calls does not starve others") {
   }
 }
 
+TEST_CASE("users together cannot lock the operator out") {
+  if (::geteuid() != 0) SKIP("needs two users, so root");
+  const DaemonProcess daemon({}, {{"connections", 1}});
+  auto first = daemon.connect();
+  REQUIRE(first.call("io.morpheus.Control.GetStatus"));
+  const auto user = daemon.ctl({"status"}, 65534);
+  CHECK(user.status == 1);
+  CHECK(user.err.find("TooManyConnections") != std::string::npos);
+  CHECK(daemon.ctl({"status"}).status == 0);
+}
+
 TEST_CASE("connections of one user are bounded, and one that ends makes room") {
   const DaemonProcess daemon({}, {{"connections_per_uid", 3}});
   std::vector<Client> clients;

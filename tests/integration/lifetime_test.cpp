@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The daemon's own life: start, stop, kill, restart, and what others see of it.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "proto/varlink_socket.hpp"
 #include "tests/programs/daemon_process.hpp"
 
 using namespace morpheus;
@@ -41,6 +44,50 @@ TEST_CASE("after SIGKILL the memory stays, and a new daemon takes the socket ove
       again.client.call("io.morpheus.Worker.Register", {{"tid", ::gettid()}, {"last_ack_seq", 7}});
   REQUIRE(registered);
   CHECK(again.kernel(registered->parameters["slot"]).preempt_seq == 8);
+}
+
+TEST_CASE("SIGHUP, as from a terminal that closes, stops cleanly too") {
+  DaemonProcess daemon;
+  CHECK(daemon.stop(SIGHUP) == 0);
+  CHECK_FALSE(std::filesystem::exists(daemon.socket()));
+}
+
+TEST_CASE("a daemon whose log is read no more goes on") {
+  const TempDir dir;
+  int log[2];
+  REQUIRE(::pipe2(log, O_CLOEXEC) == 0);
+  UniqueFd reader(log[0]);
+  UniqueFd writer(log[1]);
+  const std::string socket = dir.path + "/s";
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::signal(SIGPIPE, SIG_DFL);
+    ::dup2(writer.get(), STDERR_FILENO);
+    const auto daemon = program("daemon/morpheusd");
+    ::execl(daemon.c_str(), "morpheusd", "--backend", "fake", "--socket", socket.c_str(), nullptr);
+    ::_exit(127);
+  }
+  writer.reset();
+  REQUIRE(eventually([&] { return varlink::connect_unix(socket).has_value(); }));
+  reader.reset();
+  auto client = Client::connect(socket);
+  REQUIRE(client);
+  CHECK_FALSE(client->call("io.morpheus.Worker.Fly"));  // is logged
+  CHECK(client->call("io.morpheus.Control.GetStatus"));
+  ::kill(pid, SIGTERM);
+  int status = -1;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+
+TEST_CASE("a missing admin group is a warning only if the operator named it") {
+  const std::string missing = "group 'morpheus-no-such-group' does not exist";
+  DaemonProcess named({"--admin-group", "morpheus-no-such-group"});
+  named.stop(SIGTERM);
+  CHECK(named.log().find("[warning] " + missing) != std::string::npos);
+  DaemonProcess unnamed;
+  unnamed.stop(SIGTERM);
+  CHECK(unnamed.log().find("[warning]") == std::string::npos);
 }
 
 TEST_CASE("a second daemon on the same socket ends with 75 and harms nothing") {

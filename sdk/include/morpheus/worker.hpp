@@ -3,6 +3,8 @@
 #pragma once
 
 #include <morpheus/morpheus.h>
+
+#include <cstdint>
 #include <morpheus/error.hpp>
 
 namespace morpheus {

@@ -6,6 +6,7 @@
 
 #include "daemon/ctl/commands.hpp"
 
+using morpheus::Json;
 using namespace morpheus::ctl;
 
 TEST_CASE("numbers stay short") {
