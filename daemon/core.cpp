@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/core.hpp"
 
-
 #include <vector>
 
 #include "daemon/log.hpp"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/worker_service.hpp"
 
-
 #include <fstream>
 #include <limits>
 
