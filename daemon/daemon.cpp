@@ -90,11 +90,11 @@ void tell_of_missing_group(const Config& config) {
 
 class Loop {
  public:
-  Loop(Core& core, Server& server, asio::io_context& io)
+  Loop(Core& core, Server& server, asio::io_context& io, asio::signal_set& signals)
       : core_(core),
         server_(server),
         io_(io),
-        signals_(io, SIGTERM, SIGINT, SIGHUP),
+        signals_(signals),
         tick_(io),
         watchdog_(io),
         kernel_events_(io) {}
@@ -161,7 +161,7 @@ class Loop {
   Core& core_;
   Server& server_;
   asio::io_context& io_;
-  asio::signal_set signals_;
+  asio::signal_set& signals_;
   asio::steady_timer tick_, watchdog_;
   stream_descriptor kernel_events_;
 };
@@ -174,6 +174,9 @@ void run(const Options& options) {
   ::umask(022);
   raise_descriptor_limit();
   ::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go; the daemon stays
+  asio::io_context io(1);
+  // from here on a signal waits for the loop: it must not leave a socket or a scheduler behind
+  asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
   Listener listener = take_socket(config.socket);  // before the kernel: two daemons never load
   RunningKernel kernel(options);
   const AdminRule admin = AdminRule::for_group(config.admin_group);
@@ -190,11 +193,10 @@ void run(const Options& options) {
   add_control_service(router, core);
   if (const auto listening = listener.listen(config.socket_mode); !listening)
     throw StartError(status_for(listening.error()), listening.error().text());
-  asio::io_context io(1);
   Server server(io, listener.fd(), core, router);
   log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
             core.kernel().name(), mode_name(core.mode()), config.socket);
-  Loop(core, server, io).run();
+  Loop(core, server, io, signals).run();
 }
 
 }  // namespace morpheus::daemon
