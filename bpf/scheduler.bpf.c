@@ -32,9 +32,11 @@ static __always_inline u64 dsq_of(struct task_struct *p)
 	return p->nr_cpus_allowed == 1 ? (u64)scx_bpf_task_cpu(p) : SHARED_DSQ;
 }
 
+/* The kernel puts some threads into the local DSQ by itself: those that exit, or may not migrate now. */
 static __always_inline bool contended(s32 cpu)
 {
-	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(SHARED_DSQ) > 0;
+	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(SHARED_DSQ) > 0 ||
+	       scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
 }
 
 static __always_inline struct policy_claims read_claims(runtime_line_t *line)
