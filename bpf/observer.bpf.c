@@ -146,7 +146,10 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 		link_task(lines, p);
 	w->cpu = cpu;
 	w->run_start_ns = now;
-	w->slice_start_ns = now;
+	/* Who was only displaced goes on with its slice: or else it would never end. */
+	w->slice_start_ns = c->displaced == slot && w->wait_start_ns ?
+				    w->slice_start_ns + (now - w->wait_start_ns) : now;
+	c->displaced = 0;
 	if (w->wait_start_ns && now > w->wait_start_ns) {
 		w->wait_time_ns += now - w->wait_start_ns;
 		line->wait_time_ns = w->wait_time_ns;

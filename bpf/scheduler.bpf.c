@@ -269,6 +269,8 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 
 	p->scx.dsq_vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run_exec_ns, p->scx.weight);
 	c->run_start_ns = 0;
+	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */
+	c->displaced = runnable && p->scx.slice ? c->slot : 0;
 }
 
 SEC("struct_ops/enable")

@@ -72,6 +72,7 @@ struct cpu_state {
 	u32 timer_armed;
 	u8 yielded; /* scheduler: the running thread gave way by itself */
 	u8 ended;   /* scheduler: its slice was ended on purpose */
+	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice */
 	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
 	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */

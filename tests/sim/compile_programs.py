@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Compiles the BPF programs for the simulator, out of a copy of bpf/ and proto/ with one place changed.
+
+usage: compile_programs.py ROOT OUTPUT DEPFILE MUTANT -- COMPILER ARG...
+
+A text that is to be changed must stand there exactly once: a change that no longer applies is an error,
+so that no mutant silently becomes the original. In every copy the table of workers is enlarged; for the
+mutant "none" that is all that distinguishes it from what the kernel runs.
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True  # the source tree stays as it is
+from mutants import MUTANTS
+
+TABLE = ("proto/events.h", "MORPHEUS_MAX_WORKERS 4096u", "MORPHEUS_MAX_WORKERS 131072u")
+
+
+def change(tree, file, old, new):
+    path = tree / file
+    text = path.read_text()
+    if text.count(old) != 1:
+        sys.exit(f"compile_programs.py: {old!r} stands in {text.count(old)} places in {file}, not in one")
+    path.write_text(text.replace(old, new))
+
+
+def main():
+    root, output, depfile, mutant = sys.argv[1:5]
+    compiler = sys.argv[sys.argv.index("--") + 1:]
+    root = pathlib.Path(root)
+    sources = sorted([*root.glob("bpf/*.[ch]"), *root.glob("proto/*.h"), *root.glob("tests/sim/**/*.[ch]"),
+                      root / "tests/sim/mutants.py"])
+    with tempfile.TemporaryDirectory() as name:
+        tree = pathlib.Path(name)
+        for room in ("bpf", "proto"):
+            (tree / room).mkdir()
+        for source in sources:
+            room = source.relative_to(root).parts[0]
+            if room != "tests" and source.name != "vmlinux_roots.c":
+                shutil.copy(source, tree / room)
+        change(tree, *TABLE)
+        if MUTANTS[mutant] is not None:
+            change(tree, *MUTANTS[mutant])
+        sim = root / "tests/sim"
+        command = [*compiler, f"-I{tree}", f"-I{sim}", "-isystem", f"{sim}/kernel", "-c",
+                   f"{sim}/programs.c", "-o", output]
+        status = subprocess.call(command)
+    pathlib.Path(depfile).write_text(f"{output}: {' '.join(map(str, sources))}\n")
+    return status
+
+
+sys.exit(main())

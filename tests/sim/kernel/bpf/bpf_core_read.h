@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* CO-RE, for the simulator: its kernel has one layout. */
+#ifndef MORPHEUS_SIM_BPF_CORE_READ_H
+#define MORPHEUS_SIM_BPF_CORE_READ_H
+
+#define BPF_CORE_READ(from, pointer, field) ((from)->pointer->field)
+#define bpf_core_field_size(field) sizeof(field)
+#define bpf_core_enum_value(type, name) (name)
+
+#endif

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What each mutant breaks: a file, a text that stands there once, and what stands there instead."""
+
+POLICY, OBSERVER, SCHEDULER, HINTS = (
+    "bpf/policy.bpf.h", "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h")
+
+MUTANTS = {
+    "none": None,
+    "critical_ignored": (POLICY, "if (!c->critical && !fresh)", "if (!fresh)"),
+    "gate_without_critical": (POLICY, "if (c->critical)", "if (0)"),
+    "kick_not_judged": (SCHEDULER, "if (on_rq && slot && !yielded && !c->ended &&", "if (0 && slot && yielded &&"),
+    "gate_without_consent": (POLICY, "if (c->escapable != 1)", "if (0)"),
+    "gate_takes_any_consent": (POLICY, "if (c->escapable != 1)", "if (!c->escapable)"),
+    "gate_without_policy": (POLICY, "if (c->policy == MORPHEUS_POLICY_NONE || ", "if ("),
+    "hint_in_any_state": (POLICY, "if (w->state != MORPHEUS_WORKER_RUNNING || !w->run_start_ns", "if (!w->run_start_ns"),
+    "hint_for_nobody": (POLICY, "if ((waiters || contended) && now", "if (now"),
+    "waiter_kept_for_ever": (OBSERVER, "\tif (c->nr_waiting)\n\t\tremove_run(c, prev->pid, next->pid);\n",
+                             "\t(void)remove_run;\n"),
+    "hint_while_open": (POLICY, "|| !w->run_start_ns || policy_hint_open(w))", "|| !w->run_start_ns)"),
+    "lies_believed": (POLICY, "policy_hint_open(w) && last_ack_seq == w->seq", "policy_hint_open(w) && last_ack_seq >= w->seq"),
+    "gate_without_answer": (POLICY, "if (!policy_hint_open(w) || c->last_ack_seq == w->seq)", "if (0)"),
+    "late_at_once": (POLICY, "return policy_hint_open(w) && now - w->hinted_at_ns >= t->grace_ns",
+                     "return policy_hint_open(w)"),
+    "gate_too_early": (POLICY, "<= t->slice_ns + t->grace_ns)", "<= t->slice_ns)"),
+    "no_cap": (POLICY, "return ran < t->hold_cap_ns ?", "return 1 ?"),
+    "local_queue_forgotten": (SCHEDULER, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
+    "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
+    "withdrawn_not_counted": (HINTS, "w->withdrawn++;", ""),
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// How a thread wakes: a CPU is chosen for it, and some time later it reaches that CPU's runqueue.
+// Another thread may get there in between, as on a real machine whose wakeups are queued to the
+// other CPU.
+#include <algorithm>
+
+#include "tests/sim/machine.hpp"
+
+namespace morpheus::sim {
+namespace {
+constexpr std::uint64_t kFairWakeupLag = 1 * kMs;
+constexpr std::uint64_t kFairSleepCredit = 3 * kMs;
+}  // namespace
+
+std::uint32_t Machine::fair_cpu(Thread& t) {
+  const auto previous = t.task.thread_info.cpu;
+  const auto allowed = t.allowed.hi - t.allowed.lo + 1;
+  const auto inside = std::clamp(previous, t.allowed.lo, t.allowed.hi);
+  if (cpus_[inside].current == nullptr) return inside;
+  for (std::uint32_t i = 0; i < std::min(allowed, 16u); ++i) {
+    const auto candidate = t.allowed.lo + (inside - t.allowed.lo + i) % allowed;
+    if (cpus_[candidate].current == nullptr) return candidate;
+  }
+  return inside;
+}
+
+void Machine::wake(Thread& t) {
+  if (t.state != RunState::sleeping) return;
+  Cpu& waker = cpus_[t.rng.one_in(2) ? t.task.thread_info.cpu : t.rng.next() % cpus_.size()];
+  account(waker);
+  sim_context.cpu = waker.id;
+  sim_context.current_task = waker.current != nullptr ? &waker.current->task : &waker.idle;
+  t.state = RunState::arriving;
+  t.direct = false;
+  std::uint32_t to = t.allowed.lo;
+  if (t.allowed.hi != t.allowed.lo) {
+    if (t.sched_class == SchedClass::ext)
+      to = static_cast<std::uint32_t>(
+          morpheus_select_cpu(&t.task, static_cast<s32>(t.task.thread_info.cpu), SCX_ENQ_WAKEUP));
+    else
+      to = fair_cpu(t);
+    if (to < t.allowed.lo || to > t.allowed.hi) to = t.allowed.lo, t.direct = false;
+  }
+  migrate(t, to);
+  if (t.rng.one_in(8))
+    events_.push(now() + t.rng.between(1 * kUs, 8 * kUs), EventType::arrive, t.index);
+  else
+    arrive(t);
+}
+
+void Machine::arrive(Thread& t) {
+  Cpu& c = cpus_[t.task.thread_info.cpu];
+  account(c);
+  if (t.rng.one_in(2)) sim_context.cpu = c.id;  // the wakeup was queued to the CPU itself
+  Cpu& here = cpus_[sim_context.cpu];
+  sim_context.current_task = here.current != nullptr ? &here.current->task : &here.idle;
+  t.state = RunState::runnable;
+  t.wait_since = t.woken_at = t.starve_since = now();
+  t.task.scx.flags |= SCX_TASK_QUEUED;
+  ++c.runqueue.nr_running;
+  const auto oldest = c.fair_floor - kFairSleepCredit;
+  if (static_cast<std::int64_t>(t.vruntime - oldest) < 0) t.vruntime = oldest;
+  enqueue(c, t, SCX_ENQ_WAKEUP);
+  const auto delay = t.rng.between(500, 30 * kUs);
+  if (c.current == nullptr ||
+      (t.sched_class == SchedClass::higher && c.current->sched_class != SchedClass::higher))
+    resched(c, delay);
+  else if (t.sched_class == SchedClass::fair && c.current->sched_class == SchedClass::fair &&
+           static_cast<std::int64_t>(t.vruntime + kFairWakeupLag - c.current->vruntime) < 0)
+    resched(c, delay);
+  if (config_.programs) (t.newborn ? on_wakeup_new : on_wakeup)(&t.task);
+  t.newborn = false;
+  checker_.settled(c);
+}
+
+}  // namespace morpheus::sim

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Ten million decisions of the BPF programs, in many small worlds, each checked as it is made.
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "tests/sim/report.hpp"
+
+using namespace morpheus::sim;
+
+namespace {
+
+Run run_clean(const Config& config) {
+  auto run = simulate(config);
+  INFO("seed " << config.seed << (run.violation ? run.violation->what() : ""));
+  CHECK_FALSE(run.violation.has_value());
+  return run;
+}
+
+struct Shape {
+  std::uint32_t cpus, workers, ordinary;
+};
+
+Config steady(Mix mix, bool enforced, std::uint32_t cpus, std::uint32_t workers) {
+  Config config;
+  config.mix = mix;
+  config.enforced = enforced;
+  config.cpus = cpus;
+  config.workers = workers;
+  config.ordinary = 0;
+  config.changes = config.pinned = config.higher = false;
+  return config;
+}
+
+/// The largest relative distance of a thread's CPU time from what its weight entitles it to.
+double worst_share(const Run& run, const std::vector<double>& weights) {
+  const double all = std::accumulate(run.ran_ns.begin(), run.ran_ns.end(), 0.0);
+  const double weight = std::accumulate(weights.begin(), weights.end(), 0.0);
+  double worst = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    worst = std::max(
+        worst, std::abs(static_cast<double>(run.ran_ns[i]) * weight / (all * weights[i]) - 1));
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("sim: ten million decisions break no rule") {
+  constexpr Shape kShapes[] = {{1, 3, 3},   {1, 8, 6},  {2, 5, 4},   {4, 3, 4},
+                               {4, 24, 12}, {8, 8, 12}, {16, 40, 24}};
+  std::uint64_t decisions = 0, escalations = 0, overruns = 0, withdrawn = 0, seed = 1000;
+  for (const auto mix : {Mix::everything, Mix::cooperative, Mix::hostile})
+    for (const bool enforced : {false, true})
+      for (const auto& shape : kShapes) {
+        Config config;
+        config.seed = ++seed;
+        config.mix = mix;
+        config.enforced = enforced;
+        config.cpus = shape.cpus;
+        config.workers = shape.workers;
+        config.ordinary = shape.ordinary;
+        config.decisions = 245'000;
+        const auto run = run_clean(config);
+        decisions += run.figures.decisions;
+        escalations += run.figures.escalations;
+        overruns += run.figures.overruns;
+        withdrawn += run.figures.withdrawn;
+      }
+  CHECK(decisions >= 10'000'000);
+  CHECK(escalations > 1000);  // the schedules reach what they are to test
+  CHECK(overruns > 100);
+  CHECK(withdrawn > 100'000);
+}
+
+TEST_CASE("sim: a seed reproduces its run exactly") {
+  Config config;
+  config.enforced = true;
+  config.seed = GENERATE(3u, 77u);
+  config.decisions = 50'000;
+  const auto first = run_clean(config), second = run_clean(config);
+  CHECK(first.digest == second.digest);
+  CHECK(first.simulated_ns == second.simulated_ns);
+  config.seed = 4;
+  CHECK(run_clean(config).digest != first.digest);
+}
+
+TEST_CASE("sim: where nobody waits, execution is the same with and without Morpheus") {
+  auto config = steady(Mix::alone, false, 4, 4);
+  config.decisions = ~0ull;
+  config.horizon_ns = 5 * kSecond;
+  const auto observed = run_clean(config);
+  config.enforced = true;
+  const auto enforced = run_clean(config);
+  config.programs = config.enforced = false;
+  const auto bare = run_clean(config);
+  CHECK(observed.figures.hints == 0);
+  CHECK(enforced.figures.hints == 0);
+  CHECK(enforced.figures.escalations == 0);
+  CHECK(observed.digest == bare.digest);
+  CHECK(enforced.digest == bare.digest);
+}
+
+TEST_CASE("sim: workers get shares by their weights") {
+  const bool weighted = GENERATE(false, true);
+  auto config = steady(weighted ? Mix::weighted : Mix::equal, true, 2, 9);
+  config.decisions = ~0ull;
+  config.horizon_ns = 120 * kSecond;
+  std::vector<double> weights(9, 1.0);
+  for (std::size_t i = 0; weighted && i < weights.size(); ++i) weights[i] = 1u << (i % 3);
+  CHECK(worst_share(run_clean(config), weights) < (weighted ? 0.05 : 0.02));
+}
