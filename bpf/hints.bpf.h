@@ -35,7 +35,11 @@ static __always_inline void give_hint(u32 slot, kernel_line_t *line, u32 reason,
 	emit(MORPHEUS_EVENT_HINT, reason, slot, now, 0);
 }
 
-/* Notices an acknowledgement. The worker gave way of its own accord: a new slice begins. */
+/*
+ * Notices an acknowledgement. In Observer mode it begins a new slice, or a worker that gave way and was
+ * picked again would be asked again at once. Not in Enforced mode, where a slice is more than advice: an
+ * acknowledgement is a claim, and whoever only claims to give way must not keep the CPU by it.
+ */
 static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
@@ -45,7 +49,8 @@ static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 		return;
 	latency = policy_ack_latency(w, READ_ONCE(line->last_ack_ns), now);
 	w->acks++;
-	w->slice_start_ns = now;
+	if (mode == MORPHEUS_OBSERVER_ONLY)
+		w->slice_start_ns = now;
 	emit(MORPHEUS_EVENT_ACK, READ_ONCE(line->last_yield_reason) % MORPHEUS_YIELD_REASON_COUNT,
 	     slot, now, latency);
 }

@@ -139,6 +139,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	u32 slot = lines->slot;
 	struct morpheus_worker *w = worker_of(slot);
 	kernel_line_t *line = lines->kernel;
+	bool displaced = c->displaced == slot && w->wait_start_ns && w->slice_start_ns;
 
 	if (!line || !lines->runtime)
 		return;
@@ -147,8 +148,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	w->cpu = cpu;
 	w->run_start_ns = now;
 	/* Who was only displaced goes on with its slice: or else it would never end. */
-	w->slice_start_ns = c->displaced == slot && w->wait_start_ns ?
-				    w->slice_start_ns + (now - w->wait_start_ns) : now;
+	w->slice_start_ns = displaced ? w->slice_start_ns + (now - w->wait_start_ns) : now;
 	c->displaced = 0;
 	if (w->wait_start_ns && now > w->wait_start_ns) {
 		w->wait_time_ns += now - w->wait_start_ns;
@@ -160,11 +160,11 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	c->slot = slot;
 	if (!c->nr_waiting && policy_hint_open(w))
 		withdraw(slot, lines, now);
-	if (policy_hint_open(w)) {
+	if (policy_hint_open(w) && !displaced) {
 		/* Asked before it lost the CPU, and still wanted: only from now on can it answer. */
 		w->hinted_at_ns = now;
 		line->hint_deadline_ns = now + tunables.grace_ns;
-	} else if (c->nr_waiting) {
+	} else if (c->nr_waiting && !policy_hint_open(w)) {
 		look(c, slot, lines, false, now);
 	}
 	/* A pending timer belongs to an older slice and so fires no later than this one needs it. */

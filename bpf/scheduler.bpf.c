@@ -225,12 +225,14 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	struct cpu_state *c = cpu_state(cpu);
-	u32 slot = running_worker(c);
-	struct worker_lines *lines = slot ? lines_of(p) : NULL;
+	struct worker_lines *lines;
+	u32 slot;
 	u64 now;
 
 	if (c->yielded)
 		return; /* on its way out: a new slice would undo the yield */
+	slot = running_worker(c);
+	lines = slot ? lines_of(p) : NULL;
 	if (!lines || lines->slot != slot) {
 		/* The kernel refills a lone thread's slice with its own long default. */
 		if (p->scx.slice > tunables.slice_ns)
@@ -238,7 +240,8 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 		return;
 	}
 	now = bpf_ktime_get_ns();
-	if (!escalate(lines, cpu, slot, now) && judge_slice(p, cpu, slot, now)) {
+	/* A contender may have been taken elsewhere since the hint: nothing is taken for nobody. */
+	if (!(contended(cpu) && escalate(lines, cpu, slot, now)) && judge_slice(p, cpu, slot, now)) {
 		p->scx.slice = LEASE_NS;
 		return;
 	}

@@ -59,7 +59,8 @@ void programs_reset(__s32 count, const struct morpheus_tunables *t)
 	events_dropped = 0;
 	nr_workers = 0;
 	mode = MORPHEUS_OBSERVER_ONLY;
-	vtime_now = 0;
+	shared_clock = 0;
+	event_mask = ~0u;
 	nr_cpus = count;
 	tunables = *t;
 }
