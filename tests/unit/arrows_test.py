@@ -94,7 +94,8 @@ def read_source(root, path):
 
 def breaches(root):
     for path in source_files(root):
-        for part in path.split("/"):
+        # stand-ins for headers of others keep the names that those gave them
+        for part in () if path.startswith("tests/sim/kernel/bpf/") else path.split("/"):
             if FORBIDDEN_WORDS & set(re.split(r"[^a-z]+", part.lower())):
                 yield f"{path}:1: a name that says nothing: {part}"
         lines = read_source(root, path)
