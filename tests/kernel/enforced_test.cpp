@@ -116,7 +116,6 @@ TEST_CASE("enforced: a critical section is not interrupted before the hold cap")
   CHECK(after.kicked == 0);
   CHECK(load.last_escalation_ns(0) == 0);
   CHECK(after.critical_losses - losses <= after.losses_to_higher - before.losses_to_higher);
-  CHECK(shares[0] > 0.9);
   CHECK(worker(host.daemon, load.tid(0))["deferrals"] > 0);
   CHECK(worker(host.daemon, load.tid(0))["blocked"]["CRITICAL"] > 0);
 }

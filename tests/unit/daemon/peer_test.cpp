@@ -9,6 +9,7 @@
 
 #include <array>
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <thread>
 
 using namespace morpheus;
@@ -65,7 +66,14 @@ TEST_CASE("a thread of the peer can be opened, also one that is not its leader")
     CHECK(thread->tid == tid);
     CHECK(is_alive(thread->pidfd.get()));
   }).join();
-  CHECK(open_thread_of(peer, tid).error() == ThreadError::no_such_thread);
+  // join() returns a moment before the kernel has let go of the thread
+  auto gone = open_thread_of(peer, tid);
+  for (int i = 0; gone && i < 1000; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    gone = open_thread_of(peer, tid);
+  }
+  REQUIRE_FALSE(gone);
+  CHECK(gone.error() == ThreadError::no_such_thread);
 }
 
 TEST_CASE("a thread of somebody else is refused") {
