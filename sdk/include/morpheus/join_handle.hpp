@@ -111,12 +111,20 @@ class [[nodiscard]] join_handle {
     if (auto* const state = std::exchange(state_, nullptr)) state->detach();
   }
 
-  [[nodiscard]] bool await_ready() const noexcept { return state_->has_ended(); }
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiting) noexcept {
-    if (!state_->wait(detail::job_of(waiting))) return waiting;
-    return detail::here->next();
-  }
-  T await_resume() { return state_->take(); }
+  class [[nodiscard]] awaiter {
+   public:
+    explicit awaiter(detail::join_state<T>& state) noexcept : state_(state) {}
+    [[nodiscard]] bool await_ready() const noexcept { return state_.has_ended(); }
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiting) noexcept {
+      if (!state_.wait(detail::job_of(waiting))) return waiting;
+      return detail::here->next();
+    }
+    T await_resume() { return state_.take(); }
+
+   private:
+    detail::join_state<T>& state_;
+  };
+  [[nodiscard]] awaiter operator co_await() const noexcept { return awaiter(*state_); }
 
  private:
   detail::join_state<T>* state_;

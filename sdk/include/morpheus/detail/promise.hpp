@@ -24,6 +24,21 @@ class completion {
   handler done_;
 };
 
+/// An awaiter that is awaited where it is. GCC 12 would copy one that await_transform() hands on.
+template <class A>
+struct [[nodiscard]] awaiter_in_place {
+  A& awaiter;
+  [[nodiscard]] bool await_ready() noexcept(noexcept(awaiter.await_ready())) {
+    return awaiter.await_ready();
+  }
+  template <class P>
+  auto await_suspend(std::coroutine_handle<P> waiting) noexcept(
+      noexcept(awaiter.await_suspend(waiting))) {
+    return awaiter.await_suspend(waiting);
+  }
+  decltype(auto) await_resume() { return awaiter.await_resume(); }
+};
+
 /// The part of a promise that does not depend on the result. Begins at kPromiseOffset of the frame.
 class promise_base {
  public:
@@ -50,6 +65,13 @@ class promise_base {
       A&& awaited, std::source_location at = std::source_location::current()) noexcept {
     where_ = at;
     return std::forward<A>(awaited);
+  }
+  template <class A>
+    requires requires(A& awaiter) { awaiter.await_ready(); }
+  [[nodiscard]] awaiter_in_place<A> await_transform(
+      A& awaited, std::source_location at = std::source_location::current()) noexcept {
+    where_ = at;
+    return {awaited};
   }
 
   void resume_at_end(job* waiting) noexcept {
