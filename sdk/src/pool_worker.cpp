@@ -88,7 +88,7 @@ job* PoolWorker::await_work() {
 
 job* PoolWorker::take() {
   if (job* const ready = ready_.pop()) return ready;
-  if (job* const fork = forks_.pop()) return fork;
+  if (!forks_.empty()) return forks_.pop();
   if (pool_.has_shared()) {
     ready_.append(pool_.take_shared());
     return ready_.pop();
@@ -157,7 +157,7 @@ job_list PoolWorker::bereave() {
 job_list PoolWorker::half() {
   if (!ready_.empty()) return ready_.take_half(kMostShared);
   job_list one;
-  if (job* const fork = forks_.pop_oldest()) one.push(fork);
+  if (!forks_.empty()) one.push(forks_.pop_oldest());
   return one;
 }
 
@@ -188,7 +188,7 @@ void PoolWorker::share_some() {
 
 void PoolWorker::share_all() {
   job_list all = ready_.take();
-  while (job* const fork = forks_.pop_oldest()) all.push(fork);
+  while (!forks_.empty()) all.push(forks_.pop_oldest());
   if (!all.empty()) pool_.share(all);
 }
 
@@ -196,7 +196,7 @@ job* PoolWorker::yield_slowly(job* self) {
   wait_for_revocation();
   if (ticks_ <= 0) tick();
   // Forks are taken newest first; a task that yields waits for all of them.
-  while (job* const fork = forks_.pop_oldest()) ready_.push(fork);
+  while (!forks_.empty()) ready_.push(forks_.pop_oldest());
   if (pool_.has_shared()) ready_.append(pool_.take_shared());
   ready_.push(self);
   job* const next = ready_.pop();
@@ -214,6 +214,24 @@ job* PoolWorker::next_slowly() {
 }
 
 void PoolWorker::call_an_idle_worker() { pool_.call_one(); }
+
+void PoolWorker::fork_slowly(job* const* forks, std::size_t count) {
+  job* const first = forks[0];
+  serve();
+  for (std::size_t i = count; --i > 0;) {
+    if (forks_.has_room(1))
+      forks_.push(forks[i]);
+    else
+      ready_.push(forks[i]);
+  }
+  leave(first);
+  pool_.call_one();
+}
+
+void PoolWorker::unfork_slowly() {
+  serve();
+  leave(nullptr);
+}
 
 /// What is due from time to time. The owner is inside.
 void PoolWorker::tick() {
@@ -257,6 +275,10 @@ sdk::PoolWorker& worker_of(runner* self) { return static_cast<sdk::PoolWorker&>(
 
 job* runner::yield_slowly(job* self) noexcept { return worker_of(this).yield_slowly(self); }
 job* runner::next_slowly() noexcept { return worker_of(this).next_slowly(); }
+void runner::fork_slowly(job* const* forks, std::size_t count) noexcept {
+  worker_of(this).fork_slowly(forks, count);
+}
+void runner::unfork_slowly() noexcept { worker_of(this).unfork_slowly(); }
 void runner::serve() noexcept { worker_of(this).serve(); }
 void runner::call_an_idle_worker() noexcept { worker_of(this).call_an_idle_worker(); }
 std::coroutine_handle<> runner::give_way(job* self) noexcept {

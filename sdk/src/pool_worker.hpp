@@ -40,6 +40,8 @@ class PoolWorker final : public detail::runner {
   detail::job* next_slowly();
   void serve();
   void call_an_idle_worker();
+  void fork_slowly(detail::job* const* forks, std::size_t count);
+  void unfork_slowly();
   detail::job* give_way(detail::job* self);
 
  private:

@@ -115,7 +115,8 @@ class [[nodiscard]] join_handle {
    public:
     explicit awaiter(detail::join_state<T>& state) noexcept : state_(state) {}
     [[nodiscard]] bool await_ready() const noexcept { return state_.has_ended(); }
-    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiting) noexcept {
+    template <detail::task_coroutine P>
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) noexcept {
       if (!state_.wait(detail::job_of(waiting))) return waiting;
       return detail::here->next();
     }

@@ -50,7 +50,8 @@ class scope {
    public:
     explicit join_awaiter(detail::scope_state& state) noexcept : state_(state) {}
     [[nodiscard]] bool await_ready() const noexcept { return state_.is_alone(); }
-    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> owner) noexcept {
+    template <detail::task_coroutine P>
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> owner) noexcept {
       if (!state_.wait(detail::job_of(owner))) return owner;
       return detail::here->next();
     }

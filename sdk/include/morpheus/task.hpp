@@ -100,7 +100,8 @@ class [[nodiscard]] task {
   class [[nodiscard]] awaiter {
    public:
     [[nodiscard]] static bool await_ready() noexcept { return false; }
-    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiting) noexcept {
+    template <detail::task_coroutine P>
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) noexcept {
       frame_.promise().resume_at_end(detail::job_of(waiting));
       return detail::here->transfer(detail::job_of(frame_));
     }

@@ -45,7 +45,8 @@ class [[nodiscard]] when_all_awaiter {
   explicit when_all_awaiter(task<T>... children) noexcept : children_(std::move(children)...) {}
 
   [[nodiscard]] static bool await_ready() noexcept { return sizeof...(T) == 0; }
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) noexcept {
+  template <detail::task_coroutine P>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
     return std::apply(
         [&](auto&... child) {
           detail::job* const jobs[] = {detail::job_of(child.frame())...};
@@ -81,7 +82,8 @@ class [[nodiscard]] when_all_range_awaiter {
   explicit when_all_range_awaiter(std::vector<task<T>> children) : children_(std::move(children)) {}
 
   [[nodiscard]] bool await_ready() const noexcept { return children_.empty(); }
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
+  template <detail::task_coroutine P>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) {
     std::vector<detail::job*> jobs;
     jobs.reserve(children_.size());
     for (const auto& child : children_) jobs.push_back(detail::job_of(child.frame()));

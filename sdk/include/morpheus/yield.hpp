@@ -2,7 +2,7 @@
 // The two ways in which a task gives way: always, and when somebody asks.
 #pragma once
 
-#include <morpheus/detail/runner.hpp>
+#include <morpheus/detail/promise.hpp>
 #include <morpheus/safepoint.h>
 
 #include <coroutine>
@@ -11,7 +11,8 @@ namespace morpheus {
 
 struct [[nodiscard]] yield_awaiter {
   [[nodiscard]] static bool await_ready() noexcept { return false; }
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> self) const noexcept {
+  template <detail::task_coroutine P>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) const noexcept {
     return detail::here->yield(detail::job_of(self));
   }
   static void await_resume() noexcept {}
@@ -23,7 +24,8 @@ inline yield_awaiter yield() noexcept { return {}; }
 
 struct [[nodiscard]] checkpoint_awaiter {
   [[nodiscard]] static bool await_ready() noexcept { return !morpheus_asked_here(); }
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> self) const noexcept {
+  template <detail::task_coroutine P>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) const noexcept {
     return detail::here->give_way(detail::job_of(self));
   }
   static void await_resume() noexcept {}

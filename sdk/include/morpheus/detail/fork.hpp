@@ -16,40 +16,45 @@ namespace morpheus::detail {
 class fork_block final : public completion {
  public:
   fork_block() noexcept : completion(&fork_block::on_end) {}
-  // Nothing has started yet where it is copied: awaiters are moved before they are awaited.
-  fork_block(const fork_block&) noexcept : fork_block() {}
-
   /// Starts the first of `count` > 0 suspended tasks and forks the others. Returns what to resume.
   [[nodiscard]] std::coroutine_handle<> start(std::coroutine_handle<> parent, job* const* children,
                                               std::size_t count) noexcept {
+    runner& mine = *here;
     parent_ = job_of(parent);
-    resume_in_ = here->where();
+    resume_in_ = mine.where();
     unfinished_.store(count, std::memory_order_relaxed);
-    for (std::size_t i = count; i-- > 0;) {
-      promise_of(children[i]).complete_at_end(*this);
-      if (i != 0) here->fork(children[i]);
-    }
-    return here->transfer(children[0]);
+    for (std::size_t i = 0; i < count; ++i) promise_of(children[i]).complete_at_end(*this);
+    // Not touched any more once a fork can be taken: the parent may go on, and end, elsewhere.
+    job* const first = children[0];
+    if (!MORPHEUS_LIKELY(mine.fork(children, count))) mine.fork_slowly(children, count);
+    return mine.transfer(first);
   }
 
  private:
   static job* on_end(completion& self, job*) noexcept {
-    return static_cast<fork_block&>(self).child_ended();
+    auto& block = static_cast<fork_block&>(self);
+    job* const sibling = block.take_sibling();
+    return MORPHEUS_LIKELY(sibling != nullptr) ? sibling : block.end_slowly();
   }
 
-  job* child_ended() noexcept {
+  [[nodiscard]] job* take_sibling() noexcept {
     job* const sibling =
         here->unfork([this](job* fork) { return promise_of(fork).completes(*this); });
-    if (sibling == nullptr) {
-      if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
-      return resume_or_schedule(parent_, resume_in_);
-    }
+    if (!MORPHEUS_LIKELY(sibling != nullptr)) return nullptr;
     // Two unfinished: the one that ends and the one in hand. Nobody else counts any more.
-    if (unfinished_.load(std::memory_order_acquire) == 2)
+    if (MORPHEUS_LIKELY(unfinished_.load(std::memory_order_acquire) == 2))
       promise_of(sibling).resume_at_end(parent_);
     else
       unfinished_.fetch_sub(1, std::memory_order_acq_rel);
     return sibling;
+  }
+
+  [[gnu::noinline]] job* end_slowly() noexcept {
+    here->unfork_slowly();
+    if (job* const sibling = take_sibling()) return sibling;
+    here->unfork_slowly();
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
+    return resume_or_schedule(parent_, resume_in_);
   }
 
   job* parent_ = nullptr;

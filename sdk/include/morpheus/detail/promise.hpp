@@ -4,10 +4,13 @@
 
 #include <morpheus/detail/runner.hpp>
 
+#include <concepts>
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 namespace morpheus::detail {
@@ -17,6 +20,8 @@ class completion {
  public:
   using handler = job* (*)(completion& self, job* ended) noexcept;
   explicit constexpr completion(handler done) noexcept : done_(done) {}
+  completion(const completion&) = delete;
+  completion& operator=(const completion&) = delete;
   /// Returns what to run next; null: whatever is ready.
   [[nodiscard]] job* done(job* ended) noexcept { return done_(*this, ended); }
 
@@ -38,6 +43,9 @@ struct [[nodiscard]] awaiter_in_place {
   }
   decltype(auto) await_resume() { return awaiter.await_resume(); }
 };
+
+template <class A>
+concept plain_awaiter = requires(A& awaiter) { awaiter.await_ready(); };
 
 /// The part of a promise that does not depend on the result. Begins at kPromiseOffset of the frame.
 class promise_base {
@@ -67,9 +75,9 @@ class promise_base {
     return std::forward<A>(awaited);
   }
   template <class A>
-    requires requires(A& awaiter) { awaiter.await_ready(); }
-  [[nodiscard]] awaiter_in_place<A> await_transform(
-      A& awaited, std::source_location at = std::source_location::current()) noexcept {
+    requires plain_awaiter<std::remove_reference_t<A>>
+  [[nodiscard]] awaiter_in_place<std::remove_reference_t<A>> await_transform(
+      A&& awaited, std::source_location at = std::source_location::current()) noexcept {
     where_ = at;
     return {awaited};
   }
@@ -83,40 +91,59 @@ class promise_base {
   [[nodiscard]] bool completes(const completion& told) const noexcept {
     return at_end_ == (reinterpret_cast<std::uintptr_t>(&told) | kCompletion);
   }
-  void unhandled_exception() noexcept { error_ = std::current_exception(); }
-  [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
-  /// Interned by the library; null if it has none.
-  [[nodiscard]] const char* name() const noexcept { return name_; }
-  void set_name(const char* interned) noexcept { name_ = interned; }
-  [[nodiscard]] const std::source_location& where() const noexcept { return where_; }
-  [[nodiscard]] std::uintptr_t at_end() const noexcept { return at_end_; }
+  /// The coroutine that waits for this one; null if a completion does.
+  [[nodiscard]] job* awaited_by() const noexcept {
+    return (at_end_ & kCompletion) != 0 ? nullptr : reinterpret_cast<job*>(at_end_ & ~kFlags);
+  }
+
+  void unhandled_exception() noexcept {
+    std::construct_at(&error_, std::current_exception());
+    at_end_ |= kFailed;
+  }
+  /// What it ended with, unless with a value.
+  [[nodiscard]] std::exception_ptr error() const noexcept { return has_failed() ? error_ : nullptr; }
+  [[nodiscard]] bool has_failed() const noexcept { return (at_end_ & kFailed) != 0; }
+  /// Its last await, if it is suspended in one.
+  [[nodiscard]] std::source_location where() const noexcept {
+    return has_failed() ? std::source_location() : where_;
+  }
 
  protected:
-  promise_base() = default;
-  ~promise_base() = default;
+  promise_base() noexcept : where_() {}
+  promise_base(const promise_base&) = delete;
+  promise_base& operator=(const promise_base&) = delete;
+  ~promise_base() {
+    if (has_failed()) std::destroy_at(&error_);
+  }
   void rethrow() const {
-    if (error_) std::rethrow_exception(error_);
+    if (has_failed()) std::rethrow_exception(error_);
   }
 
  private:
-  static constexpr std::uintptr_t kCompletion = 1;
+  static constexpr std::uintptr_t kCompletion = 1, kFailed = 2, kFlags = 3;
 
   [[nodiscard]] std::coroutine_handle<> finish(job* ended) noexcept {
-    if (MORPHEUS_LIKELY((at_end_ & kCompletion) == 0))
+    if (MORPHEUS_LIKELY((at_end_ & kFlags) == 0))
       return here->transfer(reinterpret_cast<job*>(at_end_));
     return complete(ended);
   }
   [[nodiscard]] std::coroutine_handle<> complete(job* ended) noexcept {
-    job* const next = reinterpret_cast<completion*>(at_end_ - kCompletion)->done(ended);
+    if ((at_end_ & kCompletion) == 0) return here->transfer(awaited_by());
+    job* const next = reinterpret_cast<completion*>(at_end_ & ~kFlags)->done(ended);
     return next != nullptr ? here->transfer(next) : here->next();
   }
 
   [[maybe_unused]] job* next_;  // job::next; never used by this name
-  std::uintptr_t at_end_ = 0;   // a job, or a completion with kCompletion
-  std::exception_ptr error_;
-  const char* name_ = nullptr;
-  std::source_location where_;
+  std::uintptr_t at_end_ = 0;   // a job, or a completion with kCompletion; kFailed
+  union {
+    std::source_location where_;
+    std::exception_ptr error_;  // with kFailed
+  };
 };
+
+/// Only tasks can wait for what the runtime wakes: it queues them through their promise.
+template <class P>
+concept task_coroutine = std::derived_from<P, promise_base>;
 
 /// The promise of a suspended task.
 [[nodiscard]] inline promise_base& promise_of(job* task) noexcept {

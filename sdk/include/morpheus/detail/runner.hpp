@@ -12,7 +12,6 @@
 #include <morpheus/detail/frame_memory.hpp>
 #include <morpheus/detail/job.hpp>
 
-#include <array>
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
@@ -45,31 +44,32 @@ enum attention : std::uint32_t {
   kWanted = 2,   ///< an idle worker has nothing to do: share
 };
 
-/// Unstarted siblings of a fork, newest last. The oldest ones are given away.
+/// Unstarted siblings of a fork, newest last. The oldest ones are given away. For one thread at a time;
+/// any thread may ask empty().
 class fork_stack {
  public:
   static constexpr std::uint32_t kMost = 512;
 
   [[nodiscard]] bool empty() const noexcept { return newest() == oldest(); }
-  [[nodiscard]] bool full() const noexcept { return newest() - oldest() == kMost; }
+  [[nodiscard]] bool has_room(std::size_t count) const noexcept {
+    return newest() - oldest() + count <= kMost;
+  }
   void push(job* fork) noexcept {
     const std::uint32_t at = newest();
     slots_[at % kMost] = fork;
     __atomic_store_n(&newest_, at + 1, __ATOMIC_RELAXED);
   }
-  [[nodiscard]] job* top() const noexcept {
-    return empty() ? nullptr : slots_[(newest() - 1) % kMost];
-  }
+  // Not if it is empty.
+  [[nodiscard]] job* top() const noexcept { return slots_[(newest() - 1) % kMost]; }
   [[nodiscard]] job* pop() noexcept {
-    if (empty()) return nullptr;
-    __atomic_store_n(&newest_, newest() - 1, __ATOMIC_RELAXED);
-    return slots_[newest() % kMost];
+    const std::uint32_t at = newest() - 1;
+    __atomic_store_n(&newest_, at, __ATOMIC_RELAXED);
+    return slots_[at % kMost];
   }
   [[nodiscard]] job* pop_oldest() noexcept {
-    if (empty()) return nullptr;
-    job* const fork = slots_[oldest() % kMost];
-    __atomic_store_n(&oldest_, oldest() + 1, __ATOMIC_RELAXED);
-    return fork;
+    const std::uint32_t at = oldest();
+    __atomic_store_n(&oldest_, at + 1, __ATOMIC_RELAXED);
+    return slots_[at % kMost];
   }
 
  private:
@@ -82,7 +82,7 @@ class fork_stack {
 
   std::uint32_t newest_ = 0;
   std::uint32_t oldest_ = 0;
-  std::array<job*, kMost> slots_{};
+  job* slots_[kMost] = {};
 };
 
 /// The calling thread's. A thread that is no worker has frames only.
@@ -133,32 +133,32 @@ class alignas(64) runner {
     offer();
   }
 
-  /// Puts `fork` on the stack of those that the forking job takes back, if nobody else does.
-  void fork(job* fork) noexcept {
-    job* const self = enter();
-    settle();
-    if (MORPHEUS_LIKELY(!forks_.full()))
-      forks_.push(fork);
-    else
-      ready_.push(fork);
-    leave(self);
-    offer();
+  /// Puts forks[1] up to forks[count - 1] on the stack of those that the forking job takes back, if
+  /// nobody else does, and goes on with forks[0]. False: nothing was done, because something is to be
+  /// done first; see fork_slowly().
+  [[nodiscard]] bool fork(job* const* forks, std::size_t count) noexcept {
+    enter();
+    if (is_disturbed() || is_call_useful_->load(std::memory_order_relaxed) ||
+        !forks_.has_room(count))
+      return false;
+    for (std::size_t i = count; --i > 0;) forks_.push(forks[i]);
+    leave(forks[0]);
+    return true;
   }
+  MORPHEUS_API MORPHEUS_COLD void fork_slowly(job* const* forks, std::size_t count) noexcept;
 
-  /// Takes the newest fork if `is_wanted(fork)`.
+  /// Takes the newest fork, and goes on with it, if `is_wanted(fork)`. Otherwise null, maybe because
+  /// something is to be done first; see unfork_slowly().
   template <class F>
   [[nodiscard]] job* unfork(F is_wanted) noexcept {
-    job* const self = enter();
-    settle();
-    job* fork = forks_.top();
-    if (fork != nullptr) fork = is_wanted(fork) ? forks_.pop() : nullptr;
-    leave(fork != nullptr ? fork : self);
-    return fork;
+    enter();
+    if (is_disturbed() || forks_.empty() || !is_wanted(forks_.top())) return nullptr;
+    return leave(forks_.pop());
   }
+  /// After unfork() has failed: serves whoever asks, and takes the newest fork if it is `wanted`.
+  MORPHEUS_API MORPHEUS_COLD void unfork_slowly() noexcept;
 
   [[nodiscard]] lane* where() const noexcept { return lane_; }
-
-  frame_memory frames;
 
  protected:
   static job* inside() noexcept { return reinterpret_cast<job*>(1); }
@@ -194,8 +194,11 @@ class alignas(64) runner {
   lane* lane_ = nullptr;    ///< the running job's; null on a thread that is no worker
   const std::atomic<bool>* is_call_useful_ = nullptr;  ///< an idle worker could take something
   job* handoff_ = nullptr;
-  alignas(64) std::atomic<std::uint32_t> attention_{0};
+  alignas(64) std::atomic<std::uint32_t> attention_{0};  ///< written by others
   alignas(64) fork_stack forks_;
+
+ public:
+  frame_memory frames;
 };
 
 /// The calling thread's runner; one that runs nothing on threads that are no workers.

@@ -61,7 +61,7 @@ class scope_state final : completion {
     return static_cast<scope_state&>(self).child_ended(child);
   }
   job* child_ended(job* child) noexcept {
-    if (promise_of(child).error()) note_failure(child);
+    if (promise_of(child).has_failed()) note_failure(child);
     handle_of(child).destroy();
     if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
     unfinished_.store(1, std::memory_order_relaxed);
