@@ -232,8 +232,12 @@ class Blame:
                 self._offenders[slow.name] += 1
         level = logging.WARNING if slow.is_to_blame else logging.INFO
         _LOGGER.log(level, "%s", slow, extra={"slow_callback": slow})
-        if self._on_slow is not None:
+        if self._on_slow is None:
+            return
+        try:
             self._on_slow(slow)
+        except Exception:  # the loop is not to suffer by it
+            _LOGGER.exception("on_slow failed")
 
     def metrics(self) -> Dict[str, Any]:
         """Counts since the beginning:

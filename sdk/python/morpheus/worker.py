@@ -140,6 +140,7 @@ def detach() -> None:
     if _core.is_registered():
         _core.worker_unregister()
     _core.detach()
+    _options.clear()
 
 
 def register() -> None:

@@ -16,13 +16,15 @@ static PyObject *attach(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = {"socket", "name", "max_workers", NULL};
 	struct morpheus_options options = {0};
-	unsigned int max_workers = 0;
+	long max_workers = 0;
 	int code;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|zzI:attach", names, &options.socket,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|zzl:attach", names, &options.socket,
 					 &options.name, &max_workers))
 		return NULL;
-	options.max_workers = max_workers;
+	if (max_workers < 0 || max_workers > UINT32_MAX)
+		return raise_error(module, MORPHEUS_ERR_INVALID, "attach to morpheusd");
+	options.max_workers = (uint32_t)max_workers;
 	Py_BEGIN_ALLOW_THREADS
 	code = morpheus_attach(&options);
 	Py_END_ALLOW_THREADS
