@@ -86,7 +86,7 @@ def _describe_code(target: Any) -> str:
 def describe(handle: Any) -> str:
     """What a handle of asyncio, or a callback, runs."""
     callback = getattr(handle, "_callback", handle)
-    owner = getattr(callback, "__self__", None)
+    owner: Any = getattr(callback, "__self__", None)
     if hasattr(owner, "get_coro") and hasattr(owner, "get_name"):
         return f"task {owner.get_name()}: {_describe_code(owner.get_coro())}"
     return _describe_code(callback)

@@ -10,7 +10,7 @@ import asyncio
 import collections
 import functools
 import sys
-from typing import Any, Callable, Coroutine, Optional, TypeVar, Union
+from typing import Any, Callable, Coroutine, Deque, Optional, TypeVar, Union
 
 from . import _core, worker
 from .blame import Blame, Watch
@@ -23,7 +23,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 _ATTRIBUTE = "_morpheus_instrument"
 
 
-class _ReadyQueue(collections.deque):
+class _ReadyQueue(Deque[Any]):
     # a slot of the instance, so that the loop's call finds the C function without a Python frame between
     __slots__ = ("popleft",)
 
@@ -49,12 +49,12 @@ class Instrument:
             finally:
                 self.leave()
 
-        loop.run_forever = run_forever_as_worker  # type: ignore[method-assign]
+        loop.run_forever = run_forever_as_worker  # type: ignore[assignment]
 
     def _take_ready_queue(self, loop: Any) -> None:
         ready = _ReadyQueue(loop._ready)
         self.safe_points.bind(collections.deque.popleft.__get__(ready), loop._run_once)
-        ready.popleft = self.safe_points.popleft  # type: ignore[method-assign]
+        ready.popleft = self.safe_points.popleft  # type: ignore[assignment]
         loop._ready = ready
         loop._run_once = self.safe_points.run_once
 
@@ -130,17 +130,17 @@ def new_event_loop(*, blame: BlameOption = None) -> asyncio.AbstractEventLoop:
     return instrument(asyncio.new_event_loop(), blame=blame)
 
 
-class _FactoryPolicy(asyncio.DefaultEventLoopPolicy if sys.version_info < (3, 11) else object):  # type: ignore[misc]
+class _OneLoopPolicy(asyncio.DefaultEventLoopPolicy if sys.version_info < (3, 11) else object):  # type: ignore[misc]
     """For the asyncio.run() of Python 3.9 and 3.10, which takes no factory."""
 
-    def __init__(self, factory: LoopFactory) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
-        self.new_event_loop = factory
+        self.new_event_loop = lambda: loop
 
 
-def _run_by_policy(main: Coroutine[Any, Any, T], debug: Optional[bool], factory: LoopFactory) -> T:
+def _run_by_policy(main: Coroutine[Any, Any, T], debug: Optional[bool], loop: asyncio.AbstractEventLoop) -> T:
     before = asyncio.get_event_loop_policy()
-    asyncio.set_event_loop_policy(_FactoryPolicy(factory))
+    asyncio.set_event_loop_policy(_OneLoopPolicy(loop))
     try:
         return asyncio.run(main, debug=debug)
     finally:
@@ -162,11 +162,11 @@ def run(
     def factory() -> asyncio.AbstractEventLoop:
         return instrument((loop_factory or asyncio.new_event_loop)(), blame=blame)
 
-    if sys.version_info < (3, 11):
-        return _run_by_policy(main, debug, factory)
     if asyncio._get_running_loop() is not None:
         main.close()
         raise RuntimeError("morpheus.run() cannot be called from a running event loop")
+    if sys.version_info < (3, 11):
+        return _run_by_policy(main, debug, factory())
     with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
         return runner.run(main)
 

@@ -98,7 +98,8 @@ def _program_name() -> str:
 
 
 def _attach_process() -> None:
-    _core.attach(**{"name": _program_name(), **_options})
+    options: Dict[str, Any] = {"name": _program_name(), **_options}
+    _core.attach(**options)
 
 
 def attach(
@@ -200,8 +201,8 @@ def set_escapable(escapable: bool, policy: Policy = Policy.THREAD_KICK) -> None:
 
 def status() -> Status:
     """What the process is to the daemon now. May wait about a second while the library talks to it."""
-    link, *rest = _core.status()
-    return Status(Link(link), *rest)
+    link, workers, guided, attaches, last_error = _core.status()
+    return Status(Link(link), workers, guided, attaches, last_error)
 
 
 def pressure() -> Pressure:

@@ -67,9 +67,9 @@ static int add_types(PyObject *module, struct core *core)
 	PyTypeObject *critical = add_type(module, "critical", &critical_spec);
 	PyTypeObject *safe_points = add_type(module, "SafePoints", &safe_points_spec);
 
-	core->gave_way = add_type(module, "GaveWay", &gave_way_spec);
 	core->adaptive = add_type(module, "Adaptive", &adaptive_spec);
-	core->checked = add_type(module, "Checked", &checked_spec);
+	core->gave_way = (PyTypeObject *)PyType_FromSpec(&gave_way_spec);
+	core->checked = (PyTypeObject *)PyType_FromSpec(&checked_spec);
 	Py_XDECREF(critical);
 	Py_XDECREF(safe_points);
 	return critical && safe_points && core->gave_way && core->adaptive && core->checked ? 0 : -1;
