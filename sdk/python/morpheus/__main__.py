@@ -77,7 +77,10 @@ def main() -> None:
     program = options.program[0]
     default_name = options.module or os.path.basename(program)
     sys.argv = list(options.program)
-    worker.attach(socket=options.socket, name=options.name or default_name[: worker.MOST_NAME_BYTES], register=False)
+    try:
+        worker.attach(socket=options.socket, name=options.name or default_name[:16], register=False)
+    except ValueError as error:
+        fail(str(error))
     loop.instrument_every_loop(options.blame)
     if options.module is not None:
         runpy.run_module(options.module, run_name="__main__", alter_sys=True)

@@ -128,17 +128,20 @@ class Watch:
         self._safe_points = safe_points
         self._samples = _Samples(0)
         self._watcher: Optional[threading.Thread] = None
+        self._stopping = threading.Event()
         safe_points.watch(blame.threshold, self._report)
 
     def start(self) -> None:
         """On the loop's thread."""
         self._safe_points.start_watching()
+        self._stopping.clear()
         self._watcher = threading.Thread(
             target=self._watch, args=(threading.get_ident(),), name="morpheus-blame", daemon=True
         )
         self._watcher.start()
 
     def stop(self) -> None:
+        self._stopping.set()
         self._safe_points.stop_watching()
         if self._watcher is not None:
             self._watcher.join()
@@ -156,16 +159,14 @@ class Watch:
         clock = time.pthread_getcpuclockid(thread)
         cpu, wall = time.clock_gettime_ns(clock), time.monotonic_ns()
         period = self._blame.threshold / 16
-        while began and running_since() == began:
+        while began and running_since() == began and not self._stopping.wait(period):
             stack = _stack_of(thread)
             cpu_now, wall_now = time.clock_gettime_ns(clock), time.monotonic_ns()
             if running_since() != began:
                 break
-            # 1: a stack that was seen once is better than none
-            samples.on_cpu[stack] += cpu_now - cpu + 1
-            samples.blocked[stack] += max(wall_now - wall - (cpu_now - cpu), 0) + 1
+            samples.on_cpu[stack] += cpu_now - cpu
+            samples.blocked[stack] += max(wall_now - wall - (cpu_now - cpu), 0)
             cpu, wall = cpu_now, wall_now
-            time.sleep(period)
             if len(samples.on_cpu) < MOST_SAMPLES:
                 period = min(period * 1.25, 1.0)
 

@@ -9,6 +9,7 @@ of its transports) has none of its own, but the callbacks that it schedules do.
 import asyncio
 import collections
 import functools
+import logging
 import sys
 from typing import Any, Callable, Coroutine, Deque, Optional, TypeVar, Union
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 BlameOption = Union[None, bool, float, Blame]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
+_LOGGER = logging.getLogger("morpheus")
 # where the loop finds its Instrument again
 _ATTRIBUTE = "_morpheus_instrument"
 
@@ -78,7 +80,10 @@ class Instrument:
         """On the loop's thread, when it begins to run."""
         self._depth += 1
         if self._depth == 1:
-            self._registration.__enter__()
+            try:
+                self._registration.__enter__()
+            except _core.MorpheusError as error:  # a program is not to fail for want of guidance
+                _LOGGER.warning("%s; this loop runs unguided", error)
             if self._watch is not None:
                 self._watch.start()
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, NamedTuple, Optional, Type
 
 from . import _core
 
-MOST_NAME_BYTES = 63
+MOST_NAME_BYTES = 64
 
 
 class Mode(enum.IntEnum):
@@ -116,9 +116,12 @@ def attach(
     max_workers: how many threads may be registered at once, 1 to 4095; default 64.
     register: False attaches the process only.
 
-    An absent daemon is no error. Raises MorpheusError if options are given and the process is attached already.
+    An absent daemon is no error. Raises MorpheusError if options are given and the process is attached already, and
+    ValueError if the name is longer than 64 bytes.
     A forked child is not attached; whatever registers a thread there attaches it with the same options.
     """
+    if name is not None and len(name.encode()) > MOST_NAME_BYTES:
+        raise ValueError(f"the name is longer than {MOST_NAME_BYTES} bytes")
     given = {k: v for k, v in (("socket", socket), ("name", name), ("max_workers", max_workers)) if v is not None}
     if given or _core.status()[0] == Link.NONE:
         before = _options.copy()

@@ -140,6 +140,16 @@ def test_a_loop_may_run_on_several_threads_in_turn(loop_factory):
     assert morpheus.status().workers == 0
 
 
+def test_a_loop_runs_unguided_where_its_thread_cannot_be_registered(loop_factory, caplog):
+    morpheus.attach(max_workers=1)  # which this thread is
+    results = []
+    thread = threading.Thread(target=lambda: results.append(morpheus.run(_turns(3), loop_factory=loop_factory)))
+    thread.start()
+    thread.join()
+    assert results == [None]
+    assert "MORPHEUS_ERR_LIMIT" in caplog.text and "unguided" in caplog.text
+
+
 def test_debug_mode_works(loop_factory):
     async def main():
         await asyncio.sleep(0)

@@ -75,6 +75,7 @@ def test_a_traceback_is_the_programs(program):
     (["--nonsense", "x.py"], "no option --nonsense"),
     (["--blame=soon", "x.py"], "seconds is wanted"),
     (["--socket"], "--socket needs a value"),
+    (["--name", "n" * 65, "x.py"], "longer than 64 bytes"),
     (["/nonexistent.py"], "no program /nonexistent.py"),
 ])
 def test_wrong_usage_is_told(arguments, message):
