@@ -7,12 +7,14 @@ nothing is ever asked; a daemon that comes later, or comes again, takes the proc
 import enum
 import os
 import sys
+import time
 import types
 from typing import Any, Dict, NamedTuple, Optional, Type
 
 from . import _core
 
 MOST_NAME_BYTES = 64
+ENDING_THREADS_S = 0.2  # a thread that was joined may still be on its way out
 
 
 class Mode(enum.IntEnum):
@@ -143,7 +145,15 @@ def detach() -> None:
     """
     if _core.is_registered():
         _core.worker_unregister()
-    _core.detach()
+    deadline = time.monotonic() + ENDING_THREADS_S
+    while True:
+        try:
+            _core.detach()
+            break
+        except _core.MorpheusError as error:
+            if error.code != _core.ERR_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.001)
     _options.clear()
 
 

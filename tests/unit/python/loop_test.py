@@ -50,7 +50,7 @@ def test_run_is_refused_inside_a_running_loop():
 
 def test_callbacks_keep_their_order_arguments_and_context(loop_factory):
     variable = contextvars.ContextVar("variable")
-    seen = []
+    seen, timed = [], []
 
     async def main():
         loop = asyncio.get_running_loop()
@@ -59,15 +59,16 @@ def test_callbacks_keep_their_order_arguments_and_context(loop_factory):
         loop.call_soon(seen.append, 1)
         loop.call_soon(lambda a, b: seen.append((a, b)), 2, 3)
         loop.call_soon(lambda: seen.append(variable.get(None)), context=context)
-        loop.call_later(0.002, seen.append, "later")
-        loop.call_at(loop.time() + 0.001, seen.append, "at")
+        loop.call_later(0.002, timed.append, "later")
+        loop.call_at(loop.time() + 0.001, timed.append, "at")
         loop.call_soon(seen.append, "cancelled").cancel()
-        threading.Thread(target=lambda: loop.call_soon_threadsafe(seen.append, "threadsafe")).start()
-        await asyncio.sleep(0.05)
+        threading.Thread(target=lambda: loop.call_soon_threadsafe(timed.append, "threadsafe")).start()
+        while len(timed) < 3:
+            await asyncio.sleep(0.001)
 
     morpheus.run(main(), loop_factory=loop_factory)
-    assert seen[:3] == [1, (2, 3), "theirs"]
-    assert sorted(map(str, seen[3:])) == ["at", "later", "threadsafe"]
+    assert seen == [1, (2, 3), "theirs"]
+    assert sorted(timed) == ["at", "later", "threadsafe"]
 
 
 def test_errors_of_callbacks_reach_the_loops_handler(loop_factory):
