@@ -108,19 +108,19 @@ void Session::read_later() {
 }
 
 void Session::read_once() {
-  const auto& limits = context_.core.limits();
-  if (context_.closer.waiting(uid()) >= limits.unclosed_per_uid) {
-    log_refusal("descriptors that cannot be closed", {{"limit", limits.unclosed_per_uid}});
-    return close();
-  }
   std::array<char, 65536> buffer;
   const bool had_partial = decoder_.has_partial();
   // all descriptors, however few are allowed: the kernel would close the others here and now
   auto got = varlink::receive_some(socket_.native_handle(), buffer, varlink::kMostFds);
   if (!got && got.error().code == EAGAIN) return read_later();
   if (!got || got->size == 0) return close();
+  const bool has_fds = !got->fds.empty();
   decoder_.feed({buffer.data(), got->size}, std::move(got->fds), got->descriptors_lost);
   if (!had_partial) partial_since_ = Clock::now();
+  if (has_fds && context_.closer.waiting(uid()) >= context_.core.limits().unclosed_per_uid) {
+    log_refusal("descriptors that cannot be closed", Json::object());
+    return close();
+  }
   if (const auto quota = account()) return end_with(transport_quota(*quota));
   advance();
 }
