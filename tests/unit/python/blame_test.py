@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a slow callback is blamed for, with real work, real sleep and real contention."""
 import asyncio
+import gc
 import logging
 import os
 import time
+import weakref
 
 import pytest
 from contention import HOG, burn, crowded_cpu
@@ -135,11 +137,20 @@ def test_an_error_in_the_hook_is_logged_and_disturbs_nobody(caplog):
     assert "in the hook" in caplog.text and "on_slow failed" in caplog.text
 
 
-def test_one_blame_may_watch_several_runs():
-    blame = Blame(0.02)
-    for _ in range(2):
-        slow_callbacks(lambda: burn(0.04), blame)
-    assert sum(blame.metrics()["slow"].values()) >= 2
+def test_one_blame_may_watch_several_runs_and_keeps_none_of_their_loops(loop_factory):
+    blame, gone = Blame(0.02), []
+
+    def factory():
+        loop = loop_factory()
+        gone.append(weakref.ref(loop))
+        return loop
+
+    for runs in (1, 2):
+        slow_callbacks(lambda: burn(0.04), blame, factory)
+        metrics = blame.metrics()
+        assert sum(metrics["slow"].values()) >= runs and metrics["callbacks"] >= 3 * runs
+    gc.collect()
+    assert [loop() for loop in gone] == [None, None]
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1e9, float("nan")])
