@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 import types
-from typing import Any, Callable, Counter, Dict, List, Optional, Tuple
+from typing import Any, Callable, Counter, Dict, List, Optional, Set, Tuple
 
 from . import _core
 
@@ -129,12 +129,15 @@ class Watch:
         self._samples = _Samples(0)
         self._watcher: Optional[threading.Thread] = None
         self._stopping = threading.Event()
+        self._callbacks_before = 0
         safe_points.watch(blame.threshold, self._report)
 
     def start(self) -> None:
         """On the loop's thread."""
         self._safe_points.start_watching()
         self._stopping.clear()
+        self._callbacks_before = self._safe_points.callbacks
+        self._blame.begin(self)
         self._watcher = threading.Thread(
             target=self._watch, args=(threading.get_ident(),), name="morpheus-blame", daemon=True
         )
@@ -146,6 +149,7 @@ class Watch:
         if self._watcher is not None:
             self._watcher.join()
             self._watcher = None
+            self._blame.end(self)
 
     def _watch(self, thread: int) -> None:
         while self._safe_points.await_slow():
@@ -191,7 +195,8 @@ class Watch:
 
     @property
     def callbacks(self) -> int:
-        return self._safe_points.callbacks
+        """Since start()."""
+        return self._safe_points.callbacks - self._callbacks_before
 
 
 class Blame:
@@ -210,17 +215,22 @@ class Blame:
         self.threshold = float(threshold)
         self._on_slow = on_slow
         self._lock = threading.Lock()
-        self._watches: List[Watch] = []
+        self._running: Set[Watch] = set()
+        self._callbacks = 0  # of loops that do not run any more
         self._slow: Counter[str] = collections.Counter()
         self._seconds: Dict[str, float] = dict.fromkeys(VERDICTS, 0.0)
         self._offenders: Counter[str] = collections.Counter()
 
-    def watch(self, safe_points: _core.SafePoints) -> Watch:
-        """Begins to watch a loop; for instrument()."""
-        watch = Watch(self, safe_points)
+    def begin(self, watch: Watch) -> None:
+        """A loop begins to run."""
         with self._lock:
-            self._watches.append(watch)
-        return watch
+            self._running.add(watch)
+
+    def end(self, watch: Watch) -> None:
+        """A loop has run: keeps its count, not the loop."""
+        with self._lock:
+            self._running.discard(watch)
+            self._callbacks += watch.callbacks
 
     def note(self, slow: SlowCallback) -> None:
         """Counts, logs and hands on one slow callback."""
@@ -248,7 +258,7 @@ class Blame:
         """
         with self._lock:
             return {
-                "callbacks": sum(watch.callbacks for watch in self._watches),
+                "callbacks": self._callbacks + sum(watch.callbacks for watch in self._running),
                 "slow": {verdict: self._slow[verdict] for verdict in VERDICTS},
                 "seconds": dict(self._seconds),
                 "offenders": dict(self._offenders.most_common()),

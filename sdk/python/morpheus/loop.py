@@ -74,7 +74,7 @@ class Instrument:
     def set_blame(self, blame: Blame) -> None:
         if self._watch is not None:
             raise RuntimeError("this loop's slow callbacks are watched already")
-        self._watch = blame.watch(self.safe_points)
+        self._watch = Watch(blame, self.safe_points)
 
     def enter(self) -> None:
         """On the loop's thread, when it begins to run."""

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -204,3 +206,29 @@ def test_a_forked_child_attaches_for_itself(attached):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert asked()
     assert eventually(lambda: len(attached.workers()) == 1)
+
+
+FORKS = """
+import asyncio, os, sys
+async def main():
+    for _ in range(400):
+        await asyncio.sleep(0.001)
+if os.fork() == 0:
+    asyncio.run(main())
+    os._exit(0)
+asyncio.run(main())
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_an_unchanged_program_and_its_forked_children_are_asked(daemon, tmp_path):
+    (tmp_path / "forks.py").write_text(FORKS)
+    seen = {}
+    program = subprocess.Popen([sys.executable, "-m", "morpheus", "--socket", daemon.socket, "forks.py"], cwd=tmp_path)
+    while program.poll() is None:
+        for worker in daemon.workers():  # which begins anew each time that a loop runs
+            seen[worker["pid"]] = max(worker["acks"], seen.get(worker["pid"], 0))
+        time.sleep(0.01)
+    assert program.returncode == 0
+    assert len(seen) == 2 and program.pid in seen
+    assert all(acks > 5 for acks in seen.values())

@@ -1,43 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Python threads under real contention, asked by real BPF programs in Observer mode."""
 import asyncio
-import contextlib
 import os
-import subprocess
-import sys
 import time
 
 import pytest
+from contention import HOG, WAKER, burn, crowded_cpu
 from daemon_process import eventually
 
 import morpheus
 from morpheus import _core
-
-CPU = min(os.sched_getaffinity(0))
-HOG = "while True: pass"
-PROBE = "import time\nwhile True: time.sleep(0.001)"
-
-
-@contextlib.contextmanager
-def beside(program, count):
-    """This thread and so many processes, all on one CPU."""
-    before = os.sched_getaffinity(0)
-    pin = f"import os; os.sched_setaffinity(0, {{{CPU}}})\n"
-    others = [subprocess.Popen([sys.executable, "-c", pin + program]) for _ in range(count)]
-    try:
-        os.sched_setaffinity(0, {CPU})
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-        for other in others:
-            other.kill()
-            other.wait()
-
-
-def burn(cpu_seconds):
-    end = time.thread_time() + cpu_seconds
-    while time.thread_time() < end:
-        pass
 
 
 def schedstat_wait_ns():
@@ -52,7 +24,7 @@ def test_a_loop_is_asked_when_somebody_waits_and_answers(attached):
             burn(0.0001)
             await asyncio.sleep(0)
 
-    with beside(PROBE, 2):
+    with crowded_cpu(WAKER, 2):
         assert eventually(lambda: morpheus.run(busy()) or attached.workers(os.getpid())[0]["hints"] >= 20)
         [worker] = attached.workers(os.getpid())
     assert worker["hints"] >= 20
@@ -61,7 +33,7 @@ def test_a_loop_is_asked_when_somebody_waits_and_answers(attached):
 
 
 def test_the_kernel_line_tells_the_same_wait_as_proc(attached):
-    with beside(HOG, 2):
+    with crowded_cpu(HOG, 2):
         burn(0.05)  # has been switched away from: the line is kept
         line, proc = _core.guidance()[4], schedstat_wait_ns()
         burn(0.3)
@@ -79,7 +51,7 @@ def test_contention_is_not_blamed_on_the_code_by_the_kernel_lines_count(attached
         burn(0.06)
         await asyncio.sleep(0)
 
-    with beside(HOG, 4):
+    with crowded_cpu(HOG, 4):
         for _ in range(20):
             morpheus.run(main(), blame=morpheus.Blame(0.2, on_slow=seen.append))
             if len(seen) >= 2:

@@ -1,44 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a slow callback is blamed for, with real work, real sleep and real contention."""
 import asyncio
-import contextlib
+import gc
 import logging
 import os
-import subprocess
-import sys
 import time
+import weakref
 
 import pytest
+from contention import HOG, burn, crowded_cpu
 
 import morpheus
 from morpheus import Blame
 from morpheus.blame import VERDICTS
 
 HOGS = 4
-
-
-def burn(cpu_seconds):
-    """Uses so much CPU, however long that takes."""
-    end = time.thread_time() + cpu_seconds
-    while time.thread_time() < end:
-        pass
-
-
-@contextlib.contextmanager
-def crowded_cpu():
-    """This process on one CPU, with others that want it all the time."""
-    before = os.sched_getaffinity(0)
-    cpu = min(before)
-    hogs = [subprocess.Popen([sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"])
-            for _ in range(HOGS)]
-    try:
-        os.sched_setaffinity(0, {cpu})
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-        for hog in hogs:
-            hog.kill()
-            hog.wait()
 
 
 def slow_callbacks(callback, blame, loop_factory=None):
@@ -75,12 +51,27 @@ def test_sleep_is_blamed_as_blocked_with_its_place(loop_factory):
     assert slow.stack[-1][2] == "<lambda>"
 
 
+def test_each_callback_is_charged_for_its_own_time_only(loop_factory):
+    seen = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.call_soon(burn, 0.3)
+        loop.call_soon(time.sleep, 0.3)
+        await asyncio.sleep(0.01)
+
+    morpheus.run(main(), loop_factory=loop_factory, blame=Blame(0.1, on_slow=seen.append))
+    burned, slept = [slow for slow in seen if not slow.name.startswith("task")]
+    assert (burned.verdict, slept.verdict) == ("on-cpu", "blocked")
+    assert slept.on_cpu < 0.1 and burned.blocked < 0.1
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs a CPU beside the crowded one")
 def test_contention_is_not_blamed_on_the_code(loop_factory, caplog):
     caplog.set_level(logging.INFO, "morpheus.blame")
     seen = []
     blame = Blame(0.2, on_slow=seen.append)
-    with crowded_cpu():
+    with crowded_cpu(HOG, HOGS):
         # a quarter of the threshold of its own, and the CPU to one fifth
         for _ in range(20):
             slow_callbacks(lambda: burn(0.06), blame, loop_factory)
@@ -100,7 +91,7 @@ def test_contention_is_not_blamed_on_the_code(loop_factory, caplog):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs a CPU beside the crowded one")
 def test_work_is_blamed_on_the_code_under_contention_too():
     seen = []
-    with crowded_cpu():
+    with crowded_cpu(HOG, HOGS):
         slow_callbacks(lambda: burn(0.3), Blame(0.15, on_slow=seen.append))
     [slow] = seen
     assert slow.is_to_blame and slow.verdict == "on-cpu"
@@ -146,11 +137,20 @@ def test_an_error_in_the_hook_is_logged_and_disturbs_nobody(caplog):
     assert "in the hook" in caplog.text and "on_slow failed" in caplog.text
 
 
-def test_one_blame_may_watch_several_runs():
-    blame = Blame(0.02)
-    for _ in range(2):
-        slow_callbacks(lambda: burn(0.04), blame)
-    assert sum(blame.metrics()["slow"].values()) >= 2
+def test_one_blame_may_watch_several_runs_and_keeps_none_of_their_loops(loop_factory):
+    blame, gone = Blame(0.02), []
+
+    def factory():
+        loop = loop_factory()
+        gone.append(weakref.ref(loop))
+        return loop
+
+    for runs in (1, 2):
+        slow_callbacks(lambda: burn(0.04), blame, factory)
+        metrics = blame.metrics()
+        assert sum(metrics["slow"].values()) >= runs and metrics["callbacks"] >= 3 * runs
+    gc.collect()
+    assert [loop() for loop in gone] == [None, None]
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1e9, float("nan")])

@@ -2,11 +2,14 @@
 """morpheus.run() and its loops behave as asyncio's own."""
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 
 import pytest
 
 import morpheus
+from morpheus.loop import safe_points_of
 
 
 def test_run_returns_the_result_and_attaches(loop_factory):
@@ -104,8 +107,6 @@ def test_io_works(loop_factory):
 
 
 def test_a_loop_is_instrumented_once_and_counts_callbacks(loop_factory):
-    from morpheus.loop import safe_points_of
-
     loop = morpheus.instrument(morpheus.instrument(loop_factory()))
     try:
         loop.run_until_complete(asyncio.sleep(0))
@@ -169,10 +170,23 @@ def test_acheckpoint_without_a_hint_does_not_suspend(loop_factory):
     assert morpheus.run(main(), loop_factory=loop_factory) == ({None}, [])
 
 
-def test_a_loop_with_safe_points_is_freed():
-    import gc
-    import weakref
+def test_callbacks_are_freed_when_they_have_run(loop_factory):
+    class Callback:
+        def __call__(self):
+            pass
 
+    async def main():
+        callback = Callback()
+        gone = weakref.ref(callback)
+        asyncio.get_running_loop().call_soon(callback)
+        del callback
+        await asyncio.sleep(0.001)
+        return gone() is None
+
+    assert morpheus.run(main(), loop_factory=loop_factory, blame=0.0001)
+
+
+def test_a_loop_with_safe_points_is_freed():
     loop = morpheus.new_event_loop()
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
