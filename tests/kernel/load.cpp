@@ -110,6 +110,8 @@ void Load::run(std::size_t index, unsigned cpu) {
   const bool worker = spec.manner != Manner::rival && spec.manner != Manner::sleeper;
   if (worker) {
     must(morpheus_worker_register(&self), "register");
+    // before the worker may be asked: a slow machine would find it late, and not yet critical
+    if (spec.manner == Manner::critical) morpheus_critical_enter(self);
     if (spec.escapable) {
       must(morpheus_set_escapable(true), "escapable");
       must(morpheus_set_policy(MORPHEUS_POLICY_THREAD_KICK), "policy");
@@ -122,10 +124,7 @@ void Load::run(std::size_t index, unsigned cpu) {
   auto* witnessed = witness_ == nullptr ? nullptr : &witness_->marks()[index];
   mine.tid = ::gettid();
   if (witnessed != nullptr) witnessed->tid = static_cast<unsigned>(::gettid());
-  if (spec.manner == Manner::critical) {
-    morpheus_critical_enter(self);
-    if (witnessed != nullptr) witnessed->critical = 1;
-  }
+  if (spec.manner == Manner::critical && witnessed != nullptr) witnessed->critical = 1;
   auto safe_point = morpheus_safepoint_get();
   if (worker) mine.hints = __atomic_load_n(safe_point.seq, __ATOMIC_RELAXED);
   ++shared_->ready;

@@ -88,7 +88,7 @@ struct Attached {
   [[nodiscard]] const volatile morpheus_global_pressure& global() const;
 };
 
-/// Waits until `condition` holds; false after half a minute, which an emulated machine may
+/// Waits until `condition` holds; false after two minutes, which a loaded emulated machine may
 /// need.
 template <class Condition>
 bool eventually(Condition condition) {
