@@ -33,17 +33,29 @@ account() {
   cat "$mine" >>"$results"
 }
 
-run_native() {
+run_logged() {
   local label=$1 log=$build/logs/${1//[ \/]/-}.log status=0 started=$SECONDS
   shift
   # job control gives the program a process group of its own, which end_child can end
   set -m
-  timeout --kill-after=10 600 "$@" "${reporters[@]}" </dev/null >"$log.out" 2>"$log" &
+  timeout --kill-after=10 600 "$@" </dev/null >"$log.out" 2>"$log" &
   child=$!
   set +m
   wait "$child" 2>/dev/null || status=$?
   child=''
   account "$label" "$status" "$log" "$started"
+}
+
+run_native() { run_logged "$@" "${reporters[@]}"; }
+
+# The tests of the Python package that belong to a part: always with the interpreter that it was built for.
+run_python() {
+  local part=$1 tests=$root/tests/$1/python
+  [[ -d $tests && -d $build/sdk/python/morpheus ]] || return 0
+  # shellcheck disable=SC2016  # the inner shell expands it: what failed is told beside the results
+  PYTHONPATH=$build/sdk/python:$root/tests/python PYTHONDONTWRITEBYTECODE=1 \
+    run_logged "$part python" sh -c 'exec "$@" >&2' sh \
+    /usr/bin/python3 -m pytest -q -p result_lines -p no:cacheprovider "$tests"
 }
 
 run_kernel() {
@@ -142,6 +154,7 @@ run_part() {
   done
   [[ -n $found ]] || echo "FAIL $part: no test program in $build/tests/$part" >>"$results"
   run_registered "$part"
+  run_python "$part"
   [[ $part == kernel && -n $found ]] || return 0
   for kernel in "$@"; do
     run_kernel "$kernel"

@@ -51,7 +51,7 @@ def source_text(root):
     for room in ROOMS:
         for directory, _, files in os.walk(os.path.join(root, room)):
             texts += [read(directory, f) for f in files
-                      if f.endswith((".h", ".c", ".hpp", ".cpp", ".varlink", ".bash", ".build"))]
+                      if f.endswith((".h", ".c", ".hpp", ".cpp", ".varlink", ".bash", ".build", ".py"))]
     return "\n".join(texts)
 
 
