@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,10 @@ struct Answer {
   Json parameters = Json::object();
   FdList fds;              ///< sent along; parameters name them by index
   bool continues = false;  ///< further replies come from the caller's subscription
+
+  /// A long list, written piece by piece so that others have their turn in between. Appends the next piece of the
+  /// parameters' text, and says whether there is more. Takes the place of `parameters`.
+  std::function<bool(std::string& text)> write_more{};
 };
 
 struct CallFault {

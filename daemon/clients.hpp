@@ -77,6 +77,11 @@ class Clients {
   [[nodiscard]] const std::map<std::uint64_t, std::unique_ptr<Client>>& all() const {
     return clients_;
   }
+  /// The client with the lowest id above this one; nothing if there is none.
+  [[nodiscard]] const Client* after(std::uint64_t id) const {
+    const auto it = clients_.upper_bound(id);
+    return it == clients_.end() ? nullptr : it->second.get();
+  }
   /// The worker that has the slot in this generation; nothing if it is gone.
   [[nodiscard]] const Worker* find(std::uint32_t slot, std::uint32_t generation) const;
   [[nodiscard]] std::size_t worker_count() const { return slot_of_tid_.size(); }

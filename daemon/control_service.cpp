@@ -3,6 +3,8 @@
 
 #include <sys/utsname.h>
 
+#include <utility>
+
 #include "daemon/control_json.hpp"
 #include "daemon/names.hpp"
 #include "proto/interfaces.hpp"
@@ -11,6 +13,7 @@ namespace morpheus::daemon {
 namespace {
 
 constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kPieceBytes = 4096;
 constexpr std::uint64_t kAnyNs = std::uint64_t{1} << 62;
 
 auto control_fault(std::string_view name, const std::string& reason) {
@@ -68,20 +71,44 @@ Outcome set_tunables(Core& core, Call& call, Caller&) {
   return answer({{"tunables", to_json(core.tunables())}});
 }
 
+// A list of what `of_client` has to say of each client, a few clients at a time. Clients that come or go meanwhile
+// are in it or not.
+template <class OfClient>
+Outcome list_by_client(Core& core, const char* name, OfClient of_client) {
+  Answer answer;
+  answer.write_more = [&core, name, of_client, last = std::uint64_t{0},
+                       is_first = true](std::string& text) mutable {
+    if (last == 0) text += std::string("{\"") + name + "\":[";
+    const std::size_t enough = text.size() + kPieceBytes;
+    while (text.size() < enough) {
+      const Client* client = core.clients().after(last);
+      if (client == nullptr) {
+        text += "]}";
+        return false;
+      }
+      last = client->id;
+      of_client(*client, [&](const Json& json) {
+        if (!std::exchange(is_first, false)) text += ',';
+        text += json.dump(-1, ' ', false, Json::error_handler_t::replace);
+      });
+    }
+    return true;
+  };
+  return answer;
+}
+
 Outcome list_clients(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  Json list = Json::array();
-  for (const auto& [id, client] : core.clients().all()) list.push_back(client_json(*client));
-  return answer({{"clients", std::move(list)}});
+  return list_by_client(core, "clients",
+                        [](const Client& client, const auto& add) { add(client_json(client)); });
 }
 
 Outcome list_workers(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  Json list = Json::array();
-  for (const auto& [id, client] : core.clients().all())
-    for (const auto& [line, worker] : client->workers)
-      list.push_back(worker_json(*client, worker, core.kernel().worker(worker.slot)));
-  return answer({{"workers", std::move(list)}});
+  return list_by_client(core, "workers", [&core](const Client& client, const auto& add) {
+    for (const auto& [line, worker] : client.workers)
+      add(worker_json(client, worker, core.kernel().worker(worker.slot)));
+  });
 }
 
 Outcome subscribe(Core& core, Call& call, Caller& caller) {

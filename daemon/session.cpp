@@ -127,7 +127,7 @@ void Session::read_once() {
 
 void Session::advance() {
   if (closed_ || ending_ || asked_ || output_.size() > kPauseBytes) return;
-  if (!decoder_.has_next()) return read_later();
+  if (!long_answer_ && !decoder_.has_next()) return read_later();
   asked_ = true;
   context_.turns.ask(uid(), shared_from_this());
 }
@@ -145,6 +145,10 @@ bool Session::take_turn() {
 
 bool Session::handle_next() {
   if (closed_ || ending_ || output_.size() > kPauseBytes) return false;
+  if (long_answer_) {
+    write_more();
+    return true;
+  }
   auto next = decoder_.next();
   if (!next) {
     read_later();
@@ -176,6 +180,11 @@ void Session::deliver(Outcome outcome, const Call& call) {
   if (!outcome) log_refusal(outcome.error().name, outcome.error().parameters);
   if (call.oneway) return;
   if (!outcome) return reply(error_message(outcome.error()), {});
+  if (outcome->write_more) {
+    long_answer_ = std::move(outcome->write_more);
+    long_text_ = "{\"parameters\":";
+    return;
+  }
   Json message{{"parameters", std::move(outcome->parameters)}};
   if (outcome->continues) {
     message["continues"] = true;
@@ -187,9 +196,23 @@ void Session::deliver(Outcome outcome, const Call& call) {
 }
 
 void Session::reply(const Json& message, FdList fds) {
+  reply_with(varlink::encode_message(message), std::move(fds));
+}
+
+void Session::write_more() {
+  if (long_answer_(long_text_)) {
+    if (const auto quota = account(1)) end_with(transport_quota(*quota));
+    return;
+  }
+  long_answer_ = nullptr;
+  long_text_ += '}';
+  long_text_ += '\0';
+  reply_with(std::exchange(long_text_, {}), {});
+}
+
+void Session::reply_with(std::string bytes, FdList fds) {
   if (closed_) return;
   if (output_.empty()) last_progress_ = Clock::now();
-  auto bytes = varlink::encode_message(message);
   // what ends the connection is small, and is always said
   if (!ending_)
     if (const auto quota = account(bytes.size())) return end_with(transport_quota(*quota));
@@ -202,7 +225,7 @@ void Session::reply(const Json& message, FdList fds) {
 }
 
 std::optional<QuotaError> Session::account(std::size_t more) {
-  if (const auto quota = memory_.become(decoder_.buffered() + output_.size() + more)) return quota;
+  if (const auto quota = memory_.become(decoder_.buffered() + output_.size() + long_text_.size() + more)) return quota;
   return requests_.become(output_.messages() + (more > 0 ? 1 : 0));
 }
 

@@ -60,6 +60,8 @@ class Session final : public Asker, public std::enable_shared_from_this<Session>
   void handle(varlink::Message message);
   void deliver(Outcome outcome, const Call& call);
   void reply(const Json& message, FdList fds);
+  void reply_with(std::string bytes, FdList fds);
+  void write_more();
   /// Charges the user for what waits here, and for `more` bytes of a further answer.
   std::optional<QuotaError> account(std::size_t more = 0);
   void flush();
@@ -75,6 +77,8 @@ class Session final : public Asker, public std::enable_shared_from_this<Session>
   varlink::Decoder decoder_;
   OutputQueue output_;
   Charge memory_, requests_;
+  std::function<bool(std::string&)> long_answer_;  // under way; its text so far:
+  std::string long_text_;
   LoggedKinds logged_;
   std::function<void()> on_close_;
   bool reading_ = false;  // a wait for input is under way

@@ -92,7 +92,7 @@ run_system() {
 sanitized() {
   local kind=$1 dir=$build-${1%%,*} program
   shift
-  [[ -f $dir/build.ninja ]] || meson setup "$dir" "$root" -Db_sanitize="$kind" -Db_lundef=false >&2
+  [[ -f $dir/build.ninja ]] || meson setup "$dir" "$root" -Db_sanitize="$kind" -Db_lundef=false -Dpython= >&2
   ninja -C "$dir" daemon/morpheusd daemon/ctl/morpheusctl "${@/#/tests/}" >&2
   for program; do
     MORPHEUS_BUILD_DIR=$dir UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \

@@ -101,7 +101,9 @@ void DaemonProcess::start() {
   command.insert(command.end(), {"--config", dir_.path + "/config.json"});
   command.insert(command.end(), extra_.begin(), extra_.end());
   pid_ = spawn(command, dir_.path + "/log", dir_.path + "/log");
-  REQUIRE(eventually([&] { return varlink::connect_unix(socket()).has_value(); }));
+  const bool answers = eventually([&] { return varlink::connect_unix(socket()).has_value(); });
+  INFO(log());
+  REQUIRE(answers);
 }
 
 int DaemonProcess::stop(int signal) {

@@ -28,7 +28,14 @@ struct Fixture {
 
   Outcome call(const std::string& method, Json parameters = Json::object(), FdList fds = {}) {
     Call c{"io.morpheus." + method, std::move(parameters), std::move(fds), false, false};
-    return router.call(c, caller);
+    auto outcome = router.call(c, caller);
+    if (outcome && outcome->write_more) {
+      std::string text;
+      while (outcome->write_more(text)) {
+      }
+      outcome->parameters = Json::parse(text);
+    }
+    return outcome;
   }
   Outcome attach(int workers = 4) {
     return call("Worker.Attach",
