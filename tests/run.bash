@@ -68,10 +68,51 @@ run_kernel() {
   label="kernel ${image##*/}"
   log=$build/logs/${label// /-}.log
   echo "$label: booting (log: $log)"
-  "$root/tests/vm/run" --kernel "${image##*/}" --timeout 1200 -- /build/tests/kernel/kernel_tests "${reporters[@]}" \
+  "$root/tests/vm/run" --kernel "${image##*/}" --timeout 2400 -- env MORPHEUS_CRASHES="$MORPHEUS_CRASHES" /build/tests/kernel/kernel_tests "${reporters[@]}" \
     2>&1 >"$log.out" | tee "$log" | sed -un 's/^.*:test-result:/ /p' || status=$?
   cp "$build/vm/boot.log" "$log.boot" 2>/dev/null || true
   account "$label" "$status" "$log" "$started"
+}
+
+# Boots a machine of its own with the packages of this tree; see tests/system/run.
+run_system() {
+  local log=$build/logs/system.log status=0 started=$SECONDS
+  need_packages mmdebstrap dpkg-dev debhelper fakeroot
+  "$root/packaging/build" >"$log.packages" || {
+    echo "FAIL system: the packages do not build" >>"$results"
+    return
+  }
+  echo "system: booting (log: $log)"
+  "$root/tests/system/run" newest "$build/package" "$build/tests/system/system_app" "$log" 2>&1 | tee "$log" |
+    sed -un 's/^.*:test-result:/ /p' || status=$?
+  account system "$status" "$log" "$started"
+}
+
+# sanitized KIND PROGRAM...: these tests in a build of their own with these sanitizers.
+sanitized() {
+  local kind=$1 dir=$build-${1%%,*} program
+  shift
+  [[ -f $dir/build.ninja ]] || meson setup "$dir" "$root" -Db_sanitize="$kind" -Db_lundef=false >&2
+  ninja -C "$dir" daemon/morpheusd daemon/ctl/morpheusctl "${@/#/tests/}" >&2
+  for program; do
+    MORPHEUS_BUILD_DIR=$dir UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+      TSAN_OPTIONS=suppressions=$root/tests/unit/sdk/tsan.supp:halt_on_error=1 \
+      run_native "sanitize ${kind%%,*} $program" "$dir/tests/$program"
+  done
+}
+
+run_sanitize() {
+  sanitized address,undefined unit/daemon_tests unit/proto_tests unit/sdk_tests integration/control_tests \
+    integration/sdk_tests
+  sanitized thread unit/sdk_tests integration/sdk_tests
+}
+
+run_fuzz() {
+  local log=$build/logs/fuzz.log status=0 started=$SECONDS
+  need_packages libclang-rt-19-dev
+  echo "fuzz: building, then a few seconds of each target (log: $log)"
+  "$root/tests/fuzz/run" --smoke --seconds 5 >"$log" 2>&1 || status=$?
+  account fuzz "$status" "$log" "$started"
 }
 
 # The tests registered with meson that are no Catch2 programs (those are run for their single results).
@@ -97,6 +138,12 @@ for line in open(sys.argv[1]):
 run_part() {
   local part=$1 kernel program found=''
   shift
+  case $part in
+    fuzz | sanitize | system)
+      "run_$part"
+      return
+      ;;
+  esac
   for program in "$build/tests/$part"/*_tests; do
     [[ -x $program ]] || continue
     found=yes
@@ -115,18 +162,21 @@ run_part() {
 }
 
 run_tests() {
-  local parts=() kernels='newest second' part failed
+  local parts=() kernels='newest second' part failed crashes=10
   help_if_asked "$@" <<EOF
-usage: ./dev test [unit|integration|kernel]... [--kernels "K K"]
+usage: ./dev test [--all | unit|integration|fuzz|kernel|sanitize|system...] [--kernels "K K"]
 
-Builds and runs these tests (default: all three) and closes with the line "N passed, N failed, N skipped"; exit status
-1 if any failed. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
+Builds and runs these tests (default: all but sanitize and system, which --all adds) and closes with the line "N passed,
+N failed, N skipped"; exit status 1 if any failed. fuzz runs each fuzz target for a few seconds (./dev fuzz for long).
+sanitize builds again with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer for the library.
+system builds the packages and puts a Debian 13 with systemd through installing, using, crashing, upgrading and removing them
+in a virtual machine; that takes about twenty minutes. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
 "$kernels", or those of --kernels (see ./dev vm --help). Logs: BUILD/logs.
 EOF
   while (($#)); do
     case $1 in
-      unit | integration | kernel) parts+=("$1") && shift ;;
-      --all) parts=(unit integration kernel) && shift ;;
+      unit | integration | fuzz | kernel | sanitize | system) parts+=("$1") && shift ;;
+      --all) parts=(unit integration fuzz kernel sanitize system) crashes=100 && shift ;;
       --kernels)
         need_value "$@"
         kernels=$2
@@ -136,7 +186,8 @@ EOF
     esac
   done
   [[ $kernels != all ]] || kernels='newest 7.0 6.19 second 6.17 6.16'
-  ((${#parts[@]})) || parts=(unit integration kernel)
+  ((${#parts[@]})) || parts=(unit integration fuzz kernel)
+  export MORPHEUS_CRASHES=$crashes
   compile >&2
   results=$build/logs/results
   : >"$results"

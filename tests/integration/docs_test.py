@@ -78,7 +78,7 @@ def wrong_test_names(text, source):
 def number(text):
     """A constant of C++: 256 * 1024, 1u << 20, 10'000."""
     text = re.sub(r"\bkMost\b", "(1 << 30)", text.replace("'", ""))
-    text = text.replace("MORPHEUS_MAX_WORKERS", "4096")
+    text = text.replace("MORPHEUS_MAX_WORKERS", "16384")
     return eval(re.sub(r"(\d)u\b", r"\1", text), {"__builtins__": {}})  # digits and operators of our own files
 
 
