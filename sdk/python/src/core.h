@@ -54,7 +54,14 @@ extern PyMethodDef worker_functions[];
 extern PyType_Spec at_once_spec, gave_way_spec, critical_spec, adaptive_spec, checked_spec,
 	safe_points_spec;
 
-/* critical.c, for the loop */
+/* held_sections.c, on the loop's thread; `sections` is a list of (section, task) */
+
+/// After a callback: suspends the sections of the task that has run, and forgets those that were left.
+void held_sections_suspend(PyObject *sections);
+/// Before a callback: resumes those of the task whose step `handle`, a handle or the callback itself, is.
+void held_sections_resume(PyObject *sections, PyObject *handle);
+
+/* critical.c, for those */
 
 /// Whether the object is a section that somebody holds.
 bool section_is_held(PyObject *section);

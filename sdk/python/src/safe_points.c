@@ -13,11 +13,10 @@
  */
 #include "sdk/python/src/core.h"
 
-#include <pthread.h>
 #include <structmember.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "sdk/python/src/running_callback.h"
 #include "sdk/python/src/thread_times.h"
 
 #define SNAPSHOTS_PER_THRESHOLD 32
@@ -38,63 +37,12 @@ struct safe_points {
 	unsigned int call_depth; /* call() inside call() belongs to the outer callback */
 	unsigned long long callbacks;
 	unsigned long long yields;
-
-	/* What the watcher sees; since_ns is 0 while no callback runs. */
-	uint64_t since_ns;
-	pthread_mutex_t lock; /* of is_closed */
-	pthread_cond_t closing;
-	bool is_closed;
+	struct running_callback running; /* what the watcher sees */
 };
 
 static struct safe_points *cast(PyObject *self)
 {
 	return (struct safe_points *)self;
-}
-
-/* --- async critical sections -------------------------------------------------------------------- */
-
-static bool is_task_of(PyObject *handle, PyObject *task)
-{
-	PyObject *callback = PyObject_GetAttrString(handle, "_callback"), *owner;
-	bool is_owner;
-
-	if (!callback) { /* it is no handle but the callback itself */
-		PyErr_Clear();
-		Py_INCREF(handle);
-		callback = handle;
-	}
-	owner = PyObject_GetAttrString(callback, "__self__");
-	if (!owner)
-		PyErr_Clear();
-	is_owner = owner == task;
-	Py_XDECREF(owner);
-	Py_DECREF(callback);
-	return is_owner;
-}
-
-/* Suspends the sections of the task that has run, and forgets those that were left. */
-static void suspend_sections(struct safe_points *s)
-{
-	for (Py_ssize_t i = PyList_Size(s->sections); i-- > 0;) {
-		PyObject *section = PyTuple_GetItem(PyList_GetItem(s->sections, i), 0);
-
-		if (section_is_held(section))
-			section_suspend(section);
-		else
-			PyList_SetSlice(s->sections, i, i + 1, NULL);
-	}
-	if (PyList_Size(s->sections) == 0)
-		Py_CLEAR(s->sections);
-}
-
-static void resume_sections(struct safe_points *s, PyObject *handle)
-{
-	for (Py_ssize_t i = 0; i < PyList_Size(s->sections); ++i) {
-		PyObject *pair = PyList_GetItem(s->sections, i);
-
-		if (is_task_of(handle, PyTuple_GetItem(pair, 1)))
-			section_resume(PyTuple_GetItem(pair, 0));
-	}
 }
 
 /* --- the boundary between two callbacks --------------------------------------------------------- */
@@ -128,12 +76,15 @@ static void report_slow(struct safe_points *s)
 
 static void end_callback(struct safe_points *s)
 {
-	if (s->sections)
-		suspend_sections(s);
+	if (s->sections) {
+		held_sections_suspend(s->sections);
+		if (PyList_Size(s->sections) == 0)
+			Py_CLEAR(s->sections);
+	}
 	if (!s->current)
 		return;
 	if (s->threshold_ns) {
-		__atomic_store_n(&s->since_ns, 0, __ATOMIC_RELAXED);
+		running_callback_set(&s->running, 0);
 		if (monotonic_ns() - s->start_ns >= s->threshold_ns)
 			report_slow(s);
 	}
@@ -146,14 +97,14 @@ static void begin_callback(struct safe_points *s, PyObject *handle)
 	Py_INCREF(handle);
 	s->current = handle;
 	if (s->sections)
-		resume_sections(s, handle);
+		held_sections_resume(s->sections, handle);
 	if (!s->threshold_ns)
 		return;
 	adopt_thread(s);
 	s->start_ns = monotonic_ns();
 	if (s->start_ns - s->snapshot.wall_ns > s->snapshot_age_ns)
 		thread_times_read(s->schedstat, &s->snapshot);
-	__atomic_store_n(&s->since_ns, s->start_ns, __ATOMIC_RELAXED);
+	running_callback_set(&s->running, s->start_ns);
 }
 
 static void between_callbacks(struct safe_points *s)
@@ -269,86 +220,47 @@ static PyObject *watch(PyObject *self, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-static void to_timespec(uint64_t ns, struct timespec *out)
-{
-	out->tv_sec = (time_t)(ns / NS_PER_SECOND);
-	out->tv_nsec = (long)(ns % NS_PER_SECOND);
-}
-
-/* Whether a callback has run for half of the threshold. Called with the lock, which it gives up. */
-static bool is_slow_or_wait(struct safe_points *s)
-{
-	uint64_t half = s->threshold_ns / 2;
-	uint64_t since = __atomic_load_n(&s->since_ns, __ATOMIC_RELAXED);
-	uint64_t now = monotonic_ns();
-	uint64_t due = (since ? since : now) + half;
-	struct timespec until;
-
-	if (due <= now)
-		return true;
-	to_timespec(due, &until);
-	pthread_cond_timedwait(&s->closing, &s->lock, &until);
-	return false;
-}
-
 static PyObject *await_slow(PyObject *self, PyObject *none)
 {
 	struct safe_points *s = cast(self);
-	bool is_closed;
+	bool is_slow;
 
 	(void)none;
 	Py_BEGIN_ALLOW_THREADS
-	pthread_mutex_lock(&s->lock);
-	while (!s->is_closed && !is_slow_or_wait(s))
-		;
-	is_closed = s->is_closed;
-	pthread_mutex_unlock(&s->lock);
+	is_slow = running_callback_await(&s->running, s->threshold_ns / 2);
 	Py_END_ALLOW_THREADS
-	return PyBool_FromLong(!is_closed);
+	return PyBool_FromLong(is_slow);
 }
 
 static PyObject *running_since(PyObject *self, PyObject *none)
 {
 	(void)none;
-	return PyLong_FromUnsignedLongLong(__atomic_load_n(&cast(self)->since_ns, __ATOMIC_RELAXED));
-}
-
-static void set_closed(struct safe_points *s, bool is_closed)
-{
-	pthread_mutex_lock(&s->lock);
-	s->is_closed = is_closed;
-	pthread_cond_broadcast(&s->closing);
-	pthread_mutex_unlock(&s->lock);
+	return PyLong_FromUnsignedLongLong(running_callback_since(&cast(self)->running));
 }
 
 static PyObject *start_watching(PyObject *self, PyObject *none)
 {
 	(void)none;
-	set_closed(cast(self), false);
+	running_callback_set_closed(&cast(self)->running, false);
 	Py_RETURN_NONE;
 }
 
 static PyObject *stop_watching(PyObject *self, PyObject *none)
 {
 	(void)none;
-	set_closed(cast(self), true);
+	running_callback_set_closed(&cast(self)->running, true);
 	Py_RETURN_NONE;
 }
 
 static PyObject *safe_points_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	struct safe_points *s = cast(PyType_GenericAlloc(type, 0));
-	pthread_condattr_t monotonic;
 
 	(void)args, (void)kwargs;
 	if (!s)
 		return NULL;
 	s->schedstat = -1;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->closing, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	running_callback_init(&s->running);
 	return (PyObject *)s;
 }
 
@@ -386,8 +298,7 @@ static void dealloc(PyObject *self)
 	clear(self);
 	if (s->schedstat >= 0)
 		close(s->schedstat);
-	pthread_cond_destroy(&s->closing);
-	pthread_mutex_destroy(&s->lock);
+	running_callback_destroy(&s->running);
 	PyObject_GC_Del(self);
 	Py_DECREF(type);
 }

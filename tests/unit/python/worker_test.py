@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from daemon_process import eventually
 
 import morpheus
 
@@ -94,7 +95,7 @@ def test_threads_of_an_executor_register_on_request_and_leave_with_their_end():
         barrier = threading.Barrier(2)
         assert all(pool.map(lambda _: barrier.wait() >= 0 and morpheus.is_registered(), range(2)))
         assert morpheus.status().workers == 2
-    assert morpheus.status().workers == 0
+    assert eventually(lambda: morpheus.status().workers == 0)
 
 
 def test_detach_is_refused_while_another_thread_is_registered():

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A latency probe beside CPU-bound asyncio workers on one CPU: alone with the kernel, yielding always, and with Morpheus."""
+import asyncio
+import ctypes
+import mmap
+import os
+import signal
+import time
+
+import daemon_process
+
+import morpheus
+
+WORKERS = 4
+UNIT_US = 50
+PROBE_PERIOD_NS = 1_000_000
+ROUND_S = {"observer": 1.0, "enforced": 4.0}  # by mode: an emulated machine is slow
+PR_SET_TIMERSLACK = 29
+PR_SET_PDEATHSIG = 1
+
+
+def work(steps):
+    total = 0
+    for number in range(steps):
+        total += number
+    return total
+
+
+def steps_of_unit():
+    """How much work takes UNIT_US: by the fastest trial, which nothing disturbed."""
+    best = min(_timed(work, 2000) for _ in range(200))
+    return max(1, int(2000 * UNIT_US * 1000 / best))
+
+
+def _timed(function, argument):
+    start = time.perf_counter_ns()
+    function(argument)
+    return time.perf_counter_ns() - start
+
+
+class WorkerProcess:
+    """One worker of a variant, stopped but in its variant's rounds."""
+
+    def __init__(self, variant, cpu, steps, socket):
+        self._units = mmap.mmap(-1, mmap.PAGESIZE)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                os.sched_setaffinity(0, {cpu})
+                self._work(variant, steps, socket)
+            finally:
+                os._exit(1)
+
+    def _work(self, variant, steps, socket):
+        counter = memoryview(self._units).cast("Q")
+
+        async def main():
+            while True:
+                work(steps)
+                counter[0] += 1
+                if variant == "yield always":
+                    os.sched_yield()
+                await asyncio.sleep(0)
+
+        if variant == "morpheus":
+            morpheus.attach(socket=socket, register=False)
+            morpheus.run(main())
+        else:
+            asyncio.run(main())
+
+    @property
+    def units(self):
+        return memoryview(self._units).cast("Q")[0]
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def end(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def probe(seconds):
+    """Wakes up once a millisecond; how late each time, in us. Periods that were slept through are left out."""
+    late, due = [], time.monotonic_ns()
+    end = due + int(seconds * 1e9)
+    while due < end:
+        due += PROBE_PERIOD_NS
+        time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
+        now = time.monotonic_ns()
+        late.append((now - due) / 1000)
+        due += (now - due) // PROBE_PERIOD_NS * PROBE_PERIOD_NS
+    return late
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def probe_round(workers, seconds):
+    before = sum(w.units for w in workers)
+    for worker in workers:
+        worker.signal(signal.SIGCONT)
+    time.sleep(0.1)
+    start = time.monotonic()
+    late = probe(seconds)
+    for worker in workers:
+        worker.signal(signal.SIGSTOP)
+    units = (sum(w.units for w in workers) - before) / (time.monotonic() - start + 0.1)
+    return late, units
+
+
+def measure_probe(records, rounds, steps, mode):
+    allowed = os.sched_getaffinity(0)
+    cpu = max(allowed)
+    subject = f"probe beside {WORKERS} workers"
+    variants = ("kernel alone", "yield always", "morpheus")
+    everyone = []
+    # raises if the daemon cannot start, having said why
+    with daemon_process.running_daemon(backend="bpf") as daemon:
+        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1)
+        os.sched_setaffinity(0, {cpu})
+        try:
+            teams = {}
+            for variant in variants:
+                teams[variant] = [WorkerProcess(variant, cpu, steps, daemon.socket) for _ in range(WORKERS)]
+                everyone += teams[variant]
+            wanted = {worker.pid for worker in teams["morpheus"]}
+            if not daemon_process.eventually(lambda: wanted <= {w["pid"] for w in daemon.workers()}, 120):
+                raise RuntimeError("the workers did not register")
+            daemon_process.eventually(lambda: all(worker.units for worker in everyone), 120)
+            for worker in everyone:
+                worker.signal(signal.SIGSTOP)
+            for _ in range(rounds):
+                for variant in variants:
+                    # the other two are the kernel's own scheduler
+                    daemon.call("SetMode", mode=mode if variant == "morpheus" else "observer")
+                    late, units = probe_round(teams[variant], ROUND_S[mode])
+                    records.add("probe p50", subject, f"{variant}, {mode}", "us", percentile(late, 0.5))
+                    records.add("probe p99", subject, f"{variant}, {mode}", "us", percentile(late, 0.99))
+                    records.add("work", subject, f"{variant}, {mode}", "units/s", units)
+            for counter in ("hints", "acks", "withdrawn", "lost"):
+                total = sum(worker[counter] for worker in daemon.workers())
+                records.add(counter, subject, f"morpheus, {mode}", "1", total)
+        finally:
+            os.sched_setaffinity(0, allowed)
+            for worker in everyone:
+                worker.end()
+    records.ratio(f"probe p99, kernel alone / morpheus ({mode})", ("probe p99", subject, f"kernel alone, {mode}"),
+                  ("probe p99", subject, f"morpheus, {mode}"))
