@@ -4,6 +4,8 @@
 #include <sys/utsname.h>
 
 #include "daemon/control_json.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/monotonic_clock.hpp"
 #include "daemon/names.hpp"
 #include "proto/interfaces.hpp"
 
@@ -82,16 +84,31 @@ Outcome list_clients(Core& core, Call& call, Caller&) {
 Outcome list_workers(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
   Json list = Json::array();
+  const auto now = monotonic_ns();
   for (const auto& [id, client] : core.clients().all())
     for (const auto& [line, worker] : client->workers)
-      list.push_back(worker_json(*client, worker, core.kernel().worker(worker.slot)));
+      list.push_back(worker_json(*client, worker, core.kernel().worker(worker.slot), now));
   return answer({{"workers", std::move(list)}});
 }
 
-Outcome subscribe(Core& core, Call& call, Caller& caller) {
+Outcome get_statistics(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  core.drain_events();
+  return answer(statistics_json(core.clients().totals(), core));
+}
+
+Outcome get_metrics(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return answer({{"content_type", content_type(Exposition::openmetrics)},
+                 {"text", metrics_text(core, Exposition::openmetrics)}});
+}
+
+Outcome subscribe(Core& core, Call& call, Caller& caller) {
+  Parameters parameters(call.parameters);
+  const bool trace = parameters.optional_bool("trace").value_or(false);
+  if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (!call.more) return fault("org.varlink.service.ExpectedMore");
-  caller.subscription = core.subscribe();
+  caller.subscription = core.subscribe(trace);
   // an empty first reply tells the subscriber that from now on nothing is missed
   return Answer{caller.subscription->take(0), {}, true};
 }
@@ -111,6 +128,8 @@ void add_control_service(Router& router, Core& core) {
   add("SetTunables", set_tunables);
   add("ListClients", list_clients);
   add("ListWorkers", list_workers);
+  add("GetStatistics", get_statistics);
+  add("GetMetrics", get_metrics);
   add("Subscribe", subscribe);
 }
 

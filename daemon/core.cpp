@@ -58,29 +58,34 @@ void Core::update_global() {
   global_.update(pressure_, in_force, monotonic_ns());
 }
 
-std::shared_ptr<Subscription> Core::subscribe() {
-  kernel_.want_all_events(true);
-  return events_.subscribe(config_.limits.subscriber_events);
+std::shared_ptr<Subscription> Core::subscribe(bool runs) {
+  auto subscription = events_.subscribe(config_.limits.subscriber_events, runs);
+  kernel_.want_events(events_.wanted());
+  return subscription;
 }
 
 void Core::drain_events() {
-  const bool publish = events_.has_subscribers();
-  if (!publish) kernel_.want_all_events(false);
+  const auto wanted = events_.wanted();
+  kernel_.want_events(wanted);
   std::vector<morpheus_event> exits;
   kernel_.drain_events([&](const morpheus_event& event) {
-    on_event(event, publish);
+    on_event(event, wanted);
     if (event.type == MORPHEUS_EVENT_EXIT) exits.push_back(event);
   });
   // not from within drain_events(): this changes the kernel's worker table
   for (const auto& event : exits) clients_.thread_exited(event.slot, event.generation);
-  if (publish) events_.wake_all();
+  if (wanted != EventDetail::own) events_.wake_all();
 }
 
-void Core::on_event(const morpheus_event& event, bool publish) {
-  if (event.type == MORPHEUS_EVENT_ACK) ack_latency_.add(event.value_ns);
-  if (!publish) return;
+void Core::on_event(const morpheus_event& event, EventDetail wanted) {
+  if (event.type == MORPHEUS_EVENT_ACK) {
+    ack_latency_.add(event.value_ns);
+    morpheus_count_time(&ack_times_, event.value_ns);
+  }
+  if (wanted == EventDetail::own) return;
   const Worker* worker = clients_.find(event.slot, event.generation);
-  events_.publish(to_json(event, worker == nullptr ? 0 : worker->tid));
+  const bool is_run = (MORPHEUS_TRACE_EVENTS >> event.type & 1u) != 0;
+  events_.publish(to_json(event, worker == nullptr ? 0 : worker->tid), is_run);
 }
 
 void Core::announce_stop() { global_.update(pressure_, MORPHEUS_OBSERVER_ONLY, 0); }
@@ -97,6 +102,10 @@ nlohmann::json to_json(const morpheus_event& event, pid_t tid) {
                       {"value_ns", event.value_ns}};
   if (event.type == MORPHEUS_EVENT_HINT) json["reason"] = hint_reason_name(event.reason);
   if (event.type == MORPHEUS_EVENT_BLOCKED) json["reason"] = block_reason_name(event.reason);
+  if (event.type == MORPHEUS_EVENT_ACK) json["reason"] = yield_reason_name(event.reason);
+  if (event.type == MORPHEUS_EVENT_ESCALATED) json["reason"] = policy_name(event.reason);
+  if (event.flags & MORPHEUS_FLAG_RUNNABLE) json["runnable"] = true;
+  if (event.flags & MORPHEUS_FLAG_CRITICAL) json["critical"] = true;
   return json;
 }
 

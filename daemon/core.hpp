@@ -36,7 +36,7 @@ class Core {
   /// At each tick, when kernel.event_fd() is readable (the ring fills up), and before counts are shown.
   void drain_events();
   /// From the return on the subscriber misses nothing.
-  [[nodiscard]] std::shared_ptr<Subscription> subscribe();
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(bool runs);
   /// Tells clients that the daemon ends on purpose.
   void announce_stop();
 
@@ -44,6 +44,7 @@ class Core {
   [[nodiscard]] const ConfigLimits& limits() const { return config_.limits; }
   [[nodiscard]] const Pressure& pressure() const { return pressure_; }
   [[nodiscard]] const LatencyHistogram& ack_latency() const { return ack_latency_; }
+  [[nodiscard]] const morpheus_time_counts& ack_times() const { return ack_times_; }
   [[nodiscard]] std::uint64_t uptime_ns() const;
   [[nodiscard]] Clients& clients() { return clients_; }
   [[nodiscard]] EventStream& events() { return events_; }
@@ -51,7 +52,7 @@ class Core {
   [[nodiscard]] const GlobalBlock& global() const { return global_; }
 
  private:
-  void on_event(const morpheus_event& event, bool publish);
+  void on_event(const morpheus_event& event, EventDetail wanted);
   void update_global();
 
   const Config& config_;
@@ -61,6 +62,7 @@ class Core {
   Clients clients_;
   EventStream events_;
   LatencyHistogram ack_latency_;
+  morpheus_time_counts ack_times_{};
   Pressure pressure_;
   morpheus_tunables tunables_;
   Mode mode_ = Mode::observer;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/event_stream.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace morpheus::daemon {
@@ -19,20 +20,25 @@ nlohmann::json Subscription::take(std::size_t most) {
   return {{"events", std::move(events)}, {"dropped", std::exchange(dropped_, 0)}};
 }
 
-std::shared_ptr<Subscription> EventStream::subscribe(std::size_t capacity) {
-  auto subscription = std::make_shared<Subscription>(capacity);
+std::shared_ptr<Subscription> EventStream::subscribe(std::size_t capacity, bool runs) {
+  auto subscription = std::make_shared<Subscription>(capacity, runs);
   subscriptions_.push_back(subscription);
   return subscription;
 }
 
-bool EventStream::has_subscribers() {
+EventDetail EventStream::wanted() {
   std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
-  return !subscriptions_.empty();
+  auto most = EventDetail::own;
+  for (const auto& weak : subscriptions_)
+    if (const auto subscription = weak.lock())
+      most = std::max(most, subscription->wants_runs() ? EventDetail::runs : EventDetail::hints);
+  return most;
 }
 
-void EventStream::publish(const nlohmann::json& event) {
+void EventStream::publish(const nlohmann::json& event, bool is_run) {
   for (const auto& weak : subscriptions_)
-    if (const auto subscription = weak.lock()) subscription->push(event);
+    if (const auto subscription = weak.lock(); subscription && (!is_run || subscription->wants_runs()))
+      subscription->push(event);
 }
 
 void EventStream::wake_all() {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/kernel_side.hpp"
 #include "proto/json.hpp"
 
 namespace morpheus::daemon {
@@ -17,7 +18,8 @@ namespace morpheus::daemon {
 /// One subscriber's queue.
 class Subscription {
  public:
-  explicit Subscription(std::size_t capacity) : capacity_(capacity) {}
+  /// `runs`: it also wants each worker's every run.
+  Subscription(std::size_t capacity, bool runs) : capacity_(capacity), wants_runs_(runs) {}
 
   /// Queues an event, or counts it as dropped if the queue is full.
   void push(const nlohmann::json& event);
@@ -25,12 +27,14 @@ class Subscription {
   /// since the last one.
   [[nodiscard]] nlohmann::json take(std::size_t most);
   [[nodiscard]] bool empty() const { return events_.empty() && dropped_ == 0; }
+  [[nodiscard]] bool wants_runs() const { return wants_runs_; }
 
   /// Called after events were queued.
   std::function<void()> wake;
 
  private:
   std::size_t capacity_;
+  bool wants_runs_;
   std::deque<nlohmann::json> events_;
   std::uint64_t dropped_ = 0;
 };
@@ -38,9 +42,11 @@ class Subscription {
 class EventStream {
  public:
   /// The subscription ends when the returned pointer goes.
-  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity);
-  [[nodiscard]] bool has_subscribers();
-  void publish(const nlohmann::json& event);
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity, bool runs = false);
+  /// What the most curious subscriber wants; `own` if there is none.
+  [[nodiscard]] EventDetail wanted();
+  /// `is_run`: only for those who want runs.
+  void publish(const nlohmann::json& event, bool is_run = false);
   /// Wakes all subscribers; after a batch of publish().
   void wake_all();
 

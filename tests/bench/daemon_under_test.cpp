@@ -22,9 +22,9 @@ using varlink::Json;
 constexpr std::chrono::seconds kStartTimeout{60};
 constexpr std::chrono::milliseconds kModeTimeout{30'000};
 
-std::string daemon_program() {
+std::string built(const char* program) {
   const char* build = std::getenv("MORPHEUS_BUILD_DIR");
-  return std::string(build != nullptr ? build : MORPHEUS_BUILD_DIR) + "/daemon/morpheusd";
+  return std::string(build != nullptr ? build : MORPHEUS_BUILD_DIR) + "/daemon/" + program;
 }
 
 std::string private_directory() {
@@ -49,7 +49,7 @@ pid_t spawn(const std::string& program, const std::string& socket) {
 DaemonUnderTest::DaemonUnderTest()
     : directory_(private_directory()),
       socket_(directory_ + "/morpheusd.sock"),
-      pid_(spawn(daemon_program(), socket_)) {
+      pid_(spawn(built("morpheusd"), socket_)) {
   try {
     await_answer();
   } catch (const CannotStart&) {
@@ -89,6 +89,21 @@ void DaemonUnderTest::set_mode(const std::string& mode) {
   call("SetMode", {{"mode", mode}});
   mode_ = mode;
 }
+
+std::unique_ptr<TraceRun> DaemonUnderTest::trace(const std::string& file) const {
+  const auto program = built("ctl/morpheusctl");
+  const pid_t pid = ::fork();
+  if (pid < 0) throw std::runtime_error("cannot fork");
+  if (pid == 0) {
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);
+    ::execl(program.c_str(), "morpheusctl", "--socket", socket_.c_str(), "trace", "--seconds", "0.5",
+            "--output", file.c_str(), nullptr);
+    ::_exit(69);
+  }
+  return std::make_unique<TraceRun>(pid);
+}
+
+TraceRun::~TraceRun() { ::waitpid(pid_, nullptr, 0); }
 
 HintCounts DaemonUnderTest::counts(pid_t client, unsigned workers) {
   HintCounts sum;

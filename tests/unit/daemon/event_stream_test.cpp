@@ -7,7 +7,7 @@ using namespace morpheus::daemon;
 
 TEST_CASE("a subscriber that is too slow loses events and learns how many") {
   EventStream stream;
-  CHECK_FALSE(stream.has_subscribers());
+  CHECK(stream.wanted() == EventDetail::own);
   auto slow = stream.subscribe(2);
   auto fast = stream.subscribe(10);
   for (int i = 0; i < 5; ++i) stream.publish(i);
@@ -30,5 +30,19 @@ TEST_CASE("a subscription ends with its pointer, even while it is woken") {
   stream.wake_all();
   CHECK_FALSE(second_woken);
   first.reset();
-  CHECK_FALSE(stream.has_subscribers());
+  CHECK(stream.wanted() == EventDetail::own);
+}
+
+TEST_CASE("runs go to those who want them, and the kernel is asked for no more than that") {
+  EventStream stream;
+  auto plain = stream.subscribe(10);
+  CHECK(stream.wanted() == EventDetail::hints);
+  auto tracing = stream.subscribe(10, /*runs=*/true);
+  CHECK(stream.wanted() == EventDetail::runs);
+  stream.publish("run", /*is_run=*/true);
+  stream.publish("hint");
+  CHECK(plain->take(10)["events"] == nlohmann::json({"hint"}));
+  CHECK(tracing->take(10)["events"] == nlohmann::json({"run", "hint"}));
+  tracing.reset();
+  CHECK(stream.wanted() == EventDetail::hints);
 }

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Records the event stream for a while and writes it as a trace. The file appears whole or not at all.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+
+#include "daemon/ctl/console.hpp"
+#include "daemon/ctl/reply.hpp"
+#include "daemon/ctl/trace.hpp"
+
+namespace morpheus::ctl {
+namespace {
+
+using varlink::CallError;
+using varlink::Client;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kLook{200};  // how soon a signal is noticed
+
+/// {"traceEvents":[...],...}, one event a line.
+class TraceFile {
+ public:
+  explicit TraceFile(std::string path)
+      : path_(std::move(path)), partial_(path_ + ".partial"), file_(partial_, std::ios::trunc) {
+    file_ << "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
+  }
+  TraceFile(const TraceFile&) = delete;
+  TraceFile& operator=(const TraceFile&) = delete;
+  ~TraceFile() {
+    if (!is_complete_) ::unlink(partial_.c_str());
+  }
+  void add(const Json& event) {
+    file_ << (is_first_ ? "" : ",\n") << event.dump(-1, ' ', false, Json::error_handler_t::replace);
+    is_first_ = false;
+  }
+  [[nodiscard]] bool good() const { return file_.good(); }
+  /// False, with errno, if it could not be written.
+  [[nodiscard]] bool complete(const Json& about) {
+    file_ << "\n],\"otherData\":" << about.dump() << "}\n";
+    file_.close();
+    is_complete_ = file_.good() && std::rename(partial_.c_str(), path_.c_str()) == 0;
+    return is_complete_;
+  }
+
+ private:
+  std::string path_, partial_;
+  std::ofstream file_;
+  bool is_first_ = true;
+  bool is_complete_ = false;
+};
+
+/// Asked on a connection of its own: one that is subscribed answers nothing else.
+void introduce_all(Client& client, TraceBuilder& trace) {
+  const auto workers = control(client, "ListWorkers");
+  const auto clients = control(client, "ListClients");
+  if (workers && clients)
+    trace.introduce(workers->parameters.value("workers", Json::array()),
+                    clients->parameters.value("clients", Json::array()));
+}
+
+class Progress {
+ public:
+  explicit Progress(double seconds) : seconds_(seconds) {}
+  ~Progress() {
+    if (shown_) std::fputc('\n', stderr);
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void show(std::uint64_t events) {
+    if (!on_terminal_) return;
+    const double passed = std::chrono::duration<double>(Clock::now() - start_).count();
+    std::fprintf(stderr, "\rtracing: %.1f of %.1f s, %lu events", passed, seconds_,
+                 static_cast<unsigned long>(events));
+    shown_ = true;
+  }
+
+ private:
+  double seconds_;
+  Clock::time_point start_ = Clock::now();
+  bool on_terminal_ = ::isatty(STDERR_FILENO) == 1;
+  bool shown_ = false;
+};
+
+tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, TraceBuilder& trace,
+                                              double seconds) {
+  if (auto asked = stream.call_more("io.morpheus.Control.Subscribe", {{"trace", true}}); !asked)
+    return tl::unexpected(asked.error());
+  Progress progress(seconds);
+  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                      std::chrono::duration<double>(seconds));
+  std::uint64_t lost = 0;
+  while (Clock::now() < end && !was_interrupted()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+    auto reply = stream.next_reply(std::min(kLook, left));
+    if (!reply && reply.error().kind != CallError::Kind::timeout) return tl::unexpected(reply.error());
+    progress.show(trace.events());
+    if (!reply) {
+      introduce_all(asking, trace);  // the stream is silent: time to ask who came
+      continue;
+    }
+    if (const auto dropped = number(reply->parameters, "dropped"); dropped > 0) {
+      trace.lost(dropped);
+      lost += dropped;
+    }
+    for (const auto& event : reply->parameters.value("events", Json::array())) trace.add(event);
+  }
+  return lost;
+}
+
+}  // namespace
+
+ExitStatus record_trace(Client& client, const Request& request) {
+  auto stream = Client::connect(request.socket);
+  if (!stream) return cannot_connect(request.socket, stream.error());
+  const auto status = control(client, "GetStatus");
+  if (!status) return call_failed(status.error());
+  TraceFile file(request.output);
+  if (!file.good())
+    return complain("cannot write " + request.output + ": " + Error{"", errno}.text(), ExitStatus::error);
+  end_on_signals();
+  TraceBuilder trace([&file](const Json& event) { file.add(event); });
+  introduce_all(client, trace);
+  const auto lost = record(*stream, client, trace, request.seconds);
+  if (!lost) return call_failed(lost.error());
+  introduce_all(client, trace);
+  trace.finish();
+  if (!file.complete({{"recorder", "morpheusctl " MORPHEUS_PROJECT_VERSION},
+                      {"kernel", text(status->parameters, "kernel")},
+                      {"mode", text(status->parameters, "mode")},
+                      {"events", trace.events()},
+                      {"events_lost", *lost}}))
+    return complain("cannot write " + request.output, ExitStatus::error);
+  const Json result{{"file", request.output}, {"events", trace.events()}, {"events_lost", *lost}};
+  if (request.json)
+    print_json(result);
+  else
+    print(request.output + ": " + std::to_string(trace.events()) + " events" +
+          (*lost > 0 ? ", " + std::to_string(*lost) + " lost" : "") +
+          "; open it at https://ui.perfetto.dev\n");
+  return ExitStatus::ok;
+}
+
+}  // namespace morpheus::ctl
