@@ -2,6 +2,7 @@
 #include "daemon/metrics_server.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
@@ -22,13 +23,16 @@ namespace {
 
 constexpr unsigned kMostConnections = 16;
 constexpr std::uint32_t kLongestHeader = 8 * 1024;
+constexpr auto kPause = std::chrono::milliseconds(200);
 constexpr auto kPatience = std::chrono::seconds(10);  // for one request and its answer
 
 }  // namespace
 
 struct MetricsServer::State {
-  State(asio::io_context& loop, Render render) : acceptor(loop), render(std::move(render)) {}
+  State(asio::io_context& loop, Render render)
+      : acceptor(loop), pause(loop), render(std::move(render)) {}
   tcp::acceptor acceptor;
+  asio::steady_timer pause;
   Render render;
   unsigned connections = 0;
 };
@@ -104,11 +108,24 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
 };
 
 template <class State>
+void accept_next(const std::shared_ptr<State>& state);
+
+// Without descriptors to spare accepting fails at once, again and again.
+template <class State>
+void accept_later(const std::shared_ptr<State>& state) {
+  state->pause.expires_after(kPause);
+  state->pause.async_wait([state](boost::system::error_code error) {
+    if (!error) accept_next(state);
+  });
+}
+
+template <class State>
 void accept_next(const std::shared_ptr<State>& state) {
   state->acceptor.async_accept([state](boost::system::error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
+    if (error) return accept_later(state);
     // one too many is closed at once: a scraper comes again
-    if (!error && state->connections < kMostConnections)
+    if (state->connections < kMostConnections)
       std::make_shared<Connection<State>>(std::move(socket), state)->read();
     accept_next(state);
   });
@@ -121,6 +138,7 @@ MetricsServer::MetricsServer(std::shared_ptr<State> state) : state_(std::move(st
 MetricsServer::~MetricsServer() {
   boost::system::error_code ignored;
   state_->acceptor.close(ignored);
+  state_->pause.cancel();
 }
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::listen(asio::io_context& loop,

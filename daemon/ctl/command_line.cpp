@@ -59,7 +59,7 @@ class Definition {
     CLI::App* top = verb("top", "Live: who runs, waits, is asked and does not answer", Command::top);
     top->add_option("-d,--interval", request_.interval_s, "Seconds between two pictures")
         ->capture_default_str()
-        ->check(CLI::Range(0.1, 3600.0));
+        ->check(CLI::Range(0.1, 60.0));
     top->add_option("-n,--iterations", request_.iterations,
                     "Stop after so many [for ever on a terminal, else 1]")
         ->check(CLI::PositiveNumber);

@@ -72,7 +72,7 @@ ExitStatus write_dump(Result<Client>& client, const Request& request) {
     std::ofstream file(request.output);
     file << dump.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     if (!file.flush())
-      return complain("cannot write " + request.output + ": " + std::strerror(errno), ExitStatus::error);
+      return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
   }
   return daemon.runs ? ExitStatus::ok : ExitStatus::not_running;
 }

@@ -17,6 +17,8 @@ using varlink::CallError;
 using varlink::Client;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::seconds kIntroduce{1};  // how often it is asked who came
+constexpr std::chrono::milliseconds kSilence{1500};  // after which the daemon has no more to hand over
 constexpr std::chrono::milliseconds kLook{200};  // how soon a signal is noticed
 
 /// {"traceEvents":[...],...}, one event a line.
@@ -83,28 +85,50 @@ class Progress {
   bool shown_ = false;
 };
 
+std::uint64_t monotonic_ns() {
+  return static_cast<std::uint64_t>(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+/// Adds what happened up to `end_ns`; true if the batch went beyond.
+bool add_batch(TraceBuilder& trace, const Json& events, std::uint64_t end_ns) {
+  bool beyond = false;
+  for (const auto& event : events) {
+    if (number(event, "time_ns") <= end_ns)
+      trace.add(event);
+    else
+      beyond = true;
+  }
+  return beyond;
+}
+
+/// Until what happened in these seconds has arrived: the daemon hands it over late, by a clock.
 tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, TraceBuilder& trace,
                                               double seconds) {
   if (auto asked = stream.call_more("io.morpheus.Control.Subscribe", {{"trace", true}}); !asked)
     return tl::unexpected(asked.error());
   Progress progress(seconds);
-  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                      std::chrono::duration<double>(seconds));
+  // events carry the time of the same clock
+  const auto end_ns = monotonic_ns() + static_cast<std::uint64_t>(seconds * 1e9);
+  auto introduced = Clock::now();
   std::uint64_t lost = 0;
-  while (Clock::now() < end && !was_interrupted()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
-    auto reply = stream.next_reply(std::min(kLook, left));
+  bool beyond = false;
+  auto heard = Clock::now();
+  while (!beyond && !was_interrupted()) {
+    if (monotonic_ns() > end_ns && Clock::now() > heard + kSilence) break;
+    auto reply = stream.next_reply(kLook);
     if (!reply && reply.error().kind != CallError::Kind::timeout) return tl::unexpected(reply.error());
     progress.show(trace.events());
-    if (!reply) {
-      introduce_all(asking, trace);  // the stream is silent: time to ask who came
-      continue;
+    if (Clock::now() > introduced + kIntroduce) {
+      introduce_all(asking, trace);
+      introduced = Clock::now();
     }
+    if (!reply) continue;
+    heard = Clock::now();
     if (const auto dropped = number(reply->parameters, "dropped"); dropped > 0) {
       trace.lost(dropped);
       lost += dropped;
     }
-    for (const auto& event : reply->parameters.value("events", Json::array())) trace.add(event);
+    beyond = add_batch(trace, reply->parameters.value("events", Json::array()), end_ns);
   }
   return lost;
 }
@@ -118,7 +142,7 @@ ExitStatus record_trace(Client& client, const Request& request) {
   if (!status) return call_failed(status.error());
   TraceFile file(request.output);
   if (!file.good())
-    return complain("cannot write " + request.output + ": " + Error{"", errno}.text(), ExitStatus::error);
+    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
   end_on_signals();
   TraceBuilder trace([&file](const Json& event) { file.add(event); });
   introduce_all(client, trace);
@@ -131,7 +155,7 @@ ExitStatus record_trace(Client& client, const Request& request) {
                       {"mode", text(status->parameters, "mode")},
                       {"events", trace.events()},
                       {"events_lost", *lost}}))
-    return complain("cannot write " + request.output, ExitStatus::error);
+    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
   const Json result{{"file", request.output}, {"events", trace.events()}, {"events_lost", *lost}};
   if (request.json)
     print_json(result);

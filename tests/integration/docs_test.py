@@ -201,8 +201,8 @@ def wrong_manifest(root, morpheusd):
         if ended.returncode != 0:
             yield f"morpheusd refuses the manifest's arguments: {ended.stderr}"
         # the first thing after the configuration is the socket, which cannot be made here
-        ended = subprocess.run([morpheusd, *arguments, "--socket", "/nonexistent/s", "--backend", "fake"],
-                               capture_output=True, text=True, check=False)
+        ended = subprocess.run([morpheusd, *arguments, "--socket", config.name + "/s", "--backend", "fake"],
+                               capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
         if ended.returncode == 78:
             yield f"morpheusd refuses the manifest's configuration: {ended.stderr}"
 
