@@ -144,8 +144,8 @@ void check_capabilities(Findings& out, const HostFacts& host, const DaemonFacts&
 
 void check_slice_extension(Findings& out, const HostFacts& host) {
   if (host.slice_extension < 0)
-    out.push_back({"rseq slices", Verdict::note, "no slice extension in this kernel (7.0 brought it)",
-                   "nothing; it is not needed"});
+    out.push_back({"rseq slices", Verdict::note, "this kernel offers no slice extension",
+                   "nothing; it is not needed (Linux 7.0 and later have it with CONFIG_RSEQ_SLICE_EXTENSION)"});
   else
     out.push_back({"rseq slices", Verdict::note, "threads may ask for a slice extension",
                    "know that it can put off a kick by as much (5 us unless changed in "

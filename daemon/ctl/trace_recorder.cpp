@@ -2,6 +2,7 @@
 // Records the event stream for a while and writes it as a trace. The file appears whole or not at all.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -18,7 +19,8 @@ using varlink::Client;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kIntroduce{1};  // how often it is asked who came
-constexpr std::chrono::milliseconds kSilence{1500};  // after which the daemon has no more to hand over
+constexpr std::uint64_t kSilenceNs = 1'200'000'000;  // after which the daemon has no more to hand over: it
+                                                     // looks at the ring once a second at least
 constexpr std::chrono::milliseconds kLook{200};  // how soon a signal is noticed
 
 /// {"traceEvents":[...],...}, one event a line.
@@ -112,9 +114,9 @@ tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, Tr
   auto introduced = Clock::now();
   std::uint64_t lost = 0;
   bool beyond = false;
-  auto heard = Clock::now();
+  std::uint64_t heard_ns = 0;
   while (!beyond && !was_interrupted()) {
-    if (monotonic_ns() > end_ns && Clock::now() > heard + kSilence) break;
+    if (monotonic_ns() > std::max(end_ns, heard_ns) + kSilenceNs) break;
     auto reply = stream.next_reply(kLook);
     if (!reply && reply.error().kind != CallError::Kind::timeout) return tl::unexpected(reply.error());
     progress.show(trace.events());
@@ -123,7 +125,7 @@ tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, Tr
       introduced = Clock::now();
     }
     if (!reply) continue;
-    heard = Clock::now();
+    heard_ns = monotonic_ns();
     if (const auto dropped = number(reply->parameters, "dropped"); dropped > 0) {
       trace.lost(dropped);
       lost += dropped;
