@@ -45,8 +45,9 @@ def sweep(out, result):
     """Each figure in a panel of its own, against the tunable."""
     points, figures = result["points"], result["figures"]
     data = [[(point["value_us"] / 1000, point[figure]) for point in points] for figure in figures]
-    lines = [f"set multiplot layout 1,{len(figures)} title \"{result['title']}\" font 'sans-serif,13'", "unset key",
-             f"set xlabel '{result['tunable']}, ms'", "set xtics rotate by -40", "set yrange [0:*]"]
+    tunable, title = (text.replace("_", r"\_") for text in (result["tunable"], result["title"]))  # no subscripts
+    lines = [f"set multiplot layout 1,{len(figures)} title '{title}' font 'sans-serif,13'", "unset key",
+             f"set xlabel '{tunable}, ms'", "set xtics rotate by -40", "set yrange [0:*]"]
     if min(point["value_us"] for point in points) > 0:
         lines.append("set logscale x")
     for number, figure in enumerate(figures):
