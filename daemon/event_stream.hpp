@@ -10,10 +10,20 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/accounts.hpp"
 #include "daemon/kernel_side.hpp"
 #include "proto/json.hpp"
 
 namespace morpheus::daemon {
+
+/// An event as it waits: JSON is made of it when it is sent, at a tenth of the size.
+struct PublishedEvent {
+  morpheus_event event{};
+  pid_t tid = 0;  ///< of the worker; 0 if it is gone
+};
+
+/// An event as io.morpheus.Control shows it. Pure.
+[[nodiscard]] nlohmann::json to_json(const PublishedEvent& published);
 
 /// One subscriber's queue.
 class Subscription {
@@ -22,7 +32,7 @@ class Subscription {
   Subscription(std::size_t capacity, bool runs) : capacity_(capacity), wants_runs_(runs) {}
 
   /// Queues an event, or counts it as dropped if the queue is full.
-  void push(const nlohmann::json& event);
+  void push(const PublishedEvent& event);
   /// The parameters of the next Subscribe reply: up to `most` events, and how many were dropped
   /// since the last one.
   [[nodiscard]] nlohmann::json take(std::size_t most);
@@ -31,11 +41,13 @@ class Subscription {
 
   /// Called after events were queued.
   std::function<void()> wake;
+  /// What the subscriber takes of his quota.
+  std::unique_ptr<Charge> charge;
 
  private:
   std::size_t capacity_;
   bool wants_runs_;
-  std::deque<nlohmann::json> events_;
+  std::deque<PublishedEvent> events_;
   std::uint64_t dropped_ = 0;
 };
 
@@ -45,8 +57,8 @@ class EventStream {
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity, bool runs = false);
   /// What the most curious subscriber wants; `own` if there is none.
   [[nodiscard]] EventDetail wanted();
-  /// `is_run`: only for those who want runs.
-  void publish(const nlohmann::json& event, bool is_run = false);
+  /// A single run (MORPHEUS_TRACE_EVENTS) goes only to those who want runs.
+  void publish(const PublishedEvent& event);
   /// Wakes all subscribers; after a batch of publish().
   void wake_all();
 

@@ -85,7 +85,7 @@ void add_identity(Writer& out, Core& core) {
 }
 
 void add_scheduler(Writer& out, Core& core) {
-  const auto report = core.kernel().report();
+  const auto report = core.scheduler_report();
   const bool chosen = core.mode() == Mode::enforced;
   out.gauge("morpheus_mode", "1 for the mode that was chosen.");
   for (const Mode mode : {Mode::observer, Mode::enforced})

@@ -47,7 +47,7 @@ ExitStatus call_failed(const varlink::CallError& error) {
     return it != error.parameters.end() && it->is_string() ? it->get<std::string>() : error.text();
   };
   if (error.is("org.varlink.service.PermissionDenied"))
-    return complain("not permitted; run as root or join the admin group", ExitStatus::error);
+    return complain("not permitted; run as root, or join the group that may (attach_group, read_group or admin_group of the configuration)", ExitStatus::error);
   if (error.is("io.morpheus.Control.EnforcedUnavailable"))
     return complain("enforced mode is not available: " + reason(), ExitStatus::kernel_cannot);
   if (error.is("io.morpheus.Control.InvalidTunables")) return complain(reason(), ExitStatus::usage);

@@ -78,6 +78,13 @@ def wrong_functions(root, page):
     yield from difference("function", functions, set(re.findall(r"^\.Fn (morpheus_\w+) ", page, flags=re.M)))
 
 
+def wrong_python(root, page):
+    usage = read(root, "sdk/python/morpheus/__main__.py").partition('USAGE = """')[2].partition('"""')[0]
+    assert "--socket" in usage
+    told = set(re.findall(r"^\.It Fl -([a-z-]+)", page, flags=re.M))
+    yield from difference("option", set(re.findall(r"--([a-z-]+)", usage.partition("example:")[0])), told)
+
+
 def main():
     if len(sys.argv) != 4:
         print(__doc__, file=sys.stderr)
@@ -89,6 +96,7 @@ def main():
     found += [("morpheusd.8", wrong) for wrong in wrong_daemon(root, read(directory, "morpheusd.8"), morpheusd)]
     found += [("morpheusd.json.5", wrong) for wrong in wrong_configuration(root, read(directory, "morpheusd.json.5"))]
     found += [("morpheus.3", wrong) for wrong in wrong_functions(root, read(directory, "morpheus.3"))]
+    found += [("morpheus-python.1", wrong) for wrong in wrong_python(root, read(directory, "morpheus-python.1"))]
     mandoc = shutil.which("mandoc")
     if mandoc:
         lint = subprocess.run([mandoc, "-T", "lint", "-W", "warning", *pages], cwd=directory, capture_output=True,

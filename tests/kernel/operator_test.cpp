@@ -113,7 +113,8 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
 
   // why? it is hinted, and the hints end without an answer
   std::size_t asked = 0, answered = 0;
-  for (const auto& event : op.asks({"events", "--count", "300", "--timeout", "20"})["events"]) {
+  const auto happened = op.asks({"events", "--count", "300", "--timeout", "20"});
+  for (const auto& event : happened["events"]) {
     if (event["tid"] != noisy) continue;
     asked += event["type"] == "HINT" ? 1 : 0;
     answered += event["type"] == "ACK" ? 1 : 0;
@@ -164,7 +165,9 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
   CHECK_FALSE(of(trace, load.tid(0), "b", "hint PRESSURE").empty());
   CHECK_FALSE(of(trace, load.tid(0), "i", "acknowledged").empty());
   // whoever only follows hints gets no runs
-  for (const auto& event : op.asks({"events", "--count", "200", "--timeout", "20"})["events"]) {
+  const auto happened = op.asks({"events", "--count", "200", "--timeout", "20"});
+  REQUIRE(happened["events"].size() == 200);
+  for (const auto& event : happened["events"]) {
     CHECK(event["type"] != "RUN");
     CHECK(event["type"] != "STOP");
   }

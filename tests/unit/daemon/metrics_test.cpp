@@ -16,7 +16,7 @@ std::string metrics(Exposition format) {
   Config config;
   FakeKernel kernel;
   REQUIRE(kernel.start(config.tunables));
-  Core core{config, kernel, AdminRule{0, {}}, GlobalBlock::create().value()};
+  Core core{config, kernel, AccessRules{0, {}}, GlobalBlock::create().value()};
   return metrics_text(core, format);
 }
 
