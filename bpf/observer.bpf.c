@@ -139,9 +139,11 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	u32 slot = lines->slot;
 	struct morpheus_worker *w = worker_of(slot);
 	kernel_line_t *line = lines->kernel;
+	runtime_line_t *runtime = lines->runtime;
 	bool displaced = c->displaced == slot && w->wait_start_ns && w->slice_start_ns;
+	u64 waited = 0;
 
-	if (!line || !lines->runtime)
+	if (!line || !runtime)
 		return;
 	if (!lines->linked)
 		link_task(lines, p);
@@ -151,9 +153,12 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	w->slice_start_ns = displaced ? w->slice_start_ns + (now - w->wait_start_ns) : now;
 	c->displaced = 0;
 	if (w->wait_start_ns && now > w->wait_start_ns) {
-		w->wait_time_ns += now - w->wait_start_ns;
+		waited = now - w->wait_start_ns;
+		w->wait_time_ns += waited;
 		line->wait_time_ns = w->wait_time_ns;
+		morpheus_count_time(&wait_times[cpu & (MORPHEUS_MAX_CPUS - 1)], waited);
 	}
+	emit_run(MORPHEUS_EVENT_RUN, 0, runtime, slot, now, waited);
 	w->wait_start_ns = 0;
 	line->budget_remaining_ns = tunables.slice_ns;
 	line->kernel_pressure_level = policy_pressure(runnable_beside(p));
@@ -180,6 +185,7 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	struct worker_lines *lines = lines_of(p);
 	kernel_line_t *kernel;
 	runtime_line_t *runtime;
+	u64 ran = 0;
 
 	c->slot = 0;
 	if (!lines || lines->slot != slot)
@@ -189,12 +195,14 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	if (!kernel || !runtime)
 		return;
 	if (w->run_start_ns && now > w->run_start_ns)
-		w->cpu_time_ns += now - w->run_start_ns;
+		ran = now - w->run_start_ns;
+	w->cpu_time_ns += ran;
 	w->run_start_ns = 0;
 	w->wait_start_ns = runnable ? now : 0;
 	kernel->cpu_time_ns = w->cpu_time_ns;
 	note_answer(slot, runtime, now);
 	note_late(slot, kernel, now);
+	emit_run(MORPHEUS_EVENT_STOP, runnable ? MORPHEUS_FLAG_RUNNABLE : 0, runtime, slot, now, ran);
 }
 
 /*

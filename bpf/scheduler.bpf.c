@@ -133,6 +133,7 @@ static __always_inline bool judge_slice(struct task_struct *p, s32 cpu, u32 slot
 		return true;
 	case POLICY_SLICE_DEFER:
 		w->deferrals++;
+		emit_run(MORPHEUS_EVENT_DEFERRED, 0, line, slot, now, now - w->slice_start_ns);
 		return true;
 	case POLICY_SLICE_OVERRUN:
 		w->overruns++;

@@ -92,6 +92,7 @@ static u8 cpu_is_idle[MORPHEUS_MAX_CPUS];
 struct morpheus_tunables tunables;
 struct morpheus_worker workers[MORPHEUS_MAX_WORKERS];
 struct morpheus_scheduler_exit scheduler_exit;
+struct morpheus_time_counts wait_times[MORPHEUS_MAX_CPUS]; /* of workers, by the CPU that they got */
 __u64 events_dropped;
 __u32 nr_workers; /* 0: the observer's programs return at once */
 __u32 event_mask; /* 1 << type: events that somebody wants */
@@ -119,7 +120,8 @@ static __always_inline u32 runnable_beside(struct task_struct *p)
 	return p->se.cfs_rq->rq->nr_running;
 }
 
-static __always_inline void emit(u32 type, u32 reason, u32 slot, u64 now, u64 value_ns)
+static __always_inline void emit_flagged(u32 type, u32 reason, u32 flags, u32 slot, u64 now,
+					 u64 value_ns)
 {
 	struct morpheus_worker *w = worker_of(slot);
 
@@ -135,16 +137,34 @@ static __always_inline void emit(u32 type, u32 reason, u32 slot, u64 now, u64 va
 		.cpu = bpf_get_smp_processor_id(),
 		.type = type,
 		.reason = reason,
+		.flags = flags,
 	};
 	/*
 	 * The daemon drains by a clock, not to become a waiter itself at each event. It is woken before
 	 * records would be lost, or, if somebody watches, for every bunch of them.
 	 */
-	u64 wakeup_bytes = event_mask == ~0u ? RING_BUNCH_BYTES : RING_BYTES / 4;
-	u64 flags = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wakeup_bytes ?
-			    BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-	if (bpf_ringbuf_output(&events, &event, sizeof(event), flags))
+	u64 wakeup_bytes = event_mask & 1u << MORPHEUS_EVENT_HINT ? RING_BUNCH_BYTES :
+							     RING_BYTES / 4;
+	u64 wakeup = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wakeup_bytes ?
+			     BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), wakeup))
 		__sync_fetch_and_add(&events_dropped, 1);
+}
+
+static __always_inline void emit(u32 type, u32 reason, u32 slot, u64 now, u64 value_ns)
+{
+	emit_flagged(type, reason, 0, slot, now, value_ns);
+}
+
+/* For who traces: where a worker runs. Costs one test of a mask when nobody does. */
+static __always_inline void emit_run(u32 type, u32 flags, runtime_line_t *line, u32 slot, u64 now,
+				     u64 value_ns)
+{
+	if (!(event_mask & (1u << type)))
+		return;
+	if (READ_ONCE(line->is_in_critical_section))
+		flags |= MORPHEUS_FLAG_CRITICAL;
+	emit_flagged(type, 0, flags, slot, now, value_ns);
 }
 
 #endif

@@ -81,7 +81,7 @@ class BpfKernel final : public KernelSide {
     }
     if (!loaded) return loaded;
     set_tunables(tunables);
-    want_all_events(false);
+    want_events(EventDetail::own);
     return attach_observer();
   }
 
@@ -176,9 +176,21 @@ class BpfKernel final : public KernelSide {
     return skeleton_->bss->workers[slot];
   }
 
-  void want_all_events(bool all) override {
-    skeleton_->bss->event_mask =
-        all ? ~0u : 1u << MORPHEUS_EVENT_ACK | 1u << MORPHEUS_EVENT_EXIT;
+  void want_events(EventDetail detail) override {
+    std::uint32_t mask = 1u << MORPHEUS_EVENT_ACK | 1u << MORPHEUS_EVENT_EXIT;
+    if (detail == EventDetail::hints) mask = ~MORPHEUS_TRACE_EVENTS;
+    if (detail == EventDetail::runs) mask = ~0u;
+    skeleton_->bss->event_mask = mask;
+  }
+
+  [[nodiscard]] morpheus_time_counts wait_times() const override {
+    morpheus_time_counts sum{};
+    for (int cpu = 0; cpu < skeleton_->bss->nr_cpus; ++cpu) {
+      const auto& one = skeleton_->bss->wait_times[cpu];
+      sum.sum_ns += one.sum_ns;
+      for (std::size_t i = 0; i < std::size(sum.counts); ++i) sum.counts[i] += one.counts[i];
+    }
+    return sum;
   }
 
   [[nodiscard]] int event_fd() const override { return ring_buffer__epoll_fd(ring_.get()); }

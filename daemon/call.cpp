@@ -42,6 +42,14 @@ std::string Parameters::string(const char* name, std::size_t most) {
   return std::move(value).value_or("");
 }
 
+std::optional<bool> Parameters::optional_bool(const char* name) {
+  const Json* value = find(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_boolean()) return value->get<bool>();
+  refuse(name);
+  return std::nullopt;
+}
+
 std::optional<std::string> Parameters::wrong() const {
   if (wrong_) return wrong_;
   for (const auto& [key, value] : object_.items())

@@ -73,6 +73,8 @@ class Parameters {
   [[nodiscard]] std::optional<std::string> optional_string(const char* name, std::size_t most);
   [[nodiscard]] std::string string(const char* name, std::size_t most);
 
+  [[nodiscard]] std::optional<bool> optional_bool(const char* name);
+
   void refuse(const char* name) {
     if (!wrong_) wrong_ = name;
   }

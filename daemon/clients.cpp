@@ -11,6 +11,11 @@
 namespace morpheus::daemon {
 
 void WorkerTotals::add(const morpheus_worker& worker) {
+  for (std::size_t i = 0; i < hints_by_reason.size(); ++i) hints_by_reason[i] += worker.hints[i];
+  for (std::size_t i = 0; i < blocked_by_reason.size(); ++i)
+    blocked_by_reason[i] += worker.blocked[i];
+  cpu_time_ns += worker.cpu_time_ns;
+  wait_time_ns += worker.wait_time_ns;
   hints += std::accumulate(std::begin(worker.hints), std::end(worker.hints), std::uint64_t{0});
   acks += worker.acks;
   withdrawn += worker.withdrawn;

@@ -34,6 +34,7 @@ struct Client {
   pid_t pid = 0;
   uid_t uid = 0;
   std::string name;
+  std::string library;  ///< version of the library it attached with; empty if it did not say
   std::uint64_t bytes = 0;  ///< of shared memory, for the quota
   ClientLines lines;
   std::map<std::uint32_t, Worker> workers;  ///< by line
@@ -42,7 +43,9 @@ struct Client {
 /// Sums over all workers since start.
 struct WorkerTotals {
   std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0, deferrals = 0, overruns = 0,
-                escalations = 0, blocked = 0;
+                escalations = 0, blocked = 0, cpu_time_ns = 0, wait_time_ns = 0;
+  std::array<std::uint64_t, MORPHEUS_HINT_REASON_COUNT> hints_by_reason{};
+  std::array<std::uint64_t, MORPHEUS_BLOCK_COUNT> blocked_by_reason{};
   void add(const morpheus_worker& worker);
 };
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "daemon/metrics_address.hpp"
 #include "daemon/names.hpp"
 #include "proto/json.hpp"
 
@@ -157,6 +158,10 @@ Result<Config> parse_config(std::string_view text) {
   reader.string("read_group", config.read_group);
   config.admin_group_is_chosen = reader.find("admin_group") != nullptr;
   reader.string("admin_group", config.admin_group);
+  reader.string("metrics", config.metrics);
+  if (!config.metrics.empty())
+    if (const auto address = parse_metrics_address(config.metrics); !address)
+      reader.refuse("metrics", address.error().what);
   read_socket_mode(reader, config.socket_mode);
   read_choices(reader, config);
   if (const json* object = reader.find("tunables"))

@@ -55,6 +55,7 @@ struct Config {
   std::string admin_group = "morpheus";  ///< whose members may do all that and change things
   bool admin_group_is_chosen = false;  ///< named by the operator, who should know if it is missing
   std::string log_level = "info";
+  std::string metrics;            ///< ADDRESS:PORT of the metrics endpoint; empty: none
   std::string backend = "bpf";  ///< "bpf" or "fake"
   Mode mode = Mode::observer;
   morpheus_tunables tunables = kDefaultTunables;

@@ -14,12 +14,17 @@ std::uint32_t claim(__u32& field) {
   return std::atomic_ref<__u32>(field).load(std::memory_order_relaxed);
 }
 
-template <class Names>
-Json by_reason(const __u64* counts, std::size_t size, Names name) {
+template <class Count, class Names>
+Json by_reason(const Count* counts, std::size_t size, Names name) {
   Json json = Json::object();
   for (std::size_t i = 1; i < size; ++i)
     if (counts[i] != 0) json[std::string(name(static_cast<std::uint32_t>(i)))] = counts[i];
   return json;
+}
+
+// What the kernel adds up at the end of a run or a wait is told while it lasts, too.
+std::uint64_t since(std::uint64_t start_ns, std::uint64_t now_ns) {
+  return start_ns != 0 && now_ns > start_ns ? now_ns - start_ns : 0;
 }
 
 void add_optional(Json& json, const char* key, const std::optional<std::string>& value) {
@@ -56,6 +61,23 @@ Json latency_json(const LatencyHistogram& histogram) {
           {"max_ns", histogram.max()}};
 }
 
+Json histogram_json(const morpheus_time_counts& times) {
+  Json bounds = Json::array(), counts = Json::array();
+  for (std::uint32_t i = 0; i < MORPHEUS_TIME_BOUNDS; ++i) bounds.push_back(morpheus_time_bound(i));
+  for (const auto count : times.counts) counts.push_back(count);
+  return {{"bounds_ns", bounds}, {"counts", counts}, {"sum_ns", times.sum_ns}};
+}
+
+Json statistics_json(const WorkerTotals& totals, Core& core) {
+  return {{"counters", counters_json(totals, core.kernel().events_dropped())},
+          {"hints_by_reason",
+           by_reason(totals.hints_by_reason.data(), totals.hints_by_reason.size(), hint_reason_name)},
+          {"blocked_by_reason", by_reason(totals.blocked_by_reason.data(),
+                                          totals.blocked_by_reason.size(), block_reason_name)},
+          {"acknowledge", histogram_json(core.ack_times())},
+          {"wait", histogram_json(core.kernel().wait_times())}};
+}
+
 Json pressure_json(const Pressure& pressure) {
   return {{"cpu_pct", pressure.cpu_pct},
           {"io_pct", pressure.io_pct},
@@ -64,15 +86,18 @@ Json pressure_json(const Pressure& pressure) {
 }
 
 Json client_json(const Client& client) {
-  return {{"client_id", client.id},
-          {"pid", client.pid},
-          {"uid", client.uid},
-          {"name", client.name},
-          {"capacity", client.lines.capacity()},
-          {"workers", client.workers.size()}};
+  Json json{{"client_id", client.id},
+            {"pid", client.pid},
+            {"uid", client.uid},
+            {"name", client.name},
+            {"capacity", client.lines.capacity()},
+            {"workers", client.workers.size()}};
+  if (!client.library.empty()) json["library"] = client.library;
+  return json;
 }
 
-Json worker_json(const Client& client, const Worker& worker, const morpheus_worker& record) {
+Json worker_json(const Client& client, const Worker& worker, const morpheus_worker& record,
+                 std::uint64_t now_ns) {
   auto& line = client.lines.runtime_line(worker.line);
   const auto hints = by_reason(record.hints, MORPHEUS_HINT_REASON_COUNT, hint_reason_name);
   WorkerTotals totals;
@@ -93,8 +118,8 @@ Json worker_json(const Client& client, const Worker& worker, const morpheus_work
           {"overruns", record.overruns},
           {"escalations", record.escalations},
           {"blocked", by_reason(record.blocked, MORPHEUS_BLOCK_COUNT, block_reason_name)},
-          {"cpu_time_ns", record.cpu_time_ns},
-          {"wait_time_ns", record.wait_time_ns},
+          {"cpu_time_ns", record.cpu_time_ns + since(record.run_start_ns, now_ns)},
+          {"wait_time_ns", record.wait_time_ns + since(record.wait_start_ns, now_ns)},
           {"critical", claim(line.is_in_critical_section)},
           {"escapable", claim(line.escapable) == 1},
           {"priority", std::min(claim(line.runtime_priority), MORPHEUS_PRIORITY_MAX)},

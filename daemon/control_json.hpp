@@ -10,10 +10,13 @@ namespace morpheus::daemon {
 [[nodiscard]] Json scheduler_json(const SchedulerReport& report);
 [[nodiscard]] Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped);
 [[nodiscard]] Json latency_json(const LatencyHistogram& histogram);
+[[nodiscard]] Json histogram_json(const morpheus_time_counts& times);
+[[nodiscard]] Json statistics_json(const WorkerTotals& totals, Core& core);
 [[nodiscard]] Json pressure_json(const Pressure& pressure);
 [[nodiscard]] Json client_json(const Client& client);
-/// `record` as the kernel side has it; the client's own claims are read from its runtime line.
+/// `record` as the kernel side has it, its times carried on to `now_ns`; the client's own claims are
+/// read from its runtime line.
 [[nodiscard]] Json worker_json(const Client& client, const Worker& worker,
-                               const morpheus_worker& record);
+                               const morpheus_worker& record, std::uint64_t now_ns);
 
 }  // namespace morpheus::daemon

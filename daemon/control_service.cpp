@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "daemon/control_json.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/monotonic_clock.hpp"
 #include "daemon/names.hpp"
 #include "proto/interfaces.hpp"
 
@@ -105,16 +107,31 @@ Outcome list_clients(Core& core, Call& call, Caller&) {
 
 Outcome list_workers(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  return list_by_client(core, "workers", [&core](const Client& client, const auto& add) {
+  const auto now = monotonic_ns();
+  return list_by_client(core, "workers", [&core, now](const Client& client, const auto& add) {
     for (const auto& [line, worker] : client.workers)
-      add(worker_json(client, worker, core.kernel().worker(worker.slot)));
+      add(worker_json(client, worker, core.kernel().worker(worker.slot), now));
   });
 }
 
-Outcome subscribe(Core& core, Call& call, Caller& caller) {
+Outcome get_statistics(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  core.drain_events();
+  return answer(statistics_json(core.clients().totals(), core));
+}
+
+Outcome get_metrics(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return answer({{"content_type", content_type(Exposition::openmetrics)},
+                 {"text", metrics_text(core, Exposition::openmetrics)}});
+}
+
+Outcome subscribe(Core& core, Call& call, Caller& caller) {
+  Parameters parameters(call.parameters);
+  const bool trace = parameters.optional_bool("trace").value_or(false);
+  if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (!call.more) return fault("org.varlink.service.ExpectedMore");
-  auto subscription = core.subscribe(caller.peer.uid);
+  auto subscription = core.subscribe(caller.peer.uid, trace);
   if (!subscription)
     return fault("io.morpheus.Control.QuotaExceeded",
                  {{"what", subscription.error().what}, {"limit", subscription.error().limit}});
@@ -141,6 +158,8 @@ void add_control_service(Router& router, Core& core) {
   add(Right::change, "SetTunables", set_tunables);
   add(Right::read, "ListClients", list_clients);
   add(Right::read, "ListWorkers", list_workers);
+  add(Right::read, "GetStatistics", get_statistics);
+  add(Right::read, "GetMetrics", get_metrics);
   add(Right::read, "Subscribe", subscribe);
 }
 

@@ -117,31 +117,35 @@ void Core::update_global() {
   global_.update(pressure_, in_force, monotonic_ns());
 }
 
-tl::expected<std::shared_ptr<Subscription>, QuotaError> Core::subscribe(uid_t uid) {
+tl::expected<std::shared_ptr<Subscription>, QuotaError> Core::subscribe(uid_t uid,
+                                                                            bool runs) {
   auto charge = std::make_unique<Charge>(accounts_, uid, Resource::subscribers);
   if (const auto quota = charge->become(1)) return tl::unexpected(*quota);
-  kernel_.want_all_events(true);
-  auto subscription = events_.subscribe(config_.limits.subscriber_events);
+  auto subscription = events_.subscribe(config_.limits.subscriber_events, runs);
   subscription->charge = std::move(charge);
+  kernel_.want_events(events_.wanted());
   return subscription;
 }
 
 void Core::drain_events() {
-  const bool publish = events_.has_subscribers();
-  if (!publish) kernel_.want_all_events(false);
+  const auto wanted = events_.wanted();
+  kernel_.want_events(wanted);
   std::vector<morpheus_event> exits;
   kernel_.drain_events([&](const morpheus_event& event) {
-    on_event(event, publish);
+    on_event(event, wanted);
     if (event.type == MORPHEUS_EVENT_EXIT) exits.push_back(event);
   });
   // not from within drain_events(): this changes the kernel's worker table
   for (const auto& event : exits) clients_.thread_exited(event.slot, event.generation);
-  if (publish) events_.wake_all();
+  if (wanted != EventDetail::own) events_.wake_all();
 }
 
-void Core::on_event(const morpheus_event& event, bool publish) {
-  if (event.type == MORPHEUS_EVENT_ACK) ack_latency_.add(event.value_ns);
-  if (!publish) return;
+void Core::on_event(const morpheus_event& event, EventDetail wanted) {
+  if (event.type == MORPHEUS_EVENT_ACK) {
+    ack_latency_.add(event.value_ns);
+    morpheus_count_time(&ack_times_, event.value_ns);
+  }
+  if (wanted == EventDetail::own) return;
   const Worker* worker = clients_.find(event.slot, event.generation);
   events_.publish({event, worker == nullptr ? 0 : worker->tid});
 }

@@ -39,7 +39,8 @@ class Core {
   /// At each tick, when kernel.event_fd() is readable (the ring fills up), and before counts are shown.
   void drain_events();
   /// From the return on the subscriber misses nothing.
-  [[nodiscard]] tl::expected<std::shared_ptr<Subscription>, QuotaError> subscribe(uid_t uid);
+  [[nodiscard]] tl::expected<std::shared_ptr<Subscription>, QuotaError> subscribe(uid_t uid,
+                                                                                     bool runs);
   /// Becomes readable when the canary raises the alarm.
   [[nodiscard]] int alarm_fd() const { return alarm_.get(); }
   /// After an alarm: Observer mode, and no Enforced mode for a while. Otherwise nothing.
@@ -55,6 +56,7 @@ class Core {
   [[nodiscard]] const ConfigLimits& limits() const { return config_.limits; }
   [[nodiscard]] const Pressure& pressure() const { return pressure_; }
   [[nodiscard]] const LatencyHistogram& ack_latency() const { return ack_latency_; }
+  [[nodiscard]] const morpheus_time_counts& ack_times() const { return ack_times_; }
   [[nodiscard]] std::uint64_t uptime_ns() const;
   [[nodiscard]] Clients& clients() { return clients_; }
   [[nodiscard]] EventStream& events() { return events_; }
@@ -62,7 +64,7 @@ class Core {
   [[nodiscard]] const GlobalBlock& global() const { return global_; }
 
  private:
-  void on_event(const morpheus_event& event, bool publish);
+  void on_event(const morpheus_event& event, EventDetail wanted);
   void update_global();
   [[nodiscard]] Result<void> attach_scheduler();
   [[nodiscard]] std::optional<std::string> refusal() const;
@@ -75,6 +77,7 @@ class Core {
   Clients clients_;
   EventStream events_;
   LatencyHistogram ack_latency_;
+  morpheus_time_counts ack_times_{};
   Pressure pressure_;
   morpheus_tunables tunables_;
   Mode mode_ = Mode::observer;

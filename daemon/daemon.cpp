@@ -15,6 +15,8 @@
 #include "daemon/control_service.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/log.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/metrics_server.hpp"
 #include "daemon/monotonic_clock.hpp"
 #include "daemon/names.hpp"
 #include "daemon/reload.hpp"
@@ -80,6 +82,18 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::unique_ptr<MetricsServer> serve_metrics(const Config& config, asio::io_context& io, Core& core) {
+  if (config.metrics.empty()) return nullptr;
+  const auto at = parse_metrics_address(config.metrics);
+  if (!at) throw StartError(ExitStatus::config, "metrics: " + at.error().text());
+  auto server = MetricsServer::listen(io, *at, [&core](bool openmetrics) {
+    return metrics_text(core, openmetrics ? Exposition::openmetrics : Exposition::prometheus);
+  });
+  if (!server) throw StartError(status_for(server.error()), server.error().text() + "; choose another --metrics");
+  log::info("metrics at {}", (*server)->url());
+  return std::move(*server);
 }
 
 class Loop {
@@ -202,6 +216,7 @@ void run(const Options& options) {
   add_control_service(router, core);
   if (const auto listening = listener.listen(config.socket_mode); !listening)
     throw StartError(status_for(listening.error()), listening.error().text());
+  const auto metrics = serve_metrics(config, io, core);
   Server server(io, listener.fd(), core, router);
   log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
             core.kernel().name(), mode_name(core.mode()), config.socket);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/event_stream.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/names.hpp"
@@ -18,6 +19,11 @@ nlohmann::json to_json(const PublishedEvent& published) {
                       {"value_ns", event.value_ns}};
   if (event.type == MORPHEUS_EVENT_HINT) json["reason"] = hint_reason_name(event.reason);
   if (event.type == MORPHEUS_EVENT_BLOCKED) json["reason"] = block_reason_name(event.reason);
+  if (event.type == MORPHEUS_EVENT_ACK && event.reason != MORPHEUS_YIELD_NONE)
+    json["reason"] = yield_reason_name(event.reason);
+  if (event.type == MORPHEUS_EVENT_ESCALATED) json["reason"] = policy_name(event.reason);
+  if (event.flags & MORPHEUS_FLAG_RUNNABLE) json["runnable"] = true;
+  if (event.flags & MORPHEUS_FLAG_CRITICAL) json["critical"] = true;
   return json;
 }
 
@@ -35,20 +41,26 @@ nlohmann::json Subscription::take(std::size_t most) {
   return {{"events", std::move(events)}, {"dropped", std::exchange(dropped_, 0)}};
 }
 
-std::shared_ptr<Subscription> EventStream::subscribe(std::size_t capacity) {
-  auto subscription = std::make_shared<Subscription>(capacity);
+std::shared_ptr<Subscription> EventStream::subscribe(std::size_t capacity, bool runs) {
+  auto subscription = std::make_shared<Subscription>(capacity, runs);
   subscriptions_.push_back(subscription);
   return subscription;
 }
 
-bool EventStream::has_subscribers() {
+EventDetail EventStream::wanted() {
   std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
-  return !subscriptions_.empty();
+  auto most = EventDetail::own;
+  for (const auto& weak : subscriptions_)
+    if (const auto subscription = weak.lock())
+      most = std::max(most, subscription->wants_runs() ? EventDetail::runs : EventDetail::hints);
+  return most;
 }
 
 void EventStream::publish(const PublishedEvent& event) {
+  const bool is_run = (MORPHEUS_TRACE_EVENTS >> event.event.type & 1u) != 0;
   for (const auto& weak : subscriptions_)
-    if (const auto subscription = weak.lock()) subscription->push(event);
+    if (const auto subscription = weak.lock(); subscription && (!is_run || subscription->wants_runs()))
+      subscription->push(event);
 }
 
 void EventStream::wake_all() {

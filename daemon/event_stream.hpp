@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "daemon/accounts.hpp"
-#include "proto/events.h"
+#include "daemon/kernel_side.hpp"
 #include "proto/json.hpp"
 
 namespace morpheus::daemon {
@@ -28,7 +28,8 @@ struct PublishedEvent {
 /// One subscriber's queue.
 class Subscription {
  public:
-  explicit Subscription(std::size_t capacity) : capacity_(capacity) {}
+  /// `runs`: it also wants each worker's every run.
+  Subscription(std::size_t capacity, bool runs) : capacity_(capacity), wants_runs_(runs) {}
 
   /// Queues an event, or counts it as dropped if the queue is full.
   void push(const PublishedEvent& event);
@@ -36,6 +37,7 @@ class Subscription {
   /// since the last one.
   [[nodiscard]] nlohmann::json take(std::size_t most);
   [[nodiscard]] bool empty() const { return events_.empty() && dropped_ == 0; }
+  [[nodiscard]] bool wants_runs() const { return wants_runs_; }
 
   /// Called after events were queued.
   std::function<void()> wake;
@@ -44,6 +46,7 @@ class Subscription {
 
  private:
   std::size_t capacity_;
+  bool wants_runs_;
   std::deque<PublishedEvent> events_;
   std::uint64_t dropped_ = 0;
 };
@@ -51,8 +54,10 @@ class Subscription {
 class EventStream {
  public:
   /// The subscription ends when the returned pointer goes.
-  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity);
-  [[nodiscard]] bool has_subscribers();
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity, bool runs = false);
+  /// What the most curious subscriber wants; `own` if there is none.
+  [[nodiscard]] EventDetail wanted();
+  /// A single run (MORPHEUS_TRACE_EVENTS) goes only to those who want runs.
   void publish(const PublishedEvent& event);
   /// Wakes all subscribers; after a batch of publish().
   void wake_all();

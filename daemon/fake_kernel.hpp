@@ -31,12 +31,13 @@ class FakeKernel final : public KernelSide {
   void set_worker_state(std::uint32_t slot, morpheus_worker_state state) override;
   void remove_worker(std::uint32_t slot) override { workers_.erase(slot); }
   [[nodiscard]] morpheus_worker worker(std::uint32_t slot) const override;
-  void want_all_events(bool) override {}
+  void want_events(EventDetail) override {}
   [[nodiscard]] int event_fd() const override { return timer_.get(); }
   /// For tests: the next drain_events() hints as if the timer had expired.
   void hint_next() { hint_next_ = true; }
   /// Notices what was acknowledged; hints when the timer has expired.
   void drain_events(const std::function<void(const morpheus_event&)>& each) override;
+  [[nodiscard]] morpheus_time_counts wait_times() const override { return {}; }
   [[nodiscard]] std::uint64_t events_dropped() const override { return 0; }
 
  private:

@@ -37,6 +37,13 @@ struct WorkerSpec {
   std::uint64_t first_seq = 0;  ///< where preempt_seq starts
 };
 
+/// Which events the kernel makes; each level holds those before it.
+enum class EventDetail : std::uint8_t {
+  own,    ///< those that the daemon itself lives on: ACK and EXIT
+  hints,  ///< what becomes of hints and slices
+  runs,   ///< also each worker's every run: MORPHEUS_TRACE_EVENTS
+};
+
 class KernelSide {
  public:
   virtual ~KernelSide() = default;
@@ -75,15 +82,17 @@ class KernelSide {
   /// The worker's record; fields may be from slightly different moments.
   [[nodiscard]] virtual morpheus_worker worker(std::uint32_t slot) const = 0;
 
-  /// All events, or only those that the daemon itself lives on: ACK and EXIT. Each event costs the
-  /// threads it is about, so nobody listening means few events.
-  virtual void want_all_events(bool all) = 0;
+  /// Each event costs the threads it is about: ask for no more than somebody listens to.
+  virtual void want_events(EventDetail detail) = 0;
 
   /// Becomes readable when events wait; -1 if there is nothing to watch.
   [[nodiscard]] virtual int event_fd() const = 0;
 
   /// Hands over all waiting events.
   virtual void drain_events(const std::function<void(const morpheus_event&)>& each) = 0;
+
+  /// How long workers waited for a CPU, all of them, since start.
+  [[nodiscard]] virtual morpheus_time_counts wait_times() const = 0;
 
   /// Events that were lost because nobody drained in time, since start.
   [[nodiscard]] virtual std::uint64_t events_dropped() const = 0;

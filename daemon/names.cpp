@@ -28,7 +28,8 @@ constexpr std::array kRuntimeModes{Name("DETERMINISTIC"), Name("PRESSURED"), Nam
 static_assert(kRuntimeModes.size() == MORPHEUS_RUNTIME_MODE_COUNT);
 constexpr std::array kEventTypes{Name("NONE"),      Name("HINT"),    Name("ACK"),
                                  Name("WITHDRAWN"), Name("LOST"),    Name("ESCALATED"),
-                                 Name("BLOCKED"),   Name("OVERRUN"), Name("EXIT")};
+                                 Name("BLOCKED"),   Name("OVERRUN"), Name("EXIT"),
+                                 Name("RUN"),       Name("STOP"),    Name("DEFERRED")};
 static_assert(kEventTypes.size() == MORPHEUS_EVENT_COUNT);
 
 template <std::size_t N>

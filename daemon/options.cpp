@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "daemon/metrics_address.hpp"
 #include "daemon/names.hpp"
 
 namespace morpheus::daemon {
@@ -29,7 +30,7 @@ struct Given {
   std::string config_path = kDefaultConfigPath;
   bool config_is_named = false;
   bool check_only = false;
-  std::optional<std::string> socket, backend, mode, admin_group, log_level;
+  std::optional<std::string> socket, backend, mode, admin_group, log_level, metrics;
 };
 
 void describe(CLI::App& app, Given& given, FakeOptions& fake) {
@@ -46,6 +47,12 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
       ->check(CLI::IsMember({"observer", "enforced"}));
   app.add_option("--admin-group", given.admin_group,
                  "Members may change mode and tunables [morpheus]");
+  app.add_option("--metrics", given.metrics,
+                 "Serve metrics over HTTP on this loopback ADDRESS:PORT [off]")
+      ->check([](const std::string& text) {
+        const auto address = parse_metrics_address(text);
+        return address ? std::string() : address.error().what;
+      });
   app.add_option("--log-level", given.log_level, "[info]")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
   const char* group = "With --backend fake";
@@ -67,6 +74,7 @@ void apply(const Given& given, Config& config) {
     config.admin_group = *given.admin_group;
     config.admin_group_is_chosen = true;
   }
+  if (given.metrics) config.metrics = *given.metrics;
   if (given.log_level) config.log_level = *given.log_level;
 }
 

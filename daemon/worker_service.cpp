@@ -64,6 +64,7 @@ Outcome attach(Core& core, Call& call, Caller& caller) {
   (void)parameters.number("version_minor", kAnyU32);  // a newer minor reads an older memory
   const auto workers = parameters.number("workers", kAnyU32);
   auto name = parameters.optional_string("name", kLongestName);
+  auto library = parameters.optional_string("library", kLongestName);
   if (workers == 0) parameters.refuse("workers");
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (major != MORPHEUS_SCB_VERSION_MAJOR)
@@ -77,6 +78,7 @@ Outcome attach(Core& core, Call& call, Caller& caller) {
   if (!lines) return kernel_fault(lines.error());
   if (!name) name = command_of(caller.peer.pid);
   Client& client = core.clients().attach(caller.peer, std::move(*name), std::move(*lines));
+  client.library = std::move(library).value_or("");
   auto answer = attach_answer(core, client);
   if (!answer) {
     core.clients().detach(client);

@@ -71,7 +71,19 @@ enum morpheus_event_type {
 	MORPHEUS_EVENT_BLOCKED = 6,   /* reason: enum morpheus_block_reason; value_ns: age of the hint */
 	MORPHEUS_EVENT_OVERRUN = 7,   /* value_ns: how long the slice was held */
 	MORPHEUS_EVENT_EXIT = 8,      /* the worker's thread is gone */
+	MORPHEUS_EVENT_RUN = 9,       /* it gets a CPU; value_ns: how long it waited for one */
+	MORPHEUS_EVENT_STOP = 10,     /* it loses the CPU; value_ns: how long it had it */
+	MORPHEUS_EVENT_DEFERRED = 11, /* the end of its slice is put off; value_ns: age of the slice */
 	MORPHEUS_EVENT_COUNT,
+};
+
+/* Two for each context switch of a worker: made only while somebody traces. */
+#define MORPHEUS_TRACE_EVENTS \
+	(1u << MORPHEUS_EVENT_RUN | 1u << MORPHEUS_EVENT_STOP | 1u << MORPHEUS_EVENT_DEFERRED)
+
+enum morpheus_event_flag {
+	MORPHEUS_FLAG_RUNNABLE = 1, /* STOP: it would have run on */
+	MORPHEUS_FLAG_CRITICAL = 2, /* RUN, STOP, DEFERRED: inside a critical section, as it claims */
 };
 
 /* How the sched_ext scheduler last ended, in the kernel's words; kind 0: it has not. */
@@ -90,8 +102,43 @@ struct morpheus_event {
 	__u32 slot;
 	__u32 generation;
 	__u32 cpu;
-	__u16 type;   /* enum morpheus_event_type */
-	__u16 reason; /* by type */
+	__u16 type;  /* enum morpheus_event_type */
+	__u8 reason; /* by type */
+	__u8 flags;  /* enum morpheus_event_flag */
 };
+
+/*
+ * How often something took how long, in powers of two: counts[i] were at most 1024 << i ns and longer
+ * than the bound before; the last count has no bound.
+ */
+#define MORPHEUS_TIME_BOUNDS 24u
+struct morpheus_time_counts {
+	__u64 sum_ns;
+	__u64 counts[MORPHEUS_TIME_BOUNDS + 1];
+} __attribute__((aligned(64)));
+
+static inline __u64 morpheus_time_bound(__u32 i)
+{
+	return 1024ull << i;
+}
+
+static inline void morpheus_count_time(struct morpheus_time_counts *c, __u64 ns)
+{
+	__u64 above = ns ? (ns - 1) >> 10 : 0;
+	__u32 i = 0;
+
+	/* how many bits `above` has: a binary search, for BPF has no instruction for it */
+	if (above >> 16)
+		i += 16, above >>= 16;
+	if (above >> 8)
+		i += 8, above >>= 8;
+	if (above >> 4)
+		i += 4, above >>= 4;
+	if (above >> 2)
+		i += 2, above >>= 2;
+	i += above < 2 ? (__u32)above : 2;
+	c->sum_ns += ns;
+	c->counts[i < MORPHEUS_TIME_BOUNDS ? i : MORPHEUS_TIME_BOUNDS]++;
+}
 
 #endif

@@ -2,66 +2,27 @@
 #include "daemon/ctl/commands.hpp"
 
 #include <charconv>
-#include <chrono>
-#include <cstdio>
 #include <limits>
 
-#include "proto/varlink_client.hpp"
+#include "daemon/ctl/completion.hpp"
+#include "daemon/ctl/console.hpp"
+#include "daemon/ctl/doctor.hpp"
+#include "daemon/ctl/dump.hpp"
+#include "daemon/ctl/events.hpp"
+#include "daemon/ctl/render.hpp"
+#include "daemon/ctl/top.hpp"
+#include "daemon/ctl/trace.hpp"
 
 namespace morpheus::ctl {
 namespace {
 
-using varlink::CallError;
-using varlink::CallResult;
 using varlink::Client;
-
-ExitStatus complain(const std::string& line, ExitStatus status) {
-  std::fprintf(stderr, "morpheusctl: %s\n", line.c_str());
-  return status;
-}
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
-
-void print_json(Json object) {
-  object["schema_version"] = 1;
-  print(object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-}
-
-ExitStatus cannot_connect(const Request& request, const Error& error) {
-  if (error.code == ENOENT || error.code == ECONNREFUSED)
-    return complain("morpheusd is not running at " + request.socket +
-                        "; start it (systemctl start morpheusd) or name its --socket",
-                    ExitStatus::not_running);
-  if (error.code == EACCES || error.code == EPERM)
-    return complain(error.text() + "; run as root or ask for access to the socket",
-                    ExitStatus::refused);
-  return complain(error.text(), ExitStatus::error);
-}
-
-ExitStatus call_failed(const CallError& error) {
-  const auto reason = [&] {
-    const auto it = error.parameters.find("reason");
-    return it != error.parameters.end() && it->is_string() ? it->get<std::string>() : error.text();
-  };
-  if (error.is("org.varlink.service.PermissionDenied"))
-    return complain("not permitted; run as root or join the admin group", ExitStatus::refused);
-  if (error.is("io.morpheus.Control.EnforcedUnavailable"))
-    return complain("enforced mode is not available: " + reason(), ExitStatus::refused);
-  if (error.is("io.morpheus.Control.InvalidTunables")) return complain(reason(), ExitStatus::usage);
-  if (error.kind == CallError::Kind::timeout)
-    return complain("morpheusd does not answer; see its log (journalctl -u morpheusd)",
-                    ExitStatus::error);
-  return complain(error.text(), ExitStatus::error);
-}
 
 // One call whose reply is shown whole.
 template <class Show>
 ExitStatus ask(Client& client, const Request& request, const char* method, const Json& parameters,
                Show show) {
-  auto reply = client.call(std::string("io.morpheus.Control.") + method, parameters);
+  auto reply = control(client, method, parameters);
   if (!reply) return call_failed(reply.error());
   if (request.json)
     print_json(reply->parameters);
@@ -70,12 +31,20 @@ ExitStatus ask(Client& client, const Request& request, const char* method, const
   return ExitStatus::ok;
 }
 
-ExitStatus show_status(Client& client, const Request& request, const Palette& palette) {
-  auto reply = client.call("io.morpheus.Control.GetStatus");
+template <class Render>
+ExitStatus list(Client& client, const Request& request, const char* method, const char* key,
+                Render render) {
+  return ask(client, request, method, Json::object(), [&](const Json& reply) {
+    return render(reply.value(key, Json::array()), Palette{request.colour});
+  });
+}
+
+ExitStatus show_status(Client& client, const Request& request) {
+  auto reply = control(client, "GetStatus");
   if (!reply) return call_failed(reply.error());
   const Json& status = reply->parameters;
-  if (request.command == Request::Command::mode) {
-    const Json mode = status.value("mode", Json("unknown"));
+  const Json mode = status.value("mode", Json("unknown"));
+  if (request.command == Command::mode) {
     if (request.json)
       print_json({{"mode", mode}, {"in_force", !is_degraded(status)}});
     else
@@ -83,9 +52,21 @@ ExitStatus show_status(Client& client, const Request& request, const Palette& pa
   } else if (request.json) {
     print_json(status);
   } else {
-    print(render_status(status, palette));
+    print(render_status(status, Palette{request.colour}));
   }
   return is_degraded(status) ? ExitStatus::degraded : ExitStatus::ok;
+}
+
+// A kernel may take the scheduler and eject it at once: the answer to SetMode is not the last word.
+ExitStatus change_mode(Client& client, const Request& request) {
+  const auto changed = ask(client, request, "SetMode", {{"mode", request.mode}},
+                           [&](const Json&) { return request.mode + "\n"; });
+  if (changed != ExitStatus::ok) return changed;
+  auto reply = control(client, "GetStatus");
+  if (!reply) return call_failed(reply.error());
+  if (!is_degraded(reply->parameters)) return ExitStatus::ok;
+  return complain("the kernel ejected the scheduler at once: " + last_exit(reply->parameters),
+                  ExitStatus::degraded);
 }
 
 ExitStatus set_tunables(Client& client, const Request& request) {
@@ -94,83 +75,51 @@ ExitStatus set_tunables(Client& client, const Request& request) {
     if (!parse_assignment(assignment, parameters))
       return complain("'" + assignment + "' is no assignment; write for example slice=5ms",
                       ExitStatus::usage);
-  return ask(client, request, "SetTunables", parameters, [](const Json& reply) {
-    return render_tunables(reply.value("tunables", Json::object()));
-  });
-}
-
-// Shows one batch; returns how many events it held.
-std::uint64_t show_events(const Request& request, const Json& batch, std::uint64_t most,
-                          Json& collected) {
-  std::uint64_t shown = 0;
-  for (const auto& event : batch.value("events", Json::array())) {
-    if (shown == most) break;
-    ++shown;
-    if (!request.json)
-      print(render_event(event));
-    else if (request.follow)
-      print_json(event);
-    else
-      collected["events"].push_back(event);
-  }
-  const auto dropped = batch.value("dropped", std::uint64_t{0});
-  collected["dropped"] = collected["dropped"].get<std::uint64_t>() + dropped;
-  if (dropped > 0) std::fprintf(stderr, "morpheusctl: %zu events were lost\n", size_t{dropped});
-  return shown;
-}
-
-ExitStatus stream_events(Client& client, const Request& request) {
-  using Clock = std::chrono::steady_clock;
-  if (auto asked = client.call_more("io.morpheus.Control.Subscribe"); !asked)
-    return call_failed(asked.error());
-  const auto deadline =
-      Clock::now() + std::chrono::milliseconds(static_cast<long>(request.timeout_s * 1000));
-  std::uint64_t left = request.follow ? std::numeric_limits<std::uint64_t>::max() : request.count;
-  Json collected{{"events", Json::array()}, {"dropped", 0u}};
-  while (left > 0) {
-    auto wait =
-        request.follow
-            ? std::chrono::milliseconds(std::chrono::hours(1))
-            : std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    auto reply = client.next_reply(std::max(wait, std::chrono::milliseconds(0)));
-    if (!reply && reply.error().kind == CallError::Kind::timeout) {
-      if (request.follow) continue;
-      break;
-    }
-    if (!reply) return call_failed(reply.error());
-    left -= show_events(request, reply->parameters, left, collected);
-  }
-  if (request.json && !request.follow) print_json(std::move(collected));
+  auto reply = control(client, "SetTunables", parameters);
+  if (!reply && reply.error().is("org.varlink.service.InvalidParameter"))
+    return complain("there is no tunable " + reply.error().parameters.value("parameter", "of that name") +
+                        "; morpheusctl tunables lists them",
+                    ExitStatus::usage);
+  if (!reply) return call_failed(reply.error());
+  if (request.json)
+    print_json(reply->parameters);
+  else
+    print(render_tunables(reply->parameters.value("tunables", Json::object())));
   return ExitStatus::ok;
 }
 
-ExitStatus carry_out(Client& client, const Request& request, const Palette& palette) {
-  using Command = Request::Command;
-  const auto list = [&](const char* method, const char* key, auto render) {
-    return ask(client, request, method, Json::object(),
-               [&](const Json& reply) { return render(reply.value(key, Json::array()), palette); });
-  };
+ExitStatus show_metrics(Client& client, const Request& request) {
+  return ask(client, request, "GetMetrics", Json::object(),
+             [](const Json& reply) { return reply.value("text", ""); });
+}
+
+ExitStatus carry_out(Client& client, const Request& request) {
   switch (request.command) {
-    case Command::status:
-      return show_status(client, request, palette);
     case Command::mode:
-      if (request.mode.empty()) return show_status(client, request, palette);
-      return ask(client, request, "SetMode", {{"mode", request.mode}},
-                 [&](const Json&) { return request.mode + "\n"; });
+      return request.mode.empty() ? show_status(client, request) : change_mode(client, request);
     case Command::workers:
-      return list("ListWorkers", "workers", render_workers);
+      return list(client, request, "ListWorkers", "workers", render_workers);
     case Command::clients:
-      return list("ListClients", "clients", render_clients);
+      return list(client, request, "ListClients", "clients", render_clients);
     case Command::tunables_get:
       return ask(client, request, "GetTunables", Json::object(), [](const Json& reply) {
         return render_tunables(reply.value("tunables", Json::object()));
       });
     case Command::tunables_set:
       return set_tunables(client, request);
+    case Command::stats:
+      return ask(client, request, "GetStatistics", Json::object(), render_statistics);
+    case Command::metrics:
+      return show_metrics(client, request);
     case Command::events:
       return stream_events(client, request);
+    case Command::top:
+      return show_top(client, request);
+    case Command::trace:
+      return record_trace(client, request);
+    default:
+      return show_status(client, request);
   }
-  return ExitStatus::error;
 }
 
 }  // namespace
@@ -195,10 +144,17 @@ bool parse_assignment(const std::string& text, Json& into) {
   return true;
 }
 
-ExitStatus run(const Request& request, const Palette& palette) {
+ExitStatus run(const Request& request) {
+  if (request.command == Command::completion) {
+    print(completion_script(request.shell, command_tree()));
+    return ExitStatus::ok;
+  }
   auto client = Client::connect(request.socket);
-  if (!client) return cannot_connect(request, client.error());
-  return carry_out(*client, request, palette);
+  // these two have something to say without a daemon, too
+  if (request.command == Command::doctor) return examine_host(client, request);
+  if (request.command == Command::dump) return write_dump(client, request);
+  if (!client) return cannot_connect(request.socket, client.error());
+  return carry_out(*client, request);
 }
 
 }  // namespace morpheus::ctl

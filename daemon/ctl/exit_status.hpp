@@ -9,8 +9,8 @@ enum class ExitStatus : int {
   error = 1,
   usage = 2,
   not_running = 3,
-  degraded = 4,  ///< Enforced was chosen but is not in force: the kernel ejected the scheduler
-  refused = 77,  ///< not permitted, or the kernel cannot do it
+  degraded = 4,  ///< Enforced was chosen but is not in force; of doctor: something does not work
+  kernel_cannot = 77,
 };
 
 }  // namespace morpheus::ctl

@@ -3,32 +3,14 @@
 
 #include <fmt/core.h>
 
-#include <array>
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "daemon/ctl/reply.hpp"
 
 namespace morpheus::ctl {
 namespace {
-
-// A daemon of another version may leave a field out; showing nothing beats failing.
-std::uint64_t number(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_number_integer() ? it->get<std::uint64_t>() : 0;
-}
-
-// Names come from other users' processes: nothing in them may steer the terminal.
-std::string text(const Json& object, const char* key, const char* otherwise = "-") {
-  const auto it = object.find(key);
-  if (it == object.end() || !it->is_string()) return otherwise;
-  auto value = it->get<std::string>();
-  for (char& c : value)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return value;
-}
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kEmpty = Json::object();
-  const auto it = object.find(key);
-  return it == object.end() ? kEmpty : *it;
-}
 
 std::string three_digits(double value) {
   if (value < 9.995) return fmt::format("{:.2f}", value);
@@ -39,7 +21,7 @@ std::string three_digits(double value) {
 std::string scheduler_line(const Json& status, const Palette& palette) {
   const Json& scheduler = member(status, "scheduler");
   if (is_degraded(status))
-    return palette.bad("not in force") + ": " + text(scheduler, "last_exit", "no reason given");
+    return palette.bad("not in force") + ": " + last_exit(status);
   if (scheduler.value("attached", false)) return palette.good("attached");
   if (scheduler.contains("why_not")) return "not available: " + text(scheduler, "why_not");
   return "not attached, available";
@@ -50,6 +32,10 @@ std::string scheduler_line(const Json& status, const Palette& palette) {
 bool is_degraded(const Json& status) {
   return text(status, "mode") == "enforced" &&
          !member(status, "scheduler").value("attached", false);
+}
+
+std::string last_exit(const Json& status) {
+  return text(member(status, "scheduler"), "last_exit", "no reason given");
 }
 
 std::string short_count(std::uint64_t count) {
@@ -112,15 +98,12 @@ std::string render_workers(const Json& workers, const Palette& palette) {
                                              "ACKS", "WDRAWN", "LOST", "ESC", "BLOCKED", "POLICY"));
   out += '\n';
   for (const auto& worker : workers) {
-    std::uint64_t blocked = 0;
-    for (const auto& [reason, count] : member(worker, "blocked").items())
-      if (count.is_number_unsigned()) blocked += count.get<std::uint64_t>();
     out += fmt::format(
         kRow, number(worker, "worker_id"), number(worker, "pid"), number(worker, "tid"),
         text(worker, "state"), number(worker, "cpu"), short_count(number(worker, "hints")),
         short_count(number(worker, "acks")), short_count(number(worker, "withdrawn")),
         short_count(number(worker, "lost")), short_count(number(worker, "escalations")),
-        short_count(blocked), text(worker, "policy"));
+        short_count(sum_of(member(worker, "blocked"))), text(worker, "policy"));
     out += '\n';
   }
   return out;
@@ -146,6 +129,49 @@ std::string render_tunables(const Json& tunables) {
     if (value.is_number_unsigned())
       out += fmt::format("{:<14} {:>13}  ({})\n", name, value.get<std::uint64_t>(),
                          short_time(value.get<std::uint64_t>()));
+  return out;
+}
+
+namespace {
+
+void add_reasons(std::string& out, const char* title, const Json& counts) {
+  for (const auto& [reason, count] : counts.items())
+    if (count.is_number_unsigned())
+      out += fmt::format("{:<12} {:<14} {:>9}\n", std::exchange(title, ""), reason,
+                         short_count(count.get<std::uint64_t>()));
+}
+
+// The rows between the first and the last count that is not 0, with a bar of their share.
+void add_histogram(std::string& out, const char* title, const Json& histogram) {
+  constexpr std::uint64_t kWidth = 40;
+  const auto counts = histogram.value("counts", std::vector<std::uint64_t>{});
+  const auto bounds = histogram.value("bounds_ns", std::vector<std::uint64_t>{});
+  const auto is_some = [](std::uint64_t count) { return count > 0; };
+  const auto first = std::ranges::find_if(counts, is_some);
+  std::uint64_t all = 0, most = 1;
+  for (const auto count : counts) all += count, most = std::max(most, count);
+  out += fmt::format("\n{}: {}, mean {}\n", title, short_count(all),
+                     short_time(all == 0 ? 0 : number(histogram, "sum_ns") / all));
+  auto last = counts.size();
+  while (last > 0 && counts[last - 1] == 0) --last;
+  for (auto i = static_cast<std::size_t>(first - counts.begin()); i < last; ++i)
+    out += fmt::format("  {} {:>8} {:>6} {}\n", i < bounds.size() ? "up to" : " over",
+                       short_time(bounds.empty() ? 0 : bounds[std::min(i, bounds.size() - 1)]),
+                       short_count(counts[i]),
+                       std::string((counts[i] * kWidth + most - 1) / most, '#'));
+}
+
+}  // namespace
+
+std::string render_statistics(const Json& statistics) {
+  std::string out;
+  for (const auto& [name, count] : member(statistics, "counters").items())
+    if (count.is_number_unsigned())
+      out += fmt::format("{:<27} {:>9}\n", name, short_count(count.get<std::uint64_t>()));
+  add_reasons(out, "hints by", member(statistics, "hints_by_reason"));
+  add_reasons(out, "blocked by", member(statistics, "blocked_by_reason"));
+  add_histogram(out, "decision to acknowledgement", member(statistics, "acknowledge"));
+  add_histogram(out, "workers' waits for a CPU", member(statistics, "wait"));
   return out;
 }
 

@@ -23,12 +23,16 @@ struct Palette {
 
 /// Whether the mode that was chosen is not in force. From a GetStatus reply.
 [[nodiscard]] bool is_degraded(const Json& status);
+/// Why the kernel last ended our scheduler, in its words.
+[[nodiscard]] std::string last_exit(const Json& status);
 
 [[nodiscard]] std::string render_status(const Json& status, const Palette& palette);
 /// At most 100 columns.
 [[nodiscard]] std::string render_workers(const Json& workers, const Palette& palette);
 [[nodiscard]] std::string render_clients(const Json& clients, const Palette& palette);
 [[nodiscard]] std::string render_tunables(const Json& tunables);
+/// A GetStatistics reply: counts, and histograms with bars; at most 80 columns.
+[[nodiscard]] std::string render_statistics(const Json& statistics);
 [[nodiscard]] std::string render_event(const Json& event);
 
 /// 1234567 -> "1.23M": at most five columns.

@@ -72,7 +72,8 @@ Result<void> Session::attach(const SessionSpec& spec) {
   auto reply = wire_->call("Attach", {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
                                       {"version_minor", MORPHEUS_SCB_VERSION_MINOR},
                                       {"workers", spec.workers},
-                                      {"name", spec.name}});
+                                      {"name", spec.name},
+                                      {"library", MORPHEUS_PROJECT_VERSION}});
   if (!reply) return tl::unexpected(reply.error());
   slots_ = spec.workers;
   if (number(reply->parameters, "version_major") != MORPHEUS_SCB_VERSION_MAJOR ||

@@ -60,13 +60,14 @@ void show_progress(unsigned round, unsigned rounds, Variant variant, const Board
 }
 
 void play_round(Board& board, LoadProcess& load, DaemonUnderTest& daemon, WitnessStand* witness,
-                Variant variant, const std::string& mode) {
+                Variant variant, const ContentionOptions& options, bool traced) {
   const auto still_alive = [&] { load.expect_alive(); };
   // The other two are the kernel's own scheduler, whatever Morpheus' rounds run under.
-  daemon.set_mode(variant == Variant::morpheus ? mode : "observer");
+  daemon.set_mode(variant == Variant::morpheus ? options.mode : "observer");
   board.prepare(variant, still_alive);
   if (witness != nullptr) witness->begin_round(variant);
   board.run();
+  const auto trace = traced ? daemon.trace(options.trace) : nullptr;
   std::this_thread::sleep_for(kRound);
   board.finish(still_alive);
   if (witness != nullptr) witness->end_round();
@@ -78,6 +79,7 @@ VariantFindings gather(Board& board, const WitnessStand* witness, Variant varian
   found.probe_p50_us = percentile_us(samples, 0.5);
   found.probe_p99_us = percentile_us(samples, 0.99);
   found.probe_p999_us = percentile_us(samples, 0.999);
+  found.lateness_us = tail_us(samples);
   for (unsigned worker = 0; worker < board.workers(); ++worker) {
     found.work += board.tally(worker).work[index(variant)];
     found.yields += board.tally(worker).yields[index(variant)];
@@ -94,7 +96,8 @@ Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
   const auto rounds = static_cast<unsigned>(options.seconds * kVariants.size());
   for (unsigned round = 0; round < rounds; ++round) {
     const Variant variant = kVariants[round % kVariants.size()];
-    play_round(board, load, daemon, witness.get(), variant, options.mode);
+    const bool traced = !options.trace.empty() && round == index(Variant::morpheus);
+    play_round(board, load, daemon, witness.get(), variant, options, traced);
     show_progress(round + 1, rounds, variant, board);
   }
   Findings findings;
@@ -108,9 +111,19 @@ Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
   return findings;
 }
 
+morpheus::varlink::Json tunables_of(const ContentionOptions& options) {
+  morpheus::varlink::Json tunables;
+  for (const auto& text : options.tunables) {
+    const auto equals = text.find('=');
+    tunables[text.substr(0, equals)] = std::stoull(text.substr(equals + 1));
+  }
+  return tunables;
+}
+
 int run(const ContentionOptions& options) {
   DaemonUnderTest daemon;
   if (options.probe_native) return 0;
+  if (!options.tunables.empty()) daemon.set_tunables(tunables_of(options));
   daemon.set_mode(options.mode);  // fails now rather than after the first rounds
   const Findings findings = measure(options, daemon);
   if (options.json)

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/witness/witness.h"
 
@@ -18,6 +19,8 @@ struct ContentionOptions {
   unsigned safe_point_us = 50;
   int cpu = -1;
   bool json = false;
+  std::vector<std::string> tunables;  ///< "grace_ns=2000000"
+  std::string trace;                  ///< record a trace of a round of Morpheus' into this file
   bool probe_native = false;  ///< only find out whether the daemon can run here
 };
 

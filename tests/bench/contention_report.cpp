@@ -20,6 +20,7 @@ Json variant_json(const VariantFindings& found) {
             {"probe_p99_us", rounded(found.probe_p99_us)},
             {"probe_p999_us", rounded(found.probe_p999_us)},
             {"yields", found.yields},
+            {"lateness_us", found.lateness_us},
             {"work", found.work},
             {"critical_losses", nullptr},
             {"passed_p99", nullptr},
@@ -104,6 +105,18 @@ double percentile_us(std::span<const std::uint64_t> samples_ns, double share) {
   const auto at = static_cast<std::ptrdiff_t>(std::ceil(share * last));
   std::nth_element(copy.begin(), copy.begin() + at, copy.end());
   return static_cast<double>(copy[static_cast<std::size_t>(at)]) / kNsPerUs;
+}
+
+std::vector<double> tail_us(std::span<const std::uint64_t> samples_ns) {
+  std::vector<std::uint64_t> sorted(samples_ns.begin(), samples_ns.end());
+  std::ranges::sort(sorted);
+  std::vector<double> points;
+  for (double beyond = 1; beyond * static_cast<double>(sorted.size()) >= 1; beyond *= std::pow(10, -0.1)) {
+    const auto last = static_cast<double>(sorted.size() - 1);
+    const auto at = static_cast<std::size_t>(std::ceil((1 - beyond) * last));
+    points.push_back(rounded(static_cast<double>(sorted[at]) / kNsPerUs));
+  }
+  return points;
 }
 
 Json to_json(const Findings& findings, const ContentionOptions& options) {

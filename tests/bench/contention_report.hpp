@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "proto/json.hpp"
 #include "tests/bench/contention_options.hpp"
@@ -19,6 +20,7 @@ struct VariantFindings {
   double probe_p50_us = 0;
   double probe_p99_us = 0;
   double probe_p999_us = 0;
+  std::vector<double> lateness_us;  ///< see tail_us()
   std::uint64_t yields = 0;
   std::uint64_t work = 0;  ///< units of safe_point_us
   std::optional<Testimony> testimony;
@@ -33,6 +35,10 @@ struct Findings {
 
 /// The value that `share` (0-1) of the samples do not exceed, in microseconds; 0 if there are none.
 [[nodiscard]] double percentile_us(std::span<const std::uint64_t> samples_ns, double share);
+
+/// The value that a share of 1 - 10^(-i/10) of the samples do not exceed, for i from 0 on, as far as the
+/// samples go: points that are equally far apart on a plot of the tail.
+[[nodiscard]] std::vector<double> tail_us(std::span<const std::uint64_t> samples_ns);
 
 [[nodiscard]] nlohmann::ordered_json to_json(const Findings& findings,
                                              const ContentionOptions& options);

@@ -23,9 +23,9 @@ using varlink::Json;
 constexpr std::chrono::seconds kStartTimeout{60};
 constexpr std::chrono::milliseconds kModeTimeout{30'000};
 
-std::string daemon_program() {
+std::string built(const char* program) {
   const char* build = std::getenv("MORPHEUS_BUILD_DIR");
-  return std::string(build != nullptr ? build : MORPHEUS_BUILD_DIR) + "/daemon/morpheusd";
+  return std::string(build != nullptr ? build : MORPHEUS_BUILD_DIR) + "/daemon/" + program;
 }
 
 std::string private_directory() {
@@ -53,7 +53,7 @@ pid_t spawn(const std::string& program, const std::string& directory, const std:
 DaemonUnderTest::DaemonUnderTest(const Json& config, const std::string& backend)
     : directory_(private_directory()),
       socket_(directory_ + "/morpheusd.sock"),
-      pid_(spawn(daemon_program(), directory_, socket_, config, backend)) {
+      pid_(spawn(built("morpheusd"), directory_, socket_, config, backend)) {
   try {
     await_answer();
   } catch (const CannotStart&) {
@@ -93,6 +93,21 @@ void DaemonUnderTest::set_mode(const std::string& mode) {
   call("SetMode", {{"mode", mode}});
   mode_ = mode;
 }
+
+std::unique_ptr<TraceRun> DaemonUnderTest::trace(const std::string& file) const {
+  const auto program = built("ctl/morpheusctl");
+  const pid_t pid = ::fork();
+  if (pid < 0) throw std::runtime_error("cannot fork");
+  if (pid == 0) {
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);
+    ::execl(program.c_str(), "morpheusctl", "--socket", socket_.c_str(), "trace", "--seconds", "0.5",
+            "--output", file.c_str(), nullptr);
+    ::_exit(69);
+  }
+  return std::make_unique<TraceRun>(pid);
+}
+
+TraceRun::~TraceRun() { ::waitpid(pid_, nullptr, 0); }
 
 HintCounts DaemonUnderTest::counts(pid_t client, unsigned workers) {
   HintCounts sum;

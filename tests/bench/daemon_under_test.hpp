@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -49,6 +50,10 @@ class DaemonUnderTest {
                      const varlink::Json& parameters = varlink::Json::object());
   /// Throws std::runtime_error with the daemon's reason.
   void set_mode(const std::string& mode);
+  /// As SetTunables takes them. Throws std::runtime_error with the daemon's reason.
+  void set_tunables(const varlink::Json& tunables) { (void)call("SetTunables", tunables); }
+  /// Starts `morpheusctl trace` for half a second; the file is whole when the returned object is gone.
+  [[nodiscard]] std::unique_ptr<class TraceRun> trace(const std::string& file) const;
   /// Throws if the daemon watches fewer than `workers` of the client's threads: without them the
   /// figures would mean nothing.
   [[nodiscard]] HintCounts counts(pid_t client, unsigned workers);
@@ -64,6 +69,18 @@ class DaemonUnderTest {
   pid_t pid_ = -1;
   std::optional<varlink::Client> client_;
   std::string mode_ = "observer";
+};
+
+/// A running `morpheusctl trace`; waits for its end.
+class TraceRun {
+ public:
+  explicit TraceRun(pid_t pid) : pid_(pid) {}
+  TraceRun(const TraceRun&) = delete;
+  TraceRun& operator=(const TraceRun&) = delete;
+  ~TraceRun();
+
+ private:
+  pid_t pid_;
 };
 
 }  // namespace morpheus::bench

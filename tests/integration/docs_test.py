@@ -154,7 +154,7 @@ class Daemon:
         """What went wrong, or None."""
         environment = {**os.environ, "PATH": f"{self.directory.name}:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-e", "-c", block], env=environment, capture_output=True, text=True,
-                              timeout=COMMAND_SECONDS)
+                              timeout=COMMAND_SECONDS, cwd=self.directory.name)
         return None if done.returncode == 0 else f"status {done.returncode}: {done.stderr.strip()}"
 
     def stop(self):
@@ -177,6 +177,65 @@ def wrong_commands(root, text):
             yield f"./dev {command}: no such command"
 
 
+def wrong_manifest(root, morpheusd):
+    """The Kubernetes manifest against the daemon's options and configuration, and the systemd unit's capabilities."""
+    try:
+        import yaml
+    except ImportError:
+        yield from ()
+        return
+    parts = {part["kind"]: part for part in yaml.safe_load_all(read(root, "docs/kubernetes/morpheus.yaml"))}
+    pod = parts["DaemonSet"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    unit = re.search(r"^AmbientCapabilities=(.*)$", read(root, "systemd/morpheusd.service.in"), flags=re.M)[1].split()
+    added = ["CAP_" + name for name in container["securityContext"]["capabilities"]["add"]]
+    if sorted(added) != sorted(unit):
+        yield f"the manifest adds {added}, the unit {unit}"
+    if {m["name"] for m in container["volumeMounts"]} != {v["name"] for v in pod["volumes"]}:
+        yield "the manifest mounts other volumes than it has"
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
+        config.write(parts["ConfigMap"]["data"]["morpheusd.json"])
+        config.flush()
+        arguments = [config.name if a == "/etc/morpheus/morpheusd.json" else a for a in container["args"]]
+        ended = subprocess.run([morpheusd, *arguments, "--help"], capture_output=True, text=True, check=False)
+        if ended.returncode != 0:
+            yield f"morpheusd refuses the manifest's arguments: {ended.stderr}"
+        # the first thing after the configuration is the socket, which cannot be made here
+        ended = subprocess.run([morpheusd, *arguments, "--socket", config.name + "/s", "--backend", "fake"],
+                               capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
+        if ended.returncode == 78:
+            yield f"morpheusd refuses the manifest's configuration: {ended.stderr}"
+
+
+def options_of(command):
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", done.stdout))
+
+
+def wrong_unrun_blocks(root, text, morpheusctl):
+    """Blocks that a test cannot run (they install, need root or minutes): their syntax, and options that exist."""
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```", text, flags=re.S | re.M):
+        if subprocess.run(["sh", "-n", "-c", block], capture_output=True, check=False).returncode != 0:
+            yield f"{block.strip()!r}: wrong syntax"
+        for line in block.replace("\\\n", " ").splitlines():
+            line = line.partition(" -- ")[0].partition("|")[0]
+            words = re.sub(r"(?:^|\s)#.*", "", line).split()
+            while words and re.match(r"[A-Z_]+=", words[0]):
+                words.pop(0)
+            if len(words) > 1 and words[0] == "./dev":
+                if words[1] == "bench":
+                    continue  # each benchmark has options of its own
+                known = options_of([os.path.join(root, "dev"), words[1]])
+            elif len(words) > 1 and words[0].endswith("morpheusctl"):
+                verb = [word for word in words[1:] if re.fullmatch(r"[a-z]+", word)][:1]
+                known = options_of([morpheusctl]) | options_of([morpheusctl, *verb])
+            else:
+                continue
+            for word in words[1:]:
+                if word.startswith("--") and word.partition("=")[0] not in known:
+                    yield f"{line.strip()}: there is no option {word}"
+
+
 def main():
     if len(sys.argv) != 4:
         print(__doc__, file=sys.stderr)
@@ -194,8 +253,10 @@ def main():
         for path in documents:
             text = read(root, path)
             wrong = [*wrong_links(root, path, text), *wrong_names(root, text, source), *wrong_commands(root, text),
-                     *wrong_blocks(text, daemon), *only.get(path, lambda _: [])(text)]
+                     *wrong_blocks(text, daemon), *wrong_unrun_blocks(root, text, os.path.abspath(sys.argv[3])),
+                     *only.get(path, lambda _: [])(text)]
             found += [f"{path}: {what}" for what in wrong]
+        found += [f"docs/kubernetes/morpheus.yaml: {what}" for what in wrong_manifest(root, os.path.abspath(sys.argv[2]))]
     finally:
         daemon.stop()
     for statement in found:

@@ -7,7 +7,7 @@ using namespace morpheus::daemon;
 
 TEST_CASE("a subscriber that is too slow loses events and learns how many") {
   EventStream stream;
-  CHECK_FALSE(stream.has_subscribers());
+  CHECK(stream.wanted() == EventDetail::own);
   auto slow = stream.subscribe(2);
   auto fast = stream.subscribe(10);
   PublishedEvent event;
@@ -36,5 +36,22 @@ TEST_CASE("a subscription ends with its pointer, even while it is woken") {
   stream.wake_all();
   CHECK_FALSE(second_woken);
   first.reset();
-  CHECK_FALSE(stream.has_subscribers());
+  CHECK(stream.wanted() == EventDetail::own);
+}
+
+TEST_CASE("runs go to those who want them, and the kernel is asked for no more than that") {
+  EventStream stream;
+  auto plain = stream.subscribe(10);
+  CHECK(stream.wanted() == EventDetail::hints);
+  auto tracing = stream.subscribe(10, /*runs=*/true);
+  CHECK(stream.wanted() == EventDetail::runs);
+  PublishedEvent run, hint;
+  run.event.type = MORPHEUS_EVENT_RUN;
+  hint.event.type = MORPHEUS_EVENT_HINT;
+  stream.publish(run);
+  stream.publish(hint);
+  CHECK(plain->take(10)["events"].size() == 1);
+  CHECK(tracing->take(10)["events"].size() == 2);
+  tracing.reset();
+  CHECK(stream.wanted() == EventDetail::hints);
 }

@@ -68,3 +68,20 @@ TEST_CASE("assignments take units") {
                           "slice=99999999999999s"})
     CHECK_FALSE(parse_assignment(bad, into));
 }
+
+TEST_CASE("statistics fit 80 columns and show where the times lie") {
+  const std::uint64_t big = ~0ull;
+  const Json statistics{
+      {"counters", {{"hints", big}, {"events_dropped", 0}}},
+      {"hints_by_reason", {{"PRESSURE", 12345}}},
+      {"blocked_by_reason", Json::object()},
+      {"acknowledge", {{"bounds_ns", {1024, 2048}}, {"counts", {0, 30, 10}}, {"sum_ns", 80'000}}},
+      {"wait", {{"bounds_ns", {1024, 2048}}, {"counts", {0, 0, 0}}, {"sum_ns", 0}}}};
+  const auto text = render_statistics(statistics);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 80);
+  CHECK(text.find("decision to acknowledgement: 40, mean 2.00 us") != std::string::npos);
+  CHECK(text.find("up to  2.05 us     30 " + std::string(40, '#')) != std::string::npos);
+  CHECK(text.find("over  2.05 us     10 " + std::string(14, '#')) != std::string::npos);
+  CHECK(text.find("waits for a CPU: 0, mean 0 ns") != std::string::npos);
+}

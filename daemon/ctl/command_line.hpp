@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// morpheusctl's command line: the one definition from which parsing, --help and the shells' completions
+// come.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/ctl/request.hpp"
+
+namespace morpheus::ctl {
+
+/// The end of the program without a request: --help and --version (0), or wrong use (2).
+struct Ended {
+  ExitStatus status = ExitStatus::ok;
+};
+
+/// Writes help to stdout; of wrong use one line to stderr.
+[[nodiscard]] std::variant<Request, Ended> parse_command_line(int argc, const char* const* argv);
+
+/// One option or positional argument, for completion.
+struct Word {
+  std::vector<std::string> names;    ///< "--json", "-n"; empty for a positional argument
+  std::string help;
+  bool takes_value = false;
+  std::vector<std::string> choices;  ///< of its value; empty: anything
+};
+
+/// A command with its sub-commands; the root has no name.
+struct Verb {
+  std::string name, help;
+  std::vector<Word> words;
+  std::vector<Verb> verbs;
+};
+
+[[nodiscard]] Verb command_tree();
+
+}  // namespace morpheus::ctl

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Draws what a benchmark found as SVG, with gnuplot.
+
+usage: plot.py latency OUT.svg <RESULT.json     how late the probe was, by share of its wakeups
+       plot.py sweep OUT.svg <RESULT.json       figures against the values of one tunable
+       plot.py timeline OUT.svg <TRACE.json     who had the CPU in the first tens of milliseconds of a trace
+"""
+import json
+import subprocess
+import sys
+
+COLOURS = {"alone": "#7f7f7f", "naive": "#d98c00", "morpheus": "#1f6fb4"}
+NAMES = {"alone": "the kernel alone", "naive": "yield at every safe point", "morpheus": "Morpheus"}
+TIMELINE_MS = 30
+WIDTH, HEIGHT = 760, 420
+
+
+def gnuplot(out, size, lines, data):
+    """`data` are blocks of rows, which the lines name as $block0 and so on."""
+    width, height = size
+    script = [f"set terminal svg size {width},{height} font 'sans-serif,12' background '#ffffff'",
+              f"set output '{out}'", "set grid lc rgb '#e0e0e0'", "set key top left"]
+    for number, rows in enumerate(data):
+        script += [f"$block{number} << EOD", *(" ".join(map(str, row)) for row in rows), "EOD"]
+    done = subprocess.run(["gnuplot"], input="\n".join(script + lines) + "\n", text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"plot: gnuplot: {done.stderr.strip()}")
+
+
+def latency(out, result):
+    present = [name for name in NAMES if result.get(name, {}).get("lateness_us")]
+    data = [[(i / 10, max(value, 1)) for i, value in enumerate(result[name]["lateness_us"])] for name in present]
+    title = f"{result['workers']} workers, a safe point every {result['safe_point_us']} us, {result['mode']} mode, Linux {result['kernel']}"
+    gnuplot(out, (WIDTH, HEIGHT), [
+        f"set title \"Lateness of a thread that wakes 1,000 times a second beside CPU-bound workers\\n{{/*0.8 {title}}}\"",
+        "set key bottom right", "set lmargin 10", "set rmargin 4",
+        "set xlabel 'share of the wakeups that were no later'", "set ylabel 'lateness, us'", "set logscale y",
+        "set xtics ('0 %%' 0, '90 %%' 1, '99 %%' 2, '99.9 %%' 3, '99.99 %%' 4)",
+        "plot " + ", ".join(f"$block{i} using 1:2 with lines lw 2 lc rgb '{COLOURS[name]}' title '{NAMES[name]}'"
+                            for i, name in enumerate(present))], data)
+
+
+def sweep(out, result):
+    """Each figure in a panel of its own, against the tunable."""
+    points, figures = result["points"], result["figures"]
+    data = [[(point["value_us"] / 1000, point[figure]) for point in points] for figure in figures]
+    tunable, title = (text.replace("_", r"\_") for text in (result["tunable"], result["title"]))  # no subscripts
+    lines = [f"set multiplot layout 1,{len(figures)} title '{title}' font 'sans-serif,13'", "unset key",
+             f"set xlabel '{tunable}, ms'", "set xtics rotate by -40", "set yrange [0:*]"]
+    if min(point["value_us"] for point in points) > 0:
+        lines.append("set logscale x")
+    for number, figure in enumerate(figures):
+        lines += [f"set title '{figures[figure]}'",
+                  f"plot $block{number} using 1:2 with linespoints lw 2 pt 7 ps 0.6 lc rgb '{COLOURS['morpheus']}'"]
+    gnuplot(out, (310 * len(figures), 300), lines + ["unset multiplot"], data)
+
+
+def timeline(out, trace):
+    events = trace["traceEvents"]
+    named = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["ph"] == "M" and e["name"] == "thread_name"}
+    runs = [e for e in events if e["ph"] == "X" and e["name"] in ("running", "waiting") and e["pid"] < 5_000_000]
+    if not runs:
+        sys.exit("plot: the trace holds no runs")
+    # the first moments belong to the recorder's own start
+    start = min(e["ts"] for e in runs) + 20_000
+    end = start + TIMELINE_MS * 1000
+    lanes = {track: lane for lane, track in enumerate(sorted({(e["pid"], e["tid"]) for e in runs}))}
+
+    def boxes(name):
+        return [((max(e["ts"], start) + min(e["ts"] + e["dur"], end)) / 2000 - start / 1000, lanes[e["pid"], e["tid"]],
+                 (min(e["ts"] + e["dur"], end) - max(e["ts"], start)) / 2000, 0.32)
+                for e in runs if e["name"] == name and e["ts"] < end and e["ts"] + e["dur"] > start]
+
+    def marks(phase, prefix):
+        return [((e["ts"] - start) / 1000, lanes[e["pid"], e["tid"]]) for e in events
+                if e["ph"] == phase and e["name"].startswith(prefix) and start <= e["ts"] < end
+                and (e["pid"], e["tid"]) in lanes]
+
+    blocks = [(boxes("waiting"), "with boxxyerrorbars fs solid 1 noborder lc rgb '#f0d9a8' title 'waiting'"),
+              (boxes("running"), "with boxxyerrorbars fs solid 1 noborder lc rgb '#7fb2dd' title 'running'"),
+              (marks("b", "hint"), "with points pt 11 ps 0.8 lc rgb '#c02020' title 'hint'"),
+              (marks("i", "acknowledged"), "with points pt 7 ps 0.6 lc rgb '#207020' title 'answer'"),
+              (marks("i", "kick"), "with points pt 2 ps 1 lw 2 lc rgb '#000000' title 'kick'")]
+    blocks = [(rows, style) for rows, style in blocks if rows]
+    labels = ", ".join(f"'{named.get(track, 'worker')}' {lane}" for track, lane in lanes.items())
+    gnuplot(out, (WIDTH, 120 + 42 * len(lanes)), [
+        "set title 'Who had the CPU, who waited, who was asked'", "set xlabel 'ms'", f"set xrange [0:{TIMELINE_MS}]",
+        f"set yrange [-0.6:{len(lanes) - 0.4}]", f"set ytics ({labels})", "set key outside top center horizontal",
+        "plot " + ", ".join(f"$block{i} {style}" for i, (_, style) in enumerate(blocks))], [rows for rows, _ in blocks])
+
+
+def main():
+    kinds = {"latency": latency, "sweep": sweep, "timeline": timeline}
+    if len(sys.argv) != 3 or sys.argv[1] not in kinds:
+        print(__doc__, file=sys.stderr)
+        return 64
+    kinds[sys.argv[1]](sys.argv[2], json.load(sys.stdin))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

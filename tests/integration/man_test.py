@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The manual pages: a formatter finds nothing wrong with them, and they name what there is, no more and no less:
+commands, options, exit statuses, keys of the configuration, functions of the C ABI.
+
+usage: man_test.py SOURCE_ROOT MORPHEUSD MORPHEUSCTL
+
+Exit status 77 (skipped) without mandoc; the rest is checked all the same.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+
+def read(*parts):
+    with open(os.path.join(*parts), encoding="utf-8") as file:
+        return file.read()
+
+
+def help_of(*command):
+    return subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+
+
+def long_options(text):
+    return set(re.findall(r"--([a-z-]+)", text.partition("Exit status")[0]))
+
+
+def options_told(page):
+    return set(re.findall(r"Fl -([a-z-]+)", page)) | set(re.findall(r"Fl [a-z] , -([a-z-]+)", page))
+
+
+def statuses_told(page):
+    return set(map(int, re.findall(r"^\.It (\d+)$", page, flags=re.M)))
+
+
+def difference(what, real, told):
+    for name in sorted(real - told, key=str):
+        yield f"{what} {name} is not told"
+    for name in sorted(told - real, key=str):
+        yield f"{what} {name} does not exist"
+
+
+def wrong_ctl(root, page, morpheusctl):
+    text = help_of(morpheusctl)
+    commands = set(re.findall(r"^  ([a-z]+)\s", text.partition("ubcommands:")[2].partition("Exit status")[0], flags=re.M))
+    assert len(commands) > 10, text
+    options = long_options(text)
+    for command in commands:
+        options |= long_options(help_of(morpheusctl, command))
+    looking = page.partition(".Ss Looking")[2].partition(".Sh ENVIRONMENT")[0]
+    yield from difference("command", commands, set(re.findall(r"^\.It Cm (\w+)", looking, flags=re.M)))
+    yield from difference("option", options, options_told(page))
+    real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, "daemon/ctl/exit_status.hpp"), flags=re.M)}
+    yield from difference("exit status", real, statuses_told(page))
+
+
+def wrong_daemon(root, page, morpheusd):
+    yield from difference("option", long_options(help_of(morpheusd)), options_told(page) - {"json"})
+    real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, "daemon/exit_status.hpp"), flags=re.M)}
+    yield from difference("exit status", real, statuses_told(page))
+
+
+def wrong_configuration(root, page):
+    source = read(root, "daemon/config.cpp")
+    keys = set(re.findall(r'reader\.(?:string|find|number)\("(\w+)"', source))
+    keys |= set(re.findall(r'Field\{"(\w+)"', source + read(root, "daemon/tunables.hpp")))
+    yield from difference("key", keys, set(re.findall(r"^\.It Va (\w+)", page, flags=re.M)))
+
+
+def wrong_functions(root, page):
+    headers = "".join(read(root, "sdk/include/morpheus", name)
+                      for name in os.listdir(os.path.join(root, "sdk/include/morpheus")) if name.endswith(".h"))
+    code = re.sub(r"/\*.*?\*/|//[^\n]*", "", headers, flags=re.S)
+    functions = set(re.findall(r"\b(morpheus_\w+)\((?=[^;{]*\) MORPHEUS_NOEXCEPT)", code))
+    assert len(functions) > 20
+    yield from difference("function", functions, set(re.findall(r"^\.Fn (morpheus_\w+) ", page, flags=re.M)))
+
+
+def wrong_python(root, page):
+    usage = read(root, "sdk/python/morpheus/__main__.py").partition('USAGE = """')[2].partition('"""')[0]
+    assert "--socket" in usage
+    told = set(re.findall(r"^\.It Fl -([a-z-]+)", page, flags=re.M))
+    yield from difference("option", set(re.findall(r"--([a-z-]+)", usage.partition("example:")[0])), told)
+
+
+def main():
+    if len(sys.argv) != 4:
+        print(__doc__, file=sys.stderr)
+        return 64
+    root, morpheusd, morpheusctl = sys.argv[1:]
+    directory = os.path.join(root, "docs/man")
+    pages = sorted(name for name in os.listdir(directory) if name[-1].isdigit())
+    found = [("morpheusctl.1", wrong) for wrong in wrong_ctl(root, read(directory, "morpheusctl.1"), morpheusctl)]
+    found += [("morpheusd.8", wrong) for wrong in wrong_daemon(root, read(directory, "morpheusd.8"), morpheusd)]
+    found += [("morpheusd.json.5", wrong) for wrong in wrong_configuration(root, read(directory, "morpheusd.json.5"))]
+    found += [("morpheus.3", wrong) for wrong in wrong_functions(root, read(directory, "morpheus.3"))]
+    found += [("morpheus-python.1", wrong) for wrong in wrong_python(root, read(directory, "morpheus-python.1"))]
+    mandoc = shutil.which("mandoc")
+    if mandoc:
+        lint = subprocess.run([mandoc, "-T", "lint", "-W", "warning", *pages], cwd=directory, capture_output=True,
+                              text=True, check=False)
+        found += [("mandoc", line) for line in (lint.stdout + lint.stderr).splitlines()]
+    for page, wrong in found:
+        print(f"{page}: {wrong}")
+    print(f"{len(pages)} pages, {len(found)} faults")
+    if not found and not mandoc:
+        print("mandoc is not installed: the pages' markup is not checked")
+        return 77
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

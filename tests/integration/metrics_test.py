@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The metrics endpoint from outside: what HTTP clients of all manners get, and what a real Prometheus, which scrapes
+it while a worker answers hints, says when it is asked.
+
+usage: metrics_test.py SOURCE_ROOT MORPHEUSD MORPHEUSCTL
+
+Prometheus comes from PATH, or from Debian's package, which is fetched and unpacked without being installed (so that
+no service is started). Exit status 77 (skipped) if it cannot be had.
+"""
+import json
+import mmap
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+PATIENCE_SECONDS = 60
+LINE = 64
+HINT_MS = 20
+
+
+class Worker(threading.Thread):
+    """A client of the daemon with one worker, this thread, that answers every hint."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.path, self.ending, self.acks = path, threading.Event(), 0
+        self.ready = threading.Event()
+
+    def call(self, link, method, **parameters):
+        link.sendall(json.dumps({"method": "io.morpheus.Worker." + method, "parameters": parameters}).encode() + b"\0")
+        data, fds, _, _ = socket.recv_fds(link, 65536, 8)
+        while not data.endswith(b"\0"):
+            data += link.recv(65536)
+        reply = json.loads(data[:-1])
+        assert "error" not in reply, reply
+        return reply["parameters"], fds
+
+    def run(self):
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(self.path)
+            told, fds = self.call(link, "Attach", version_major=1, version_minor=0, workers=1, name="metrics test")
+            size = told["capacity"] * LINE
+            kernel = mmap.mmap(fds[told["kernel_lines"]], size, prot=mmap.PROT_READ)
+            runtime = mmap.mmap(fds[told["runtime_lines"]], size)
+            slot = self.call(link, "Register", tid=threading.get_native_id())[0]["slot"]
+            self.call(link, "SetState", slot=slot, state="RUNNING")
+            self.ready.set()
+            answered = 0
+            while not self.ending.wait(0.001):
+                (asked,) = struct.unpack_from("=Q", kernel, slot * LINE)
+                if asked != answered:
+                    struct.pack_into("=Q", runtime, slot * LINE + 16, time.monotonic_ns())
+                    struct.pack_into("=Q", runtime, slot * LINE + 8, asked)
+                    answered, self.acks = asked, self.acks + 1
+
+
+def wait_for(what, condition):
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.1)
+
+
+def get(url, accept=None, method="GET"):
+    """Status, content type and body."""
+    request = urllib.request.Request(url, method=method, headers={"Accept": accept} if accept else {})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.headers["Content-Type"], refusal.read().decode()
+
+
+def samples(text):
+    return {name: float(value) for name, value in re.findall(r"^([a-z_]+(?:{[^}]*})?) (\S+)$", text, flags=re.M)}
+
+
+def check_http(url, status_of_daemon):
+    status, kind, text = get(url, "application/openmetrics-text;version=1.0.0")
+    assert status == 200 and kind.startswith("application/openmetrics-text") and text.endswith("# EOF\n"), (status, kind)
+    status, kind, text = get(url)
+    assert status == 200 and kind.startswith("text/plain; version=0.0.4") and "EOF" not in text, (status, kind)
+    status, _, text = get(url, method="HEAD")
+    assert (status, text) == (200, "")
+    assert get(url.replace("/metrics", "/"))[0] == 404
+    assert get(url, method="POST")[0] == 405
+    assert get(url + "?x=y")[0] == 200
+    check_hostile(urllib.parse.urlparse(url), url, status_of_daemon)
+
+
+def check_hostile(parts, url, status_of_daemon):
+    """Peers that send nonsense, too much or nothing hold up neither the endpoint nor the daemon."""
+    def connect():
+        link = socket.create_connection((parts.hostname, parts.port))
+        link.settimeout(PATIENCE_SECONDS)
+        return link
+
+    for nonsense in (b"\0\xff\n\n", b"GET /metrics HTTP/9\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+                     b"GET /metrics HTTP/1.1\r\nContent-Length: 9999999999\r\n\r\n"):
+        with connect() as link:
+            try:
+                link.sendall(nonsense)
+                while link.recv(65536):
+                    pass
+            except ConnectionError:
+                pass
+    silent = [connect() for _ in range(40)]
+    assert status_of_daemon() == 0
+    for link in silent:
+        link.close()
+    wait_for("the endpoint again", lambda: answers(url))
+
+
+def answers(url):
+    try:
+        return get(url)[0] == 200
+    except OSError:
+        return False
+
+
+def find_prometheus(scratch):
+    """The paths of prometheus and promtool, or None."""
+    found = [shutil.which(name) for name in ("prometheus", "promtool")]
+    if all(found):
+        return found
+    cache = os.path.join(os.environ.get("MORPHEUS_CACHE") or
+                         os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "morpheus"),
+                         "prometheus")
+    programs = [os.path.join(cache, "usr/bin", name) for name in ("prometheus", "promtool")]
+    if not all(map(os.path.exists, programs)):
+        os.makedirs(cache, exist_ok=True)
+        if subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", "prometheus"], cwd=scratch,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            return None
+        package = [name for name in os.listdir(scratch) if name.endswith(".deb")][0]
+        subprocess.run(["dpkg-deb", "-x", package, cache], cwd=scratch, check=True)
+        os.remove(os.path.join(scratch, package))
+    return programs
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Prometheus:
+    def __init__(self, program, scratch, target):
+        with open(os.path.join(scratch, "prometheus.yml"), "w", encoding="utf-8") as config:
+            config.write("global: {scrape_interval: 1s}\nscrape_configs:\n"
+                         f"  - {{job_name: morpheus, static_configs: [{{targets: ['{target}']}}]}}\n")
+        self.address = f"127.0.0.1:{free_port()}"
+        self.log = open(os.path.join(scratch, "prometheus.log"), "w", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [program, f"--config.file={scratch}/prometheus.yml", f"--storage.tsdb.path={scratch}/data",
+             f"--web.listen-address={self.address}"], stdout=self.log, stderr=self.log)
+
+    def query(self, expression):
+        """The values that the expression has now."""
+        url = f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+        try:
+            answer = json.loads(get(url)[2])
+        except (OSError, ValueError):
+            return []
+        assert answer.get("status") == "success", answer
+        return [float(result["value"][1]) for result in answer["data"]["result"]]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+
+def check_prometheus(prometheus, control, worker):
+    one = lambda expression: (prometheus.query(expression) or [None])[0]
+    wait_for("a first scrape", lambda: one("up{job='morpheus'}") == 1)
+    # a rate needs some scrapes; one worker that answers is asked every HINT_MS
+    expected = 1000 / HINT_MS
+    rate = wait_for("a rate of hints", lambda: one("rate(morpheus_hints_total{reason='PRESSURE'}[10s])"))
+    wait_for("the rate of one hint each 20 ms, about",
+             lambda: 0.3 * expected < (one("rate(morpheus_hints_total{reason='PRESSURE'}[10s])") or 0) < 1.3 * expected)
+    assert rate > 0
+    assert one("morpheus_workers{state='RUNNING'}") == 1
+    assert one("morpheus_clients") == 1
+    assert one("morpheus_mode{mode='observer'}") == 1
+    assert one("morpheus_tunable_seconds{name='slice'}") == 0.005
+    assert len(prometheus.query("{__name__=~'morpheus_.*'}")) < 150, "the label sets are bounded"
+    told = one("morpheus_acknowledgements_total")
+    assert 0 < told <= worker.acks + 1, (told, worker.acks)
+    assert one("morpheus_acknowledge_seconds_count - morpheus_acknowledgements_total") == 0
+    p99 = one("histogram_quantile(0.99, rate(morpheus_acknowledge_seconds_bucket[10s]))")
+    assert 0 < p99 < 9, p99
+    worker.ending.set()
+    worker.join()
+    wait_for("no worker", lambda: one("sum(morpheus_workers)") == 0)
+    final = json.loads(control("status", "--json").stdout)["counters"]
+    wait_for("the last count", lambda: one("sum(morpheus_hints_total)") == final["hints"])
+    assert one("morpheus_acknowledgements_total") == final["acks"]
+    control("mode", "enforced")
+    wait_for("the mode", lambda: one("morpheus_mode{mode='enforced'}") == 1 and one("morpheus_degraded") == 0)
+
+
+def check_dashboard(root, text):
+    """Every metric of the dashboard exists."""
+    with open(os.path.join(root, "docs/grafana/morpheus.json"), encoding="utf-8") as file:
+        dashboard = json.load(file)
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    assert len(expressions) > 8
+    names = {re.sub("{.*", "", name) for name in samples(text)}
+    for expression in expressions:
+        for name in re.findall(r"morpheus_\w+", expression):
+            assert name in names, f"the dashboard asks for {name}, which is not there"
+    return expressions
+
+
+def main():
+    if len(sys.argv) != 4:
+        print(__doc__, file=sys.stderr)
+        return 64
+    root, morpheusd, morpheusctl = sys.argv[1], *map(os.path.abspath, sys.argv[2:])
+    scratch = tempfile.mkdtemp()
+    path = os.path.join(scratch, "m.sock")
+    log = open(os.path.join(scratch, "log"), "w+", encoding="utf-8")
+    daemon = subprocess.Popen([morpheusd, "--backend", "fake", "--fake-hint-ms", str(HINT_MS), "--socket", path,
+                               "--metrics", "127.0.0.1:0"], stderr=log)
+    prometheus = worker = None
+
+    def control(*arguments):
+        return subprocess.run([morpheusctl, "--socket", path, *arguments], capture_output=True, text=True, check=True)
+
+    try:
+        url = wait_for("the endpoint", lambda: re.search(r"http://\S+", open(log.name, encoding="utf-8").read()))[0]
+        check_http(url, lambda: control("status").returncode)
+        worker = Worker(path)
+        worker.start()
+        assert worker.ready.wait(PATIENCE_SECONDS)
+        text = get(url)[2]
+        assert samples(text).keys() == samples(control("metrics").stdout).keys(), "morpheusctl shows the same"
+        expressions = check_dashboard(root, text)
+        programs = find_prometheus(scratch)
+        if programs is None:
+            print("no Prometheus here, and apt-get cannot fetch one; the HTTP part has passed")
+            return 77
+        lint = subprocess.run([programs[1], "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+        assert lint.returncode == 0, lint.stdout + lint.stderr
+        prometheus = Prometheus(programs[0], scratch, urllib.parse.urlparse(url).netloc)
+        check_prometheus(prometheus, control, worker)
+        for expression in expressions:
+            prometheus.query(expression.replace("$__rate_interval", "10s").replace("$instance", ".*"))  # asserts that it parses
+    finally:
+        if worker:
+            worker.ending.set()
+        if prometheus:
+            prometheus.stop()
+        daemon.terminate()
+        daemon.wait()
+        log.close()
+        shutil.rmtree(scratch)
+    print("all metrics are as Prometheus tells them")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/ctl/doctor.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using morpheus::Json;
+using namespace morpheus::ctl;
+namespace fs = std::filesystem;
+
+namespace {
+
+HostFacts good_host() {
+  HostFacts host;
+  host.kernel_release = "7.3.4+deb14-cloud-amd64";
+  host.has_btf = host.has_pressure = host.has_cgroup2 = true;
+  host.sched_ext_state = "disabled";
+  host.ext_server_runtime_ns = 50'000'000;
+  host.ext_server_period_ns = 1'000'000'000;
+  return host;
+}
+
+DaemonFacts running(Json status = Json::object()) {
+  DaemonFacts daemon;
+  daemon.runs = true;
+  daemon.status = {{"version", MORPHEUS_PROJECT_VERSION}, {"mode", "observer"}, {"backend", "bpf"},
+                   {"scheduler", {{"attached", false}}}};
+  daemon.status.update(status);
+  daemon.clients = Json::array();
+  return daemon;
+}
+
+Finding found(const std::vector<Finding>& findings, const std::string& what) {
+  for (const auto& finding : findings)
+    if (finding.what == what) return finding;
+  FAIL("no line about " << what);
+  return {};
+}
+
+ExitStatus verdict_on(const HostFacts& host, const DaemonFacts& daemon) {
+  return status_of(diagnose(host, daemon), daemon);
+}
+
+}  // namespace
+
+TEST_CASE("on a good host all is well") {
+  CHECK(verdict_on(good_host(), running()) == ExitStatus::ok);
+  CHECK(verdict_on(good_host(), {}) == ExitStatus::not_running);
+}
+
+TEST_CASE("every line about something wrong says what to do") {
+  HostFacts host;
+  host.kernel_release = "6.1.0";
+  host.config = {{"CONFIG_PSI", "m"}};
+  host.lockdown = "confidentiality";
+  auto daemon = running({{"version", "9.9"}, {"mode", "enforced"}, {"counters", {{"events_dropped", 3}}}});
+  daemon.clients = Json::array({{{"name", "old"}, {"pid", 5}, {"library", "0.0.9"}}});
+  const auto findings = diagnose(host, daemon);
+  CHECK(findings.size() >= 12);
+  for (const auto& finding : findings) {
+    CAPTURE(finding.what);
+    CHECK(finding.todo.empty() == (finding.verdict == Verdict::good));
+  }
+  CHECK(status_of(findings, daemon) == ExitStatus::kernel_cannot);
+}
+
+TEST_CASE("what the kernel lacks is told apart by what is lost") {
+  auto host = good_host();
+  host.has_btf = false;
+  CHECK(verdict_on(host, running()) == ExitStatus::kernel_cannot);
+  host = good_host();
+  host.kernel_release = "6.12.9";
+  CHECK(verdict_on(host, running()) == ExitStatus::kernel_cannot);
+  host = good_host();
+  host.sched_ext_state.reset();
+  CHECK(verdict_on(host, running()) == ExitStatus::degraded);
+  host = good_host();
+  host.has_pressure = false;
+  CHECK(verdict_on(host, running()) == ExitStatus::degraded);
+  host = good_host();
+  host.has_cgroup2 = false;
+  CHECK(verdict_on(host, running()) == ExitStatus::degraded);
+}
+
+TEST_CASE("another scheduler in the way is named, ours is not in the way") {
+  auto host = good_host();
+  host.sched_ext_state = "enabled";
+  host.sched_ext_ops = "lavd";
+  CHECK(found(diagnose(host, running()), "sched_ext").says.find("'lavd'") != std::string::npos);
+  host.sched_ext_ops = "morpheus";
+  CHECK(found(diagnose(host, running()), "sched_ext").verdict == Verdict::good);
+}
+
+TEST_CASE("versions that disagree are told, with the process") {
+  CHECK(found(diagnose(good_host(), running({{"version", "9.9"}})), "versions").verdict == Verdict::limited);
+  auto daemon = running();
+  daemon.clients = Json::array({{{"name", "app"}, {"pid", 5}, {"library", "0.0.9"}}});
+  CHECK(found(diagnose(good_host(), daemon), "versions").says.find("app (pid 5, libmorpheus 0.0.9)") !=
+        std::string::npos);
+}
+
+TEST_CASE("a host is read from its files") {
+  char name[] = "/tmp/morpheus-host-XXXXXX";
+  const std::string root = ::mkdtemp(name);
+  const auto write = [&](const std::string& path, const std::string& text) {
+    fs::create_directories(fs::path(root + path).parent_path());
+    std::ofstream(root + path) << text;
+  };
+  CHECK_FALSE(read_host_facts(root).has_btf);
+  write("/proc/config.gz", "CONFIG_PSI=y\n# CONFIG_BPF_SYSCALL is not set\n");
+  write("/sys/kernel/btf/vmlinux", "x");
+  write("/sys/kernel/sched_ext/state", "enabled\n");
+  write("/sys/kernel/sched_ext/root/ops", "lavd\n");
+  write("/sys/kernel/debug/sched/ext_server/cpu0/runtime", "50000000\n");
+  write("/proc/pressure/cpu", "some avg10=0.00\n");
+  write("/proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\nnone /x cgroup rw 0 0\n");
+  write("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+  const auto host = read_host_facts(root);
+  CHECK(host.config.at("CONFIG_PSI") == "y");
+  CHECK_FALSE(host.config.contains("CONFIG_BPF_SYSCALL"));
+  CHECK(host.config_from == "/proc/config.gz");
+  CHECK(host.has_btf);
+  CHECK(host.sched_ext_state == "enabled");
+  CHECK(host.sched_ext_ops == "lavd");
+  CHECK(host.ext_server_runtime_ns == 50'000'000u);
+  CHECK(host.has_pressure);
+  CHECK(host.has_cgroup2);
+  CHECK(host.has_cgroup1);
+  CHECK(host.lockdown == "integrity");
+  fs::remove_all(root);
+}
