@@ -15,9 +15,12 @@
 
 /* Anonymous enums and macros of the kernel's UAPI, which small BTF does not keep. */
 #define BPF_LOCAL_STORAGE_GET_F_CREATE (1ULL << 0)
+#define BPF_NOEXIST 1
 #define BPF_RB_NO_WAKEUP (1ULL << 0)
 #define BPF_RB_FORCE_WAKEUP (1ULL << 1)
 #define BPF_F_TIMER_CPU_PIN (1ULL << 1)
+#define BPF_F_MMAPABLE (1U << 10)
+#define BPF_F_INNER_MAP (1U << 12)
 #define BPF_RB_AVAIL_DATA 0
 #define CLOCK_MONOTONIC 1
 #define PF_KTHREAD 0x00200000
@@ -40,6 +43,7 @@ extern s32 scx_bpf_select_cpu_dfl(struct task_struct *p, s32 prev_cpu, u64 wake_
 				  bool *is_idle) __ksym __weak;
 extern s32 scx_bpf_dsq_nr_queued(u64 dsq_id) __ksym __weak;
 extern s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym __weak;
+extern s32 scx_bpf_pick_idle_cpu(const struct cpumask *allowed, u64 flags) __ksym __weak;
 extern void scx_bpf_kick_cpu(s32 cpu, u64 flags) __ksym __weak;
 extern int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, u64 dsq_id, u64 flags) __ksym __weak;
 extern struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym __weak;
@@ -56,6 +60,10 @@ extern void scx_bpf_dispatch(struct task_struct *p, u64 dsq_id, u64 slice,
 extern void scx_bpf_dispatch_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
 				   u64 enq_flags) __ksym __weak;
 extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
+extern bool scx_bpf_dsq_move_vtime(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id,
+				   u64 enq_flags) __ksym __weak;
+extern bool scx_bpf_dispatch_vtime_from_dsq(struct bpf_iter_scx_dsq *it, struct task_struct *p,
+					    u64 dsq_id, u64 enq_flags) __ksym __weak;
 
 static __always_inline void compat_insert(struct task_struct *p, u64 dsq, u64 slice, u64 flags)
 {
@@ -79,6 +87,14 @@ static __always_inline bool compat_move_to_local(u64 dsq)
 	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local))
 		return scx_bpf_dsq_move_to_local(dsq);
 	return scx_bpf_consume(dsq);
+}
+
+static __always_inline bool compat_move_vtime(struct bpf_iter_scx_dsq *it, struct task_struct *p,
+					      u64 dsq)
+{
+	if (bpf_ksym_exists(scx_bpf_dsq_move_vtime))
+		return scx_bpf_dsq_move_vtime(it, p, dsq, 0);
+	return scx_bpf_dispatch_vtime_from_dsq(it, p, dsq, 0);
 }
 
 /* 7.x shrank on_cpu from int to a byte. */

@@ -4,18 +4,23 @@
  * reach the worker's kernel line, its record and the event ring.
  *
  * A hint may be given and withdrawn from any CPU. `seq` and `ended_seq` are therefore advanced by
- * compare-and-swap, so that of two CPUs that see the same moment only one acts on it.
+ * compare-and-swap, so that of two CPUs that see the same moment only one acts on it. What is read
+ * before the swap may be of different moments; tests/model/ shows what each check here is for.
  */
 #ifndef MORPHEUS_BPF_HINTS_BPF_H
 #define MORPHEUS_BPF_HINTS_BPF_H
 
 #include "state.bpf.h"
 
-static __always_inline bool claim_end(struct morpheus_worker *w)
+/* Ends the open hint and returns its sequence; 0 if there is none, or another CPU was first. */
+static __always_inline u64 claim_end(struct morpheus_worker *w)
 {
 	u64 seq = READ_ONCE(w->seq), ended = READ_ONCE(w->ended_seq);
 
-	return ended != seq && __sync_val_compare_and_swap(&w->ended_seq, ended, seq) == ended;
+	/* Only the open hint is one ahead: an older `seq` would take a later end back. */
+	if (ended + 1 != seq || __sync_val_compare_and_swap(&w->ended_seq, ended, seq) != ended)
+		return 0;
+	return seq;
 }
 
 static __always_inline void give_hint(u32 slot, kernel_line_t *line, u32 reason, u64 now)
@@ -28,6 +33,7 @@ static __always_inline void give_hint(u32 slot, kernel_line_t *line, u32 reason,
 		return;
 	w->hinted_at_ns = now;
 	w->hints[reason % MORPHEUS_HINT_REASON_COUNT]++;
+	WRITE_ONCE(w->timed_seq, seq + 1); /* from here on hinted_at_ns is this hint's */
 	line->hint_deadline_ns = now + tunables.grace_ns;
 	line->hint_reason = reason;
 	/* A full barrier: whoever sees the new sequence sees why and until when. */
@@ -59,15 +65,17 @@ static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 OUT_OF_LINE void withdraw(u32 slot, struct worker_lines *lines, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
-	kernel_line_t *kernel = lines->kernel;
-	runtime_line_t *runtime = lines->runtime;
+	kernel_line_t *kernel = kernel_line(lines);
+	runtime_line_t *runtime = runtime_line(lines);
+	u64 seq;
 
 	if (!kernel || !runtime)
 		return;
 	note_answer(slot, runtime, now);
-	if (!policy_hint_open(w) || !claim_end(w))
+	seq = claim_end(w);
+	if (!seq)
 		return;
-	WRITE_ONCE(kernel->withdrawn_seq, w->seq);
+	WRITE_ONCE(kernel->withdrawn_seq, seq); /* not w->seq: a new hint may be open by now */
 	w->withdrawn++;
 	emit(MORPHEUS_EVENT_WITHDRAWN, kernel->hint_reason, slot, now, now - w->hinted_at_ns);
 }
@@ -90,8 +98,8 @@ OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters,
 				    bool contended, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
-	kernel_line_t *kernel = lines->kernel;
-	runtime_line_t *runtime = lines->runtime;
+	kernel_line_t *kernel = kernel_line(lines);
+	runtime_line_t *runtime = runtime_line(lines);
 	u32 reason;
 
 	if (!kernel || !runtime || lines->slot != slot)

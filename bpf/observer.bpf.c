@@ -138,8 +138,8 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 {
 	u32 slot = lines->slot;
 	struct morpheus_worker *w = worker_of(slot);
-	kernel_line_t *line = lines->kernel;
-	runtime_line_t *runtime = lines->runtime;
+	kernel_line_t *line = kernel_line(lines);
+	runtime_line_t *runtime = runtime_line(lines);
 	bool displaced = c->displaced == slot && w->wait_start_ns && w->slice_start_ns;
 	u64 waited = 0;
 
@@ -190,8 +190,8 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	c->slot = 0;
 	if (!lines || lines->slot != slot)
 		return; /* forgotten while it ran; the slot may be somebody else's by now */
-	kernel = lines->kernel;
-	runtime = lines->runtime;
+	kernel = kernel_line(lines);
+	runtime = runtime_line(lines);
 	if (!kernel || !runtime)
 		return;
 	if (w->run_start_ns && now > w->run_start_ns)
@@ -329,16 +329,18 @@ static int on_timer(void *map, u32 *key, struct cpu_timer *t)
 	struct cpu_state *c = cpu_state(cpu);
 	struct worker_lines *lines;
 	struct morpheus_worker *w;
+	kernel_line_t *line;
 	u64 now = bpf_ktime_get_ns(), ran;
 
 	c->timer_armed = 0;
 	slot = c->slot;
 	lines = slot ? lines_of(p) : NULL;
-	if (!lines || lines->slot != slot || !lines->kernel)
+	line = lines && lines->slot == slot ? kernel_line(lines) : NULL;
+	if (!line)
 		return 0;
 	w = worker_of(slot);
 	ran = now - w->slice_start_ns;
-	lines->kernel->budget_remaining_ns = ran < tunables.slice_ns ? tunables.slice_ns - ran : 0;
+	line->budget_remaining_ns = ran < tunables.slice_ns ? tunables.slice_ns - ran : 0;
 	look(c, slot, lines, runnable_beside(p) > 1, now);
 	start_timer(c, cpu, w, now);
 	return 0;

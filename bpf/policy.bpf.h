@@ -64,11 +64,14 @@ POLICY_FN __u32 policy_hint(const struct morpheus_worker *w, const struct morphe
 	return MORPHEUS_HINT_NONE;
 }
 
-/* A hint whose deadline passed unanswered; counted once. */
+/*
+ * A hint whose deadline passed unanswered; counted once. Of a hint that another CPU is just giving the
+ * time may not be known yet.
+ */
 POLICY_FN bool policy_hint_late(const struct morpheus_worker *w, const struct morpheus_tunables *t,
 				__u64 now)
 {
-	return policy_hint_open(w) && now - w->hinted_at_ns >= t->grace_ns;
+	return policy_hint_open(w) && w->timed_seq == w->seq && now - w->hinted_at_ns >= t->grace_ns;
 }
 
 /*
@@ -102,8 +105,7 @@ POLICY_FN __u32 policy_escalation_gate(__u32 mode, const struct morpheus_worker 
 		return MORPHEUS_BLOCK_MODE;
 	if (w->state != MORPHEUS_WORKER_RUNNING)
 		return MORPHEUS_BLOCK_STATE;
-	/* Kicking is all that can be done so far; unknown values mean NONE. */
-	if (c->policy != MORPHEUS_POLICY_THREAD_KICK && c->policy != MORPHEUS_POLICY_HYBRID)
+	if (c->policy == MORPHEUS_POLICY_NONE || c->policy >= MORPHEUS_POLICY_COUNT)
 		return MORPHEUS_BLOCK_POLICY;
 	if (c->escapable != 1)
 		return MORPHEUS_BLOCK_NOT_ESCAPABLE;
@@ -139,6 +141,56 @@ POLICY_FN __u32 policy_slice(const struct morpheus_worker *w, const struct polic
 	if (!c->critical && !fresh)
 		return POLICY_SLICE_END;
 	return ran < t->hold_cap_ns ? POLICY_SLICE_DEFER : POLICY_SLICE_OVERRUN;
+}
+
+/*
+ * A bound on CPU time: `quota_ns` in each period, on all CPUs together; 0: none. What was overdrawn, by
+ * the length of a tick or of a critical section, is owed; what was not used is lost but for a little.
+ */
+struct policy_bandwidth {
+	__u64 quota_ns;
+	__u64 period_ns;
+	__u64 refilled_ns;
+	__u64 left_ns; /* signed */
+};
+
+#define POLICY_BANDWIDTH_KEPT_NS 5000000ull
+
+/* The start of the period that `now` is in, given an earlier one's. */
+POLICY_FN __u64 policy_next_refill(const struct policy_bandwidth *b, __u64 refilled_ns, __u64 now)
+{
+	if (!b->period_ns || now < refilled_ns + b->period_ns)
+		return refilled_ns;
+	return now - (now - refilled_ns) % b->period_ns;
+}
+
+/* What is added to `left_ns` when so much time, whole periods, has passed. */
+POLICY_FN __u64 policy_refill(const struct policy_bandwidth *b, __u64 passed_ns)
+{
+	__u64 periods = b->period_ns ? passed_ns / b->period_ns : 0;
+	__u64 most = b->quota_ns + POLICY_BANDWIDTH_KEPT_NS - b->left_ns; /* below 2^63 */
+	__u64 added = (periods < 1000 ? periods : 1000) * b->quota_ns;
+
+	if ((__s64)most < 0)
+		return 0;
+	return added < most ? added : most;
+}
+
+/* A worker whose group is out of time keeps the CPU only inside a critical section, up to the cap. */
+POLICY_FN bool policy_stops_now(const struct morpheus_worker *w, const struct policy_claims *c,
+				const struct morpheus_tunables *t, __u64 now)
+{
+	return !c->critical || now - w->slice_start_ns >= t->hold_cap_ns;
+}
+
+POLICY_FN bool policy_kicks(__u32 policy)
+{
+	return policy == MORPHEUS_POLICY_THREAD_KICK || policy == MORPHEUS_POLICY_HYBRID;
+}
+
+POLICY_FN bool policy_throttles(__u32 policy)
+{
+	return policy == MORPHEUS_POLICY_CGROUP_THROTTLE || policy == MORPHEUS_POLICY_HYBRID;
 }
 
 /* Virtual time for a run: a nice-0 thread's advances with the clock. */

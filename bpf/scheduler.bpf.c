@@ -11,6 +11,8 @@
  * and a newcomer there, placed by the clock, would wait for all of them to catch up. Where virtual times
  * of different queues meet they are compared as distances from their clocks.
  */
+#include "bandwidth.bpf.h"
+#include "exit.bpf.h"
 #include "hints.bpf.h"
 
 #define SHARED_DSQ (1ull << 32)
@@ -67,8 +69,11 @@ SEC("struct_ops/select_cpu")
 s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	bool idle = false;
-	s32 cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+	s32 cpu;
 
+	if (is_out_of_time(p))
+		return prev_cpu; /* no idle CPU is taken for a thread that will be parked */
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
 	if (idle)
 		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), tunables.slice_ns, 0);
 	return cpu;
@@ -103,8 +108,15 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 	s32 cpu = scx_bpf_task_cpu(p);
 	u64 place;
 
+	if (is_out_of_time(p)) {
+		park(p, enq_flags);
+		return;
+	}
 	if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))) {
 		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
+		/* It was out of time, and its CPU is about to idle: there is time again. */
+		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
+			scx_bpf_kick_cpu(cpu, 0);
 		return;
 	}
 	vtime = policy_vtime_woken(vtime, clock, p->scx.weight, &tunables);
@@ -121,9 +133,11 @@ static __always_inline bool judge_slice(struct task_struct *p, s32 cpu, u32 slot
 	runtime_line_t *line;
 	struct policy_claims claims;
 
-	if (!lines || lines->slot != slot || !lines->runtime)
+	if (!lines || lines->slot != slot)
 		return false;
-	line = lines->runtime;
+	line = runtime_line(lines);
+	if (!line)
+		return false;
 	claims = read_claims(line);
 	switch (policy_slice(w, &claims, &tunables, now, contended(cpu))) {
 	case POLICY_SLICE_RENEW:
@@ -142,6 +156,17 @@ static __always_inline bool judge_slice(struct task_struct *p, s32 cpu, u32 slot
 	default:
 		return false;
 	}
+}
+
+static __always_inline bool stops_now(struct worker_lines *lines, u32 slot, u64 now)
+{
+	runtime_line_t *line = runtime_line(lines);
+	struct policy_claims claims;
+
+	if (!line)
+		return true;
+	claims = read_claims(line);
+	return policy_stops_now(worker_of(slot), &claims, &tunables, now);
 }
 
 /* The first waiting thread's virtual time. */
@@ -191,7 +216,7 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	}
 	c->ended = 0;
-	if (!take_next(cpu) && on_rq)
+	if (!take_next(cpu) && on_rq && !is_out_of_time(prev))
 		prev->scx.slice = tunables.slice_ns;
 }
 
@@ -204,18 +229,28 @@ bool BPF_PROG(morpheus_yield, struct task_struct *from, struct task_struct *to)
 }
 
 /* A late hint: the gate of escalation. True: the CPU is taken. */
-static __always_inline bool escalate(struct worker_lines *lines, s32 cpu, u32 slot, u64 now)
+static __always_inline bool escalate(struct task_struct *p, struct worker_lines *lines, s32 cpu,
+				     u32 slot, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
-	kernel_line_t *kernel = lines->kernel;
-	runtime_line_t *runtime = lines->runtime;
+	kernel_line_t *kernel = kernel_line(lines);
+	runtime_line_t *runtime = runtime_line(lines);
 	struct policy_claims claims;
+	u64 seq = READ_ONCE(w->seq);
 	u32 block;
 
 	if (!kernel || !runtime || !policy_hint_late(w, &tunables, now))
 		return false;
 	claims = read_claims(runtime);
 	block = policy_escalation_gate(mode, w, &claims, &tunables, now);
+	if (block == MORPHEUS_BLOCK_NONE && READ_ONCE(w->ended_seq) >= seq)
+		return false; /* withdrawn meanwhile; what else may be open is not late */
+	if (block == MORPHEUS_BLOCK_NONE && policy_throttles(claims.policy)) {
+		if (throttle_group(p, now))
+			w->throttles++;
+		else if (!policy_kicks(claims.policy))
+			block = MORPHEUS_BLOCK_CGROUP;
+	}
 	if (block != MORPHEUS_BLOCK_NONE) {
 		if (w->blocked_seq != w->seq && block < MORPHEUS_BLOCK_COUNT) {
 			w->blocked_seq = w->seq;
@@ -226,7 +261,8 @@ static __always_inline bool escalate(struct worker_lines *lines, s32 cpu, u32 sl
 	}
 	w->escalations++;
 	kernel->last_escalation_ns = now;
-	scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+	if (policy_kicks(claims.policy))
+		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 	emit(MORPHEUS_EVENT_ESCALATED, claims.policy, slot, now, now - w->hinted_at_ns);
 	return true;
 }
@@ -240,6 +276,7 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	struct cpu_state *c = cpu_state(cpu);
+	bool out_of_time = charge_running(c, p);
 	struct worker_lines *lines;
 	u32 slot;
 	u64 now;
@@ -250,13 +287,16 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 	lines = slot ? lines_of(p) : NULL;
 	if (!lines || lines->slot != slot) {
 		/* The kernel refills a lone thread's slice with its own long default. */
-		if (p->scx.slice > tunables.slice_ns)
+		if (out_of_time)
+			p->scx.slice = 0;
+		else if (p->scx.slice > tunables.slice_ns)
 			p->scx.slice = tunables.slice_ns;
 		return;
 	}
 	now = bpf_ktime_get_ns();
 	/* A contender may have been taken elsewhere since the hint: nothing is taken for nobody. */
-	if (!(contended(cpu) && escalate(lines, cpu, slot, now)) && judge_slice(p, cpu, slot, now)) {
+	if (!(contended(cpu) && escalate(p, lines, cpu, slot, now)) &&
+	    !(out_of_time && stops_now(lines, slot, now)) && judge_slice(p, cpu, slot, now)) {
 		p->scx.slice = LEASE_NS;
 		return;
 	}
@@ -274,7 +314,7 @@ void BPF_PROG(morpheus_running, struct task_struct *p)
 	p->scx.dsq_vtime = vtime;
 	if (!c->ahead && policy_vtime_before(*clock, vtime))
 		*clock = vtime;
-	c->run_exec_ns = p->se.sum_exec_runtime;
+	c->run_exec_ns = c->charged_exec_ns = p->se.sum_exec_runtime;
 	c->run_distance = vtime - *clock;
 	c->run_weight = p->scx.weight;
 	c->run_start_ns = bpf_ktime_get_ns();
@@ -293,6 +333,7 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran,
 						     p->scx.weight, &tunables);
 	c->run_start_ns = 0;
+	charge_running(c, p);
 	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */
 	c->displaced = runnable && p->scx.slice ? c->slot : 0;
 }
@@ -317,7 +358,7 @@ void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask 
 SEC("struct_ops.s/init")
 s32 BPF_PROG(morpheus_init)
 {
-	s32 err = scx_bpf_create_dsq(SHARED_DSQ, -1);
+	s32 err = scx_bpf_create_dsq(SHARED_DSQ, -1) ?: scx_bpf_create_dsq(PARKING_DSQ, -1);
 	int cpu;
 
 	bpf_for(cpu, 0, nr_cpus) {
@@ -325,7 +366,7 @@ s32 BPF_PROG(morpheus_init)
 			err = scx_bpf_create_dsq(cpu, -1);
 	}
 	if (!err) {
-		scheduler_exit.kind = 0;
+		scheduler_exit.cause = MORPHEUS_EXIT_NONE;
 		mode = MORPHEUS_ENFORCED;
 	}
 	return err;
@@ -335,10 +376,17 @@ SEC("struct_ops/exit")
 void BPF_PROG(morpheus_exit, struct scx_exit_info *info)
 {
 	mode = MORPHEUS_OBSERVER_ONLY;
-	bpf_probe_read_kernel_str(scheduler_exit.reason, sizeof(scheduler_exit.reason), info->reason);
-	bpf_probe_read_kernel_str(scheduler_exit.message, sizeof(scheduler_exit.message), info->msg);
-	scheduler_exit.code = info->exit_code;
-	scheduler_exit.kind = info->kind;
+	note_exit(info);
+}
+
+/* 6.17 brought this member; elsewhere the daemon clears it and reads cpu.max itself. */
+SEC("struct_ops/cgroup_set_bandwidth")
+void BPF_PROG(morpheus_cgroup_set_bandwidth, struct cgroup *cgrp, u64 period_us, u64 quota_us,
+	      u64 burst_us)
+{
+	bool unbounded = quota_us > MORPHEUS_LONGEST_QUOTA_US;
+
+	bound_group(cgrp->kn->id, unbounded ? 0 : quota_us * 1000, period_us * 1000);
 }
 
 SEC(".struct_ops.link")
@@ -352,8 +400,10 @@ struct sched_ext_ops morpheus_ops = {
 	.stopping = (void *)morpheus_stopping,
 	.enable = (void *)morpheus_enable,
 	.set_cpumask = (void *)morpheus_set_cpumask,
+	.cgroup_set_bandwidth = (void *)morpheus_cgroup_set_bandwidth,
 	.init = (void *)morpheus_init,
 	.exit = (void *)morpheus_exit,
+	.flags = SCX_OPS_ENQ_LAST, /* a lone thread can be out of time, too */
 	.timeout_ms = 10000,
 	.name = "morpheus",
 };

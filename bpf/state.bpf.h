@@ -7,32 +7,12 @@
 #define MORPHEUS_BPF_STATE_BPF_H
 
 #include "compat.bpf.h"
+#include "lines.bpf.h"
 #include "policy.bpf.h"
 
 #define MAX_WAITING 8
 #define RING_BYTES (1 << 20)
 #define RING_BUNCH_BYTES 4096
-
-/* The tag survives in BTF only through a typedef (clang 14), on a type that is complete there. */
-typedef struct morpheus_scb_kernel kernel_line_t;
-typedef struct morpheus_scb_runtime runtime_line_t;
-kernel_line_t complete_kernel_line SEC(".data.types") __hidden;
-runtime_line_t complete_runtime_line SEC(".data.types") __hidden;
-
-struct worker_lines {
-	kernel_line_t __uptr *kernel;
-	runtime_line_t __uptr *runtime;
-	u32 slot;
-	u32 linked; /* worker_tasks knows the thread */
-};
-
-/* Filled by the daemon, keyed by the thread's pidfd; goes with the thread. */
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
-	__type(key, int);
-	__type(value, struct worker_lines);
-} worker_lines SEC(".maps");
 
 /* From slot to thread, so that another CPU can reach a worker's lines. */
 struct worker_task {
@@ -79,6 +59,7 @@ struct cpu_state {
 	u64 run_exec_ns;
 	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */
 	u64 run_start_ns; /* ... and the time; 0: nobody of our class runs */
+	u64 charged_exec_ns; /* scheduler: the running thread's CPU time when its groups were last charged */
 	u64 clock;        /* scheduler: virtual clock of the queue of threads bound to this CPU */
 	u64 ahead_until;  /* scheduler: see policy_may_go_ahead() */
 	u32 waiting[MAX_WAITING]; /* threads that woke here and have not run since; 0 free */

@@ -9,6 +9,9 @@
 struct task_struct root_task;
 struct cfs_rq root_cfs_rq;
 struct rq root_rq;
+struct css_set root_css_set;
+struct cgroup root_cgroup;
+struct kernfs_node root_kernfs_node;
 struct sched_ext_ops root_ops;
 struct scx_exit_info root_exit_info;
 struct scx_init_task_args root_init_task_args;
@@ -22,6 +25,7 @@ enum scx_kick_flags root_kick_flags;
 enum scx_ops_flags root_ops_flags;
 enum scx_ent_flags root_ent_flags;
 enum scx_exit_kind root_exit_kind;
+enum scx_exit_code root_exit_code;
 enum bpf_map_type root_map_type;
 enum bpf_cmd root_cmd;
 

@@ -6,21 +6,25 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <array>
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <utility>
 
+#include "daemon/bpf_groups.hpp"
+#include "daemon/bpf_lines.hpp"
 #include "daemon/bpf_log.hpp"
+#include "daemon/log.hpp"
+#include "daemon/monotonic_clock.hpp"
 #include "morpheus.skel.h"
 #include "proto/unique_fd.hpp"
 
 namespace morpheus::daemon {
 namespace {
 
-constexpr std::uint32_t kUnregistered = 64;  // SCX_EXIT_UNREG: user space detached it
 constexpr const char* kNoSchedExt =
     "this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT is off); Enforced mode needs one that has "
     "it, such as Debian's stock kernels from 6.16 on";
@@ -45,12 +49,46 @@ std::optional<std::string> read_line(const char* path) {
   return line;
 }
 
-Result<bool> kernel_has_sched_ext() {
+template <std::size_t N>
+std::string text_in(const char (&buffer)[N]) {
+  return {buffer, strnlen(buffer, N)};
+}
+
+struct KernelFeatures {
+  bool sched_ext = false;
+  bool user_pointers = false;         // 6.13+
+  bool cgroup_set_bandwidth = false;  // 6.17+
+};
+
+bool has_enumerator(const btf& types, const char* enumeration, std::string_view wanted) {
+  const int id = btf__find_by_name_kind(&types, enumeration, BTF_KIND_ENUM);
+  if (id <= 0) return false;
+  const btf_type* type = btf__type_by_id(&types, static_cast<__u32>(id));
+  const std::span<const struct btf_enum> values(btf_enum(type), btf_vlen(type));
+  return std::ranges::any_of(values, [&](const struct btf_enum& value) {
+    return wanted == btf__name_by_offset(&types, value.name_off);
+  });
+}
+
+bool has_member(const btf& types, const char* structure, std::string_view wanted) {
+  const int id = btf__find_by_name_kind(&types, structure, BTF_KIND_STRUCT);
+  if (id <= 0) return false;
+  const btf_type* type = btf__type_by_id(&types, static_cast<__u32>(id));
+  const std::span<const struct btf_member> members(btf_members(type), btf_vlen(type));
+  return std::ranges::any_of(members, [&](const struct btf_member& member) {
+    return wanted == btf__name_by_offset(&types, member.name_off);
+  });
+}
+
+Result<KernelFeatures> kernel_features() {
   const std::unique_ptr<btf, BtfDeleter> types(btf__load_vmlinux_btf());
   if (!types)
     return fail("this kernel offers no BTF (/sys/kernel/btf/vmlinux); Morpheus needs one built with "
                 "CONFIG_DEBUG_INFO_BTF=y", errno);
-  return btf__find_by_name_kind(types.get(), "sched_ext_ops", BTF_KIND_STRUCT) > 0;
+  return KernelFeatures{
+      .sched_ext = btf__find_by_name_kind(types.get(), "sched_ext_ops", BTF_KIND_STRUCT) > 0,
+      .user_pointers = has_enumerator(*types, "btf_field_type", "BPF_UPTR"),
+      .cgroup_set_bandwidth = has_member(*types, "sched_ext_ops", "cgroup_set_bandwidth")};
 }
 
 Error load_error(int err) {
@@ -68,12 +106,14 @@ class BpfKernel final : public KernelSide {
 
   Result<void> start(const morpheus_tunables& tunables) override {
     install_bpf_log();
-    const auto has_sched_ext = kernel_has_sched_ext();
-    if (!has_sched_ext) return tl::unexpected(has_sched_ext.error());
-    if (!*has_sched_ext) why_not_ = kNoSchedExt;
+    const auto features = kernel_features();
+    if (!features) return tl::unexpected(features.error());
+    if (!features->sched_ext) why_not_ = kNoSchedExt;
+    lines_.emplace(features->user_pointers);
+    groups_.emplace(features->cgroup_set_bandwidth);
 
-    auto loaded = load(*has_sched_ext);
-    if (!loaded && *has_sched_ext) {
+    auto loaded = load(features->sched_ext);
+    if (!loaded && features->sched_ext) {
       // Observer must work even where the scheduler half does not.
       const auto reason = loaded.error().text();
       loaded = load(false);
@@ -102,6 +142,7 @@ class BpfKernel final : public KernelSide {
     if (auto blocker = enforced_blocker()) return fail(*blocker);
     clear_bpf_log();
     skeleton_->bss->scheduler_exit = {};
+    groups_->forget();
     scheduler_.reset(bpf_map__attach_struct_ops(skeleton_->maps.morpheus_ops));
     if (!scheduler_) return fail("the kernel did not accept the scheduler: " + bpf_log_cause(), errno);
     return {};
@@ -118,6 +159,18 @@ class BpfKernel final : public KernelSide {
     return report;
   }
 
+  [[nodiscard]] unsigned group_interval() const override {
+    return groups_->told_by_kernel() ? 30 : 1;
+  }
+
+  void set_groups(std::span<const GroupRule> rules) override {
+    if (!scheduler_) return;
+    const auto set = groups_->set(rules, monotonic_ns());
+    if (!set) log::warn("a bound on CPU time is not kept: {}", set.error().text());
+  }
+
+  void set_penalty(const morpheus_penalty& penalty) override { skeleton_->bss->penalty = penalty; }
+
   std::function<void()> rescue() override {
     if (!scheduler_) return {};
     const int copy = ::fcntl(bpf_link__fd(scheduler_.get()), F_DUPFD_CLOEXEC, 3);
@@ -129,6 +182,8 @@ class BpfKernel final : public KernelSide {
     skeleton_->bss->tunables = tunables;
   }
 
+  Result<ClientLines> make_lines(std::uint32_t workers) override { return lines_->make(workers); }
+
   Result<void> add_worker(const WorkerSpec& spec) override {
     if (skeleton_->bss->nr_workers == 0)
       if (auto reset = reset_cpus(); !reset) return reset;
@@ -138,35 +193,20 @@ class BpfKernel final : public KernelSide {
     record.generation = spec.generation;
     record.state = MORPHEUS_WORKER_REGISTERED;
     record.seq = record.ended_seq = record.lost_seq = record.blocked_seq = spec.first_seq;
-    *spec.kernel_line = {};
-    spec.kernel_line->preempt_seq = spec.kernel_line->withdrawn_seq = spec.first_seq;
-    spec.kernel_line->worker_state = MORPHEUS_WORKER_REGISTERED;
-
-    const struct {
-      void* kernel;
-      void* runtime;
-      std::uint32_t slot;
-      std::uint32_t linked;
-    } value{spec.kernel_line, spec.runtime_line, spec.slot, 0};
-    if (bpf_map__update_elem(skeleton_->maps.worker_lines, &spec.thread_pidfd,
-                             sizeof(spec.thread_pidfd), &value, sizeof(value), BPF_ANY) != 0)
-      return fail_errno("hand the lines of thread " + std::to_string(spec.tid) + " to the kernel");
-    pidfds_[spec.slot] = spec.thread_pidfd;
+    if (auto added = lines_->add(spec); !added) return added;
     ++skeleton_->bss->nr_workers;
     return {};
   }
 
   void set_worker_state(std::uint32_t slot, morpheus_worker_state state) override {
     skeleton_->bss->workers[slot].state = state;
+    lines_->set_state(slot, state);
   }
 
   void remove_worker(std::uint32_t slot) override {
-    const int key = std::exchange(pidfds_[slot], 0);
-    if (key == 0) return;
     skeleton_->bss->workers[slot].state = MORPHEUS_WORKER_DEAD;
+    if (!lines_->remove(slot)) return;
     --skeleton_->bss->nr_workers;
-    // Gone already when the thread is: its storage went with it.
-    (void)bpf_map__delete_elem(skeleton_->maps.worker_lines, &key, sizeof(key), 0);
     const std::uint64_t no_task = 0;
     (void)bpf_map__update_elem(skeleton_->maps.worker_tasks, &slot, sizeof(slot), &no_task,
                                sizeof(no_task), BPF_ANY);
@@ -211,6 +251,8 @@ class BpfKernel final : public KernelSide {
     skeleton_.reset(morpheus_bpf::open());
     if (!skeleton_) return fail_errno("open the BPF object");
     skeleton_->bss->nr_cpus = std::min<int>(libbpf_num_possible_cpus(), MORPHEUS_MAX_CPUS);
+    lines_->prepare(*skeleton_);
+    groups_->prepare(*skeleton_);
     if (!with_scheduler) leave_scheduler_out();
     if (const int err = morpheus_bpf::load(skeleton_.get()); err != 0) {
       skeleton_.reset();
@@ -218,7 +260,7 @@ class BpfKernel final : public KernelSide {
     }
     ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.events), on_event, this, nullptr));
     if (!ring_) return fail_errno("map the event ring");
-    return {};
+    return with_scheduler ? groups_->start() : Result<void>{};
   }
 
   void leave_scheduler_out() {
@@ -228,6 +270,8 @@ class BpfKernel final : public KernelSide {
       if (bpf_program__type(program) == BPF_PROG_TYPE_STRUCT_OPS)
         (void)bpf_program__set_autoload(program, false);
     }
+    for (auto* needs_it : {skeleton_->progs.prepare_parking, skeleton_->progs.set_group})
+      (void)bpf_program__set_autoload(needs_it, false);
   }
 
   Result<void> attach_observer() {
@@ -270,16 +314,18 @@ class BpfKernel final : public KernelSide {
 
   /// The kernel may end our scheduler at any time: believe it, not the link that is left.
   void drop_ended_scheduler() {
-    if (!skeleton_ || skeleton_->bss->scheduler_exit.kind == 0) return;
-    auto& exit = skeleton_->bss->scheduler_exit;
-    if (exit.kind == kUnregistered) {  // our own doing
-      exit.kind = 0;
-      return;
-    }
-    const std::string reason(exit.reason, strnlen(exit.reason, sizeof(exit.reason)));
-    const std::string message(exit.message, strnlen(exit.message, sizeof(exit.message)));
-    last_exit_ = message.empty() ? reason : reason + ": " + message;
-    exit.kind = 0;
+    if (!skeleton_) return;
+    auto& noted = skeleton_->bss->scheduler_exit;
+    const auto cause = std::atomic_ref(noted.cause).exchange(MORPHEUS_EXIT_NONE);
+    if (cause == MORPHEUS_EXIT_NONE || cause == MORPHEUS_EXIT_DETACHED) return;
+    auto exit = std::make_shared<SchedulerExit>();
+    exit->cause = static_cast<morpheus_exit_cause>(cause);
+    exit->time_ns = noted.time_ns;
+    exit->code = noted.code;
+    exit->reason = text_in(noted.reason);
+    exit->message = text_in(noted.message);
+    exit->dump = text_in(noted.dump);
+    last_exit_ = std::move(exit);
     scheduler_.reset();
   }
 
@@ -296,9 +342,10 @@ class BpfKernel final : public KernelSide {
   std::unique_ptr<ring_buffer, RingDeleter> ring_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> observer_;
   std::unique_ptr<bpf_link, LinkDeleter> scheduler_;
-  std::array<int, MORPHEUS_MAX_WORKERS> pidfds_{};  // 0: none, which no pidfd is
+  std::optional<BpfLines> lines_;
+  std::optional<BpfGroups> groups_;
   std::optional<std::string> why_not_;
-  std::optional<std::string> last_exit_;
+  std::shared_ptr<const SchedulerExit> last_exit_;
   const std::function<void(const morpheus_event&)>* each_ = nullptr;
 };
 

@@ -23,6 +23,7 @@ void WorkerTotals::add(const morpheus_worker& worker) {
   deferrals += worker.deferrals;
   overruns += worker.overruns;
   escalations += worker.escalations;
+  throttles += worker.throttles;
   blocked +=
       std::accumulate(std::begin(worker.blocked), std::end(worker.blocked), std::uint64_t{0});
 }
@@ -79,13 +80,12 @@ Result<Worker*> Clients::add_worker(Client& client, ThreadRef thread, std::uint6
   worker.tid = thread.tid;
   worker.pidfd = std::move(thread.pidfd);
   while (client.workers.contains(worker.line)) ++worker.line;
-  auto& runtime_line = client.lines.runtime_line(worker.line);
   const auto added = kernel_.add_worker({.slot = worker.slot,
                                          .generation = worker.id,
                                          .tid = static_cast<std::uint32_t>(worker.tid),
                                          .thread_pidfd = worker.pidfd.get(),
-                                         .kernel_line = &client.lines.kernel_line(worker.line),
-                                         .runtime_line = &runtime_line,
+                                         .lines = &client.lines,
+                                         .line = worker.line,
                                          .first_seq = first_seq});
   if (!added) return tl::unexpected(added.error());
   epoll_event watched{.events = EPOLLIN, .data = {.u64 = std::uint64_t{worker.id} << 32 | worker.slot}};
@@ -102,17 +102,16 @@ Result<Worker*> Clients::add_worker(Client& client, ThreadRef thread, std::uint6
   return &kept;
 }
 
-void Clients::set_state(Client& client, Worker& worker, morpheus_worker_state state) {
+void Clients::set_state(Worker& worker, morpheus_worker_state state) {
   worker.state = state;
   kernel_.set_worker_state(worker.slot, state);
-  client.lines.kernel_line(worker.line).worker_state = static_cast<__u8>(state);
 }
 
 void Clients::remove_worker(Client& client, std::uint32_t line) {
   const auto it = client.workers.find(line);
   assert(it != client.workers.end());
   Worker& worker = it->second;
-  set_state(client, worker, MORPHEUS_WORKER_DEAD);
+  set_state(worker, MORPHEUS_WORKER_DEAD);
   retired_.add(kernel_.worker(worker.slot));
   kernel_.remove_worker(worker.slot);
   slots_[worker.slot] = {};

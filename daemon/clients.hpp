@@ -43,7 +43,7 @@ struct Client {
 /// Sums over all workers since start.
 struct WorkerTotals {
   std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0, deferrals = 0, overruns = 0,
-                escalations = 0, blocked = 0, cpu_time_ns = 0, wait_time_ns = 0;
+                escalations = 0, throttles = 0, blocked = 0, cpu_time_ns = 0, wait_time_ns = 0;
   std::array<std::uint64_t, MORPHEUS_HINT_REASON_COUNT> hints_by_reason{};
   std::array<std::uint64_t, MORPHEUS_BLOCK_COUNT> blocked_by_reason{};
   void add(const morpheus_worker& worker);
@@ -67,7 +67,7 @@ class Clients {
   [[nodiscard]] Result<Worker*> add_worker(Client& client, ThreadRef thread,
                                            std::uint64_t first_seq);
   /// The caller has checked the transition.
-  void set_state(Client& client, Worker& worker, morpheus_worker_state state);
+  void set_state(Worker& worker, morpheus_worker_state state);
   void remove_worker(Client& client, std::uint32_t line);
 
   /// Becomes readable when a worker's thread ends.

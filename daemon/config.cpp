@@ -98,6 +98,8 @@ constexpr std::array kLimitFields{
     LimitField{"subscriber_events", &ConfigLimits::subscriber_events, 1, kMost},
     LimitField{"stall_timeout_ms", &ConfigLimits::stall_timeout_ms, 1, kMost},
     LimitField{"idle_timeout_ms", &ConfigLimits::idle_timeout_ms, 1, kMost},
+    LimitField{"scheduler_restarts", &ConfigLimits::scheduler_restarts, 0, 1000},
+    LimitField{"scheduler_backoff_ms", &ConfigLimits::scheduler_backoff_ms, 1, 60'000},
 };
 
 std::optional<Error> read_limits(const json& object, ConfigLimits& limits) {
@@ -118,6 +120,28 @@ std::optional<Error> read_tunables(const json& object, morpheus_tunables& tunabl
   for (const auto& f : kTunableFields) reader.number(f.name, tunables.*f.field, f.least, f.most);
   if (const auto checked = check_tunables(tunables); !checked)
     reader.refuse("", checked.error().what);
+  return reader.finish();
+}
+
+void read_cgroups(ObjectReader& reader, std::vector<std::string>& into) {
+  const json* value = reader.find("cgroups");
+  if (value == nullptr) return;
+  constexpr const char* kWhat = "must be a list of paths such as \"/system.slice/app.service\"";
+  if (!value->is_array()) return reader.refuse("cgroups", kWhat);
+  for (const auto& entry : *value) {
+    const auto path = entry.is_string() ? entry.get<std::string>() : "";
+    if (path.size() < 2 || path.front() != '/' || path.back() == '/' ||
+        path.find("..") != std::string::npos)
+      return reader.refuse("cgroups", kWhat);
+    into.push_back(path);
+  }
+}
+
+std::optional<Error> read_throttle(const json& object, ThrottleConfig& throttle) {
+  ObjectReader reader(object, "throttle");
+  read_cgroups(reader, throttle.cgroups);
+  reader.number("percent", throttle.percent, 1, 100 * MORPHEUS_MAX_CPUS);
+  reader.number("penalty_ms", throttle.penalty_ms, 1, 600'000);
   return reader.finish();
 }
 
@@ -166,6 +190,8 @@ Result<Config> parse_config(std::string_view text) {
   read_choices(reader, config);
   if (const json* object = reader.find("tunables"))
     if (auto error = read_tunables(*object, config.tunables)) return tl::unexpected(*error);
+  if (const json* object = reader.find("throttle"))
+    if (auto error = read_throttle(*object, config.throttle)) return tl::unexpected(*error);
   if (const json* object = reader.find("limits"))
     if (auto error = read_limits(*object, config.limits)) return tl::unexpected(*error);
   if (const json* object = reader.find("canary"))

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/kernel_side.hpp"
 #include "daemon/tunables.hpp"
@@ -39,6 +40,15 @@ struct ConfigLimits {
   std::uint32_t subscriber_events = 4096;        ///< waiting for one subscriber
   std::uint32_t stall_timeout_ms = 10'000;       ///< half a message, or a reader that does not read
   std::uint32_t idle_timeout_ms = 300'000;  ///< a connection that attached or subscribed nothing
+  std::uint32_t scheduler_restarts = 3;         ///< of a scheduler that the kernel ejected
+  std::uint32_t scheduler_backoff_ms = 1000;    ///< before the first; doubles each time
+};
+
+/// "throttle" in the file: what CGROUP_THROTTLE and HYBRID may do.
+struct ThrottleConfig {
+  std::vector<std::string> cgroups;  ///< paths below /sys/fs/cgroup; these and all below; none: never
+  std::uint32_t percent = 20;        ///< of one CPU, for all threads of the group together
+  std::uint32_t penalty_ms = 1000;   ///< how long, from the last ignored hint on
 };
 
 /// "canary" in the file: the watch over normal threads in Enforced mode.
@@ -60,6 +70,7 @@ struct Config {
   Mode mode = Mode::observer;
   morpheus_tunables tunables = kDefaultTunables;
   ConfigLimits limits;
+  ThrottleConfig throttle;
   ConfigCanary canary;
 };
 

@@ -33,13 +33,24 @@ void add_optional(Json& json, const char* key, const std::optional<std::string>&
 
 }  // namespace
 
-Json scheduler_json(const SchedulerReport& report) {
-  Json json{{"attached", report.attached}, {"enforced_available", !report.why_not.has_value()}};
+Json scheduler_json(const SchedulerReport& report, const RestartPolicy& restarts) {
+  Json json{{"attached", report.attached},
+            {"enforced_available", !report.why_not.has_value()},
+            {"ejections", restarts.ejections()},
+            {"gave_up", restarts.has_given_up()}};
   add_optional(json, "kernel_state", report.kernel_state);
   add_optional(json, "kernel_ops", report.kernel_ops);
   add_optional(json, "why_not", report.why_not);
-  add_optional(json, "last_exit", report.last_exit);
+  if (report.last_exit) json["last_exit"] = to_text(*report.last_exit);
+  if (restarts.due_ns()) json["restart_at_ns"] = *restarts.due_ns();
   return json;
+}
+
+Json exit_json(const std::shared_ptr<const SchedulerExit>& exit) {
+  const SchedulerExit shown = exit ? *exit : SchedulerExit{};
+  return {{"cause", exit_cause_name(shown.cause)}, {"time_ns", shown.time_ns},
+          {"code", shown.code},                    {"reason", shown.reason},
+          {"message", shown.message},              {"dump", shown.dump}};
 }
 
 Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped) {
@@ -50,6 +61,7 @@ Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped) {
           {"deferrals", totals.deferrals},
           {"overruns", totals.overruns},
           {"escalations", totals.escalations},
+          {"throttles", totals.throttles},
           {"blocked", totals.blocked},
           {"events_dropped", events_dropped}};
 }
@@ -117,6 +129,7 @@ Json worker_json(const Client& client, const Worker& worker, const morpheus_work
           {"deferrals", record.deferrals},
           {"overruns", record.overruns},
           {"escalations", record.escalations},
+          {"throttles", record.throttles},
           {"blocked", by_reason(record.blocked, MORPHEUS_BLOCK_COUNT, block_reason_name)},
           {"cpu_time_ns", record.cpu_time_ns + since(record.run_start_ns, now_ns)},
           {"wait_time_ns", record.wait_time_ns + since(record.wait_start_ns, now_ns)},

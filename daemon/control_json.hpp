@@ -7,7 +7,9 @@
 
 namespace morpheus::daemon {
 
-[[nodiscard]] Json scheduler_json(const SchedulerReport& report);
+[[nodiscard]] Json scheduler_json(const SchedulerReport& report, const RestartPolicy& restarts);
+/// What GetLastExit answers; empty strings and 0 if the scheduler never ended by itself.
+[[nodiscard]] Json exit_json(const std::shared_ptr<const SchedulerExit>& exit);
 [[nodiscard]] Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped);
 [[nodiscard]] Json latency_json(const LatencyHistogram& histogram);
 [[nodiscard]] Json histogram_json(const morpheus_time_counts& times);

@@ -38,13 +38,18 @@ Outcome get_status(Core& core, Call& call, Caller&) {
        {"backend", core.kernel().name()},
        {"mode", mode_name(core.mode())},
        {"uptime_ns", core.uptime_ns()},
-       {"scheduler", scheduler_json(core.scheduler_report())},
+       {"scheduler", scheduler_json(core.scheduler_report(), core.restarts())},
        {"clients", core.clients().all().size()},
        {"workers", core.clients().worker_count()},
        {"counters", counters_json(core.clients().totals(), core.kernel().events_dropped())},
        {"ack_latency", latency_json(core.ack_latency())},
        {"pressure", pressure_json(core.pressure())},
        {"tunables", to_json(core.tunables())}});
+}
+
+Outcome get_last_exit(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return answer(exit_json(core.scheduler_report().last_exit));
 }
 
 Outcome set_mode(Core& core, Call& call, Caller&) {
@@ -153,6 +158,7 @@ void add_control_service(Router& router, Core& core) {
                       });
   };
   add(Right::read, "GetStatus", get_status);
+  add(Right::read, "GetLastExit", get_last_exit);
   add(Right::change, "SetMode", set_mode);
   add(Right::read, "GetTunables", get_tunables);
   add(Right::change, "SetTunables", set_tunables);

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <sstream>
 #include <vector>
 
 #include "daemon/log.hpp"
@@ -13,7 +14,27 @@
 namespace morpheus::daemon {
 
 namespace {
+
 constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kPenaltyPeriodNs = 100'000'000;
+
+void tell_of_end(const SchedulerReport& report, const RestartPolicy& restarts, std::uint64_t now) {
+  const auto why = report.last_exit ? to_text(*report.last_exit) : std::string("no reason given");
+  constexpr const char* kText = "the kernel ended the scheduler: {}; {}";
+  if (restarts.due_ns())
+    log::error(kText, why,
+               fmt::format("attaching it again in {} ms", (*restarts.due_ns() - now) / 1'000'000));
+  else
+    log::error(kText, why, "set the mode again to attach it");
+  if (!report.last_exit || report.last_exit->dump.empty()) return;
+  std::istringstream lines(report.last_exit->dump);
+  for (std::string line; std::getline(lines, line);) log::info("dump: {}", line);
+}
+
+}  // namespace
+
+std::string to_text(const SchedulerExit& exit) {
+  return exit.message.empty() ? exit.reason : exit.reason + ": " + exit.message;
 }
 
 Core::Core(const Config& config, KernelSide& kernel, AccessRules access, GlobalBlock global)
@@ -24,8 +45,14 @@ Core::Core(const Config& config, KernelSide& kernel, AccessRules access, GlobalB
       accounts_(config_.limits, access.daemon_uid),
       clients_(kernel, config_.limits, accounts_),
       tunables_(config.tunables),
+      restarts_(config.limits.scheduler_restarts,
+                std::uint64_t{config.limits.scheduler_backoff_ms} * 1'000'000),
       started_ns_(monotonic_ns()),
       alarm_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  const auto& throttle = config.throttle;
+  kernel_.set_penalty({.time_ns = throttle.penalty_ms * std::uint64_t{1'000'000},
+                       .quota_ns = kPenaltyPeriodNs / 100 * throttle.percent,
+                       .period_ns = kPenaltyPeriodNs});
   tick();
 }
 
@@ -36,7 +63,11 @@ Result<void> Core::set_mode(Mode mode) {
   if (mode == Mode::observer) canary_.reset();
   if (mode != mode_) log::info("mode {}", mode_name(mode));
   mode_ = mode;
-  in_force_ = true;
+  in_force_ = mode == Mode::enforced;
+  restarts_.begin_anew();
+  groups_due_ns_ = 0;
+  watch_scheduler();
+  tell_of_groups();
   update_global();
   return {};
 }
@@ -73,16 +104,21 @@ void Core::answer_alarm() {
   (void)kernel_.set_mode(Mode::observer);
   canary_.reset();
   mode_ = Mode::observer;
+  in_force_ = false;
   fallback_ = "the canary ended Enforced mode: normal threads got no CPU for " +
               std::to_string(config_.canary.starved_ms) + " ms";
-  refused_until_ns_ = monotonic_ns() + config_.canary.refuse_s * kSecond;
+  fallback_ns_ = monotonic_ns();
+  refused_until_ns_ = fallback_ns_ + config_.canary.refuse_s * kSecond;
   log::error("{}; mode observer, Enforced is refused for {} s", *fallback_, config_.canary.refuse_s);
   update_global();
 }
 
 SchedulerReport Core::scheduler_report() {
   auto report = kernel_.report();
-  if (fallback_) report.last_exit = *fallback_;
+  if (fallback_)
+    report.last_exit = std::make_shared<SchedulerExit>(SchedulerExit{
+        .cause = MORPHEUS_EXIT_DETACHED, .time_ns = fallback_ns_, .code = 0, .reason = *fallback_,
+        .message = {}, .dump = {}});
   if (!report.why_not && !report.attached) report.why_not = refusal();
   return report;
 }
@@ -100,21 +136,46 @@ void Core::tick() {
   drain_events();
   pressure_ = read_pressure();
   clients_.remove_dead_workers();
+  watch_scheduler();
+  tell_of_groups();
   update_global();
 }
 
-void Core::update_global() {
-  auto in_force = MORPHEUS_OBSERVER_ONLY;
-  if (mode_ == Mode::enforced) {
-    const auto report = kernel_.report();
-    if (report.attached) in_force = MORPHEUS_ENFORCED;
-    if (in_force_ && !report.attached)
-      log::error("the kernel ejected the scheduler: {}; set the mode again to attach it",
-                 report.last_exit.value_or("no reason given"));
-    in_force_ = report.attached;
-    if (!in_force_) canary_.reset();
+void Core::watch_scheduler() {
+  if (mode_ != Mode::enforced) return;
+  const auto report = kernel_.report();
+  if (report.kernel_state == "disabling") return;  // the reason is known when that is over
+  const auto now = monotonic_ns();
+  if (in_force_ && !report.attached) {
+    const auto cause = report.last_exit ? report.last_exit->cause : MORPHEUS_EXIT_EJECTED;
+    restarts_.ended(cause, now);
+    tell_of_end(report, restarts_, now);
   }
-  global_.update(pressure_, in_force, monotonic_ns());
+  in_force_ = report.attached;
+  if (!in_force_) canary_.reset();
+  if (in_force_ || !restarts_.due_ns() || *restarts_.due_ns() > now) return;
+  if (const auto again = attach_scheduler(); again) {
+    restarts_.restarted(now);
+    in_force_ = true;
+    groups_due_ns_ = 0;
+    log::warn("attached the scheduler again");
+  } else {
+    restarts_.ended(MORPHEUS_EXIT_EJECTED, now);
+    log::error("cannot attach the scheduler again: {}", again.error().text());
+  }
+}
+
+// Also after each restart: the scheduler begins without knowing any.
+void Core::tell_of_groups() {
+  const auto now = monotonic_ns();
+  const auto interval = kernel_.group_interval();
+  if (!in_force_ || interval == 0 || now < groups_due_ns_) return;
+  groups_due_ns_ = now + interval * std::uint64_t{1'000'000'000};
+  kernel_.set_groups(read_group_rules(kControlGroupRoot, config_.throttle.cgroups));
+}
+
+void Core::update_global() {
+  global_.update(pressure_, in_force_ ? MORPHEUS_ENFORCED : MORPHEUS_OBSERVER_ONLY, monotonic_ns());
 }
 
 tl::expected<std::shared_ptr<Subscription>, QuotaError> Core::subscribe(uid_t uid,

@@ -16,6 +16,7 @@
 #include "daemon/kernel_side.hpp"
 #include "daemon/peer.hpp"
 #include "daemon/pressure.hpp"
+#include "daemon/restart_policy.hpp"
 #include "daemon/shared_lines.hpp"
 
 namespace morpheus::daemon {
@@ -58,6 +59,8 @@ class Core {
   [[nodiscard]] const LatencyHistogram& ack_latency() const { return ack_latency_; }
   [[nodiscard]] const morpheus_time_counts& ack_times() const { return ack_times_; }
   [[nodiscard]] std::uint64_t uptime_ns() const;
+  /// Whether and when an ejected scheduler comes back.
+  [[nodiscard]] const RestartPolicy& restarts() const { return restarts_; }
   [[nodiscard]] Clients& clients() { return clients_; }
   [[nodiscard]] EventStream& events() { return events_; }
   [[nodiscard]] KernelSide& kernel() { return kernel_; }
@@ -65,6 +68,8 @@ class Core {
 
  private:
   void on_event(const morpheus_event& event, EventDetail wanted);
+  void watch_scheduler();
+  void tell_of_groups();
   void update_global();
   [[nodiscard]] Result<void> attach_scheduler();
   [[nodiscard]] std::optional<std::string> refusal() const;
@@ -81,11 +86,14 @@ class Core {
   Pressure pressure_;
   morpheus_tunables tunables_;
   Mode mode_ = Mode::observer;
-  bool in_force_ = true;
+  bool in_force_ = false;  // the scheduler was attached when last looked at
+  RestartPolicy restarts_;
+  std::uint64_t groups_due_ns_ = 0;
   std::uint64_t started_ns_;
   UniqueFd alarm_;
   std::unique_ptr<Canary> canary_;  // while the scheduler is attached
   std::optional<std::string> fallback_;  // why the canary ended Enforced mode
+  std::uint64_t fallback_ns_ = 0;        // and when
   std::uint64_t refused_until_ns_ = 0;
 };
 

@@ -68,7 +68,10 @@ SchedulerReport FakeKernel::report() {
   report.kernel_state = report.attached ? "enabled" : "disabled";
   if (report.attached) report.kernel_ops = "morpheus_fake";
   if (!options_.refuse_enforced.empty()) report.why_not = options_.refuse_enforced;
-  if (mode_ == Mode::enforced && options_.eject) report.last_exit = "ejected by the fake kernel";
+  if (mode_ == Mode::enforced && options_.eject)
+    report.last_exit = std::make_shared<SchedulerExit>(
+        SchedulerExit{.cause = MORPHEUS_EXIT_EJECTED, .time_ns = monotonic_ns(), .code = 0,
+                      .reason = "ejected by the fake kernel", .message = {}, .dump = "no dump\n"});
   return report;
 }
 
@@ -78,10 +81,11 @@ Result<void> FakeKernel::add_worker(const WorkerSpec& spec) {
   worker.record.generation = spec.generation;
   worker.record.state = MORPHEUS_WORKER_REGISTERED;
   worker.record.seq = worker.record.ended_seq = spec.first_seq;
-  *spec.kernel_line = {};
-  store(spec.kernel_line->withdrawn_seq, static_cast<__u64>(spec.first_seq));
-  spec.kernel_line->worker_state = MORPHEUS_WORKER_REGISTERED;
-  store(spec.kernel_line->preempt_seq, static_cast<__u64>(spec.first_seq));
+  auto& line = worker.kernel_line();
+  line = {};
+  store(line.withdrawn_seq, static_cast<__u64>(spec.first_seq));
+  line.worker_state = MORPHEUS_WORKER_REGISTERED;
+  store(line.preempt_seq, static_cast<__u64>(spec.first_seq));
   workers_[spec.slot] = worker;
   return {};
 }
@@ -89,7 +93,7 @@ Result<void> FakeKernel::add_worker(const WorkerSpec& spec) {
 void FakeKernel::set_worker_state(std::uint32_t slot, morpheus_worker_state state) {
   auto& worker = workers_.at(slot);
   worker.record.state = state;
-  worker.spec.kernel_line->worker_state = static_cast<__u8>(state);
+  worker.kernel_line().worker_state = static_cast<__u8>(state);
 }
 
 morpheus_worker FakeKernel::worker(std::uint32_t slot) const {
@@ -112,20 +116,20 @@ void FakeKernel::drain_events(const Each& each) {
 void FakeKernel::notice_answer(FakeWorker& worker, std::uint64_t now, const Each& each) {
   auto& record = worker.record;
   if (record.seq == record.ended_seq) return;
-  const bool answered = load(worker.spec.runtime_line->last_ack_seq) >= record.seq;
+  const bool answered = load(worker.runtime_line().last_ack_seq) >= record.seq;
   if (!answered && now - record.hinted_at_ns < tunables_.grace_ns) return;
   auto event =
       event_of(record, answered ? MORPHEUS_EVENT_ACK : MORPHEUS_EVENT_LOST, worker.spec.slot, now);
   record.ended_seq = record.seq;
   if (answered) {
     ++record.acks;
-    const std::uint64_t claimed = load(worker.spec.runtime_line->last_ack_ns);
+    const std::uint64_t claimed = load(worker.runtime_line().last_ack_ns);
     event.value_ns = std::clamp(claimed, static_cast<std::uint64_t>(record.hinted_at_ns), now) -
                      record.hinted_at_ns;
   } else {
     ++record.lost;
     record.lost_seq = record.seq;
-    ++worker.spec.kernel_line->hint_loss_count;
+    ++worker.kernel_line().hint_loss_count;
   }
   each(event);
 }
@@ -135,7 +139,7 @@ void FakeKernel::hint(FakeWorker& worker, std::uint64_t now, const Each& each) {
   record.hinted_at_ns = now;
   ++record.seq;
   ++record.hints[MORPHEUS_HINT_PRESSURE];
-  auto& line = *worker.spec.kernel_line;
+  auto& line = worker.kernel_line();
   line.hint_reason = MORPHEUS_HINT_PRESSURE;
   line.hint_deadline_ns = now + tunables_.grace_ns;
   store(line.preempt_seq, record.seq);

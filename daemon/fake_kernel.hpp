@@ -25,8 +25,14 @@ class FakeKernel final : public KernelSide {
   void stop() override;
   [[nodiscard]] Result<void> set_mode(Mode mode) override;
   [[nodiscard]] SchedulerReport report() override;
+  [[nodiscard]] unsigned group_interval() const override { return 0; }
+  void set_groups(std::span<const GroupRule>) override {}
+  void set_penalty(const morpheus_penalty&) override {}
   [[nodiscard]] std::function<void()> rescue() override { return {}; }
   void set_tunables(const morpheus_tunables& tunables) override { tunables_ = tunables; }
+  [[nodiscard]] Result<ClientLines> make_lines(std::uint32_t workers) override {
+    return ClientLines::in_memfds(workers);
+  }
   [[nodiscard]] Result<void> add_worker(const WorkerSpec& spec) override;
   void set_worker_state(std::uint32_t slot, morpheus_worker_state state) override;
   void remove_worker(std::uint32_t slot) override { workers_.erase(slot); }
@@ -44,6 +50,12 @@ class FakeKernel final : public KernelSide {
   struct FakeWorker {
     WorkerSpec spec;
     morpheus_worker record{};
+    [[nodiscard]] morpheus_scb_kernel& kernel_line() const {
+      return spec.lines->kernel_line(spec.line);
+    }
+    [[nodiscard]] morpheus_scb_runtime& runtime_line() const {
+      return spec.lines->runtime_line(spec.line);
+    }
   };
   using Each = std::function<void(const morpheus_event&)>;
   void notice_answer(FakeWorker& worker, std::uint64_t now, const Each& each);

@@ -5,10 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "daemon/control_groups.hpp"
+#include "daemon/shared_lines.hpp"
 #include "proto/events.h"
 #include "proto/result.hpp"
 
@@ -16,24 +19,36 @@ namespace morpheus::daemon {
 
 enum class Mode : std::uint8_t { observer = MORPHEUS_OBSERVER_ONLY, enforced = MORPHEUS_ENFORCED };
 
+/// How our scheduler last ended, in the kernel's words.
+struct SchedulerExit {
+  morpheus_exit_cause cause = MORPHEUS_EXIT_NONE;
+  std::uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC
+  std::int64_t code = 0;
+  std::string reason, message;
+  std::string dump;  ///< the kernel's view of all CPUs and threads at that moment; many lines, or empty
+};
+
+/// The reason, and the message if there is one. Pure.
+[[nodiscard]] std::string to_text(const SchedulerExit& exit);
+
 /// What the kernel says about sched_ext, read afresh at each call.
 struct SchedulerReport {
   bool attached = false;                    ///< our scheduler is the one that runs
   std::optional<std::string> kernel_state;  ///< /sys/kernel/sched_ext/state
   std::optional<std::string> kernel_ops;    ///< /sys/kernel/sched_ext/root/ops
   std::optional<std::string> why_not;       ///< why Enforced cannot be had; nothing if it can
-  std::optional<std::string> last_exit;     ///< why our scheduler last ended, in the kernel's words
+  /// Shared, because it is long and asked for often; null if it never ended but by set_mode().
+  std::shared_ptr<const SchedulerExit> last_exit;
 };
 
-/// One worker to be watched. The lines are in mappings of the daemon's own, which last until
-/// remove_worker() has returned; the real kernel keeps the pages by itself.
+/// One worker to be watched.
 struct WorkerSpec {
   std::uint32_t slot = 0;        ///< index into the worker table, 1 .. MORPHEUS_MAX_WORKERS - 1
   std::uint32_t generation = 0;  ///< differs for each use of the slot
   std::uint32_t tid = 0;
   int thread_pidfd = -1;  ///< borrowed until remove_worker(); made with PIDFD_THREAD
-  morpheus_scb_kernel* kernel_line = nullptr;
-  morpheus_scb_runtime* runtime_line = nullptr;
+  const ClientLines* lines = nullptr;  ///< the client's; borrowed until remove_worker() has returned
+  std::uint32_t line = 0;              ///< index into them
   std::uint64_t first_seq = 0;  ///< where preempt_seq starts
 };
 
@@ -63,6 +78,14 @@ class KernelSide {
 
   [[nodiscard]] virtual SchedulerReport report() = 0;
 
+  /// How often set_groups() is to be called in Enforced mode, in seconds; 0: never.
+  [[nodiscard]] virtual unsigned group_interval() const = 0;
+
+  /// All control groups that the operator bounds or lets be throttled, as of now.
+  virtual void set_groups(std::span<const GroupRule> rules) = 0;
+
+  virtual void set_penalty(const morpheus_penalty& penalty) = 0;
+
   /// What detaches the scheduler in an emergency, however the daemon's own thread fares: may be called from any
   /// thread, also after the scheduler is gone. set_mode(observer) is still needed afterwards. Empty if no scheduler
   /// is attached that could starve anybody.
@@ -70,10 +93,14 @@ class KernelSide {
 
   virtual void set_tunables(const morpheus_tunables& tunables) = 0;
 
+  /// Makes memory for at least `workers` lines of each kind that this kernel side can share with BPF.
+  [[nodiscard]] virtual Result<ClientLines> make_lines(std::uint32_t workers) = 0;
+
   /// Makes the thread a worker in state REGISTERED. Its kernel line is initialised by this call.
   [[nodiscard]] virtual Result<void> add_worker(const WorkerSpec& spec) = 0;
 
-  /// The caller has checked the transition. Takes effect before the call returns.
+  /// The caller has checked the transition. Takes effect before the call returns, in the worker's
+  /// kernel line too.
   virtual void set_worker_state(std::uint32_t slot, morpheus_worker_state state) = 0;
 
   /// Forgets the worker; its thread may be gone already. The slot can be used again afterwards.

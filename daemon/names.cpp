@@ -16,7 +16,7 @@ constexpr std::array kHintReasons{Name("NONE"), Name("PRESSURE"), Name("BUDGET")
 static_assert(kHintReasons.size() == MORPHEUS_HINT_REASON_COUNT);
 constexpr std::array kBlockReasons{Name("NONE"),         Name("MODE"),          Name("STATE"),
                                    Name("POLICY"),       Name("NOT_ESCAPABLE"), Name("CRITICAL"),
-                                   Name("ACKNOWLEDGED"), Name("EARLY")};
+                                   Name("ACKNOWLEDGED"), Name("EARLY"),         Name("CGROUP")};
 static_assert(kBlockReasons.size() == MORPHEUS_BLOCK_COUNT);
 constexpr std::array kYieldReasons{Name("NONE"), Name("HINT"), Name("CHECKPOINT"), Name("BUDGET"),
                                    Name("EXPLICIT")};
@@ -32,6 +32,10 @@ constexpr std::array kEventTypes{Name("NONE"),      Name("HINT"),    Name("ACK")
                                  Name("RUN"),       Name("STOP"),    Name("DEFERRED")};
 static_assert(kEventTypes.size() == MORPHEUS_EVENT_COUNT);
 
+constexpr std::array kExitCauses{Name("NONE"), Name("DETACHED"), Name("ORDERED"), Name("RESTART"),
+                                 Name("EJECTED")};
+static_assert(kExitCauses.size() == MORPHEUS_EXIT_EJECTED + 1);
+
 template <std::size_t N>
 Name at(const std::array<Name, N>& names, std::uint32_t value) {
   return value < N ? names[value] : Name("UNKNOWN");
@@ -45,6 +49,7 @@ std::string_view block_reason_name(std::uint32_t reason) { return at(kBlockReaso
 std::string_view yield_reason_name(std::uint32_t reason) { return at(kYieldReasons, reason); }
 std::string_view policy_name(std::uint32_t policy) { return at(kPolicies, policy); }
 std::string_view runtime_mode_name(std::uint32_t mode) { return at(kRuntimeModes, mode); }
+std::string_view exit_cause_name(std::uint32_t cause) { return at(kExitCauses, cause); }
 std::string_view event_type_name(std::uint32_t type) { return at(kEventTypes, type); }
 std::string_view mode_name(Mode mode) { return mode == Mode::enforced ? "enforced" : "observer"; }
 

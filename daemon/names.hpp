@@ -18,6 +18,7 @@ namespace morpheus::daemon {
 [[nodiscard]] std::string_view policy_name(std::uint32_t policy);
 [[nodiscard]] std::string_view runtime_mode_name(std::uint32_t mode);
 [[nodiscard]] std::string_view event_type_name(std::uint32_t type);
+[[nodiscard]] std::string_view exit_cause_name(std::uint32_t cause);
 /// "observer" or "enforced".
 [[nodiscard]] std::string_view mode_name(Mode mode);
 

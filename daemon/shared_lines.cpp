@@ -9,7 +9,7 @@ namespace morpheus::daemon {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::uint32_t kLinesPerPage = kPage / MORPHEUS_SCB_LINE_SIZE;
+static_assert(MORPHEUS_LINES_PER_PAGE == kPage / MORPHEUS_SCB_LINE_SIZE);
 
 struct SharedMemory {
   UniqueFd fd;
@@ -30,6 +30,12 @@ Result<SharedMemory> make_shared(const char* name, std::size_t size, SealKind ki
   return memory;
 }
 
+Result<UniqueFd> duplicate(int fd) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy) return fail_errno("duplicate a client's descriptor");
+  return copy;
+}
+
 template <class T>
 void store(T& field, T value) {
   std::atomic_ref<T>(field).store(value, std::memory_order_relaxed);
@@ -38,14 +44,15 @@ void store(T& field, T value) {
 }  // namespace
 
 std::uint32_t ClientLines::capacity_for(std::uint32_t workers) {
-  return (workers + kLinesPerPage - 1) / kLinesPerPage * kLinesPerPage;
+  constexpr auto kPerPage = MORPHEUS_LINES_PER_PAGE;
+  return (workers + kPerPage - 1) / kPerPage * kPerPage;
 }
 
 std::uint64_t ClientLines::bytes_for(std::uint32_t workers) {
   return 2ull * capacity_for(workers) * MORPHEUS_SCB_LINE_SIZE;
 }
 
-Result<ClientLines> ClientLines::create(std::uint32_t workers) {
+Result<ClientLines> ClientLines::in_memfds(std::uint32_t workers) {
   ClientLines lines;
   lines.capacity_ = capacity_for(workers);
   const std::size_t size = std::size_t{lines.capacity_} * MORPHEUS_SCB_LINE_SIZE;
@@ -60,6 +67,23 @@ Result<ClientLines> ClientLines::create(std::uint32_t workers) {
   return lines;
 }
 
+Result<ClientLines> ClientLines::in_maps(std::uint32_t capacity, UniqueFd kernel_map,
+                                         UniqueFd runtime_map) {
+  ClientLines lines;
+  lines.capacity_ = capacity;
+  lines.in_maps_ = true;
+  const std::size_t size = std::size_t{capacity} * MORPHEUS_SCB_LINE_SIZE;
+  auto kernel = Mapping::shared(kernel_map.get(), size, PROT_READ);
+  if (!kernel) return tl::unexpected(kernel.error());
+  auto runtime = Mapping::shared(runtime_map.get(), size, PROT_READ | PROT_WRITE);
+  if (!runtime) return tl::unexpected(runtime.error());
+  lines.kernel_fd_ = std::move(kernel_map);
+  lines.kernel_ = std::move(*kernel);
+  lines.runtime_fd_ = std::move(runtime_map);
+  lines.runtime_ = std::move(*runtime);
+  return lines;
+}
+
 morpheus_scb_kernel& ClientLines::kernel_line(std::uint32_t index) const {
   return static_cast<morpheus_scb_kernel*>(kernel_.data())[index];
 }
@@ -69,14 +93,10 @@ morpheus_scb_runtime& ClientLines::runtime_line(std::uint32_t index) const {
 }
 
 Result<UniqueFd> ClientLines::kernel_fd_for_client() const {
-  return reopen_read_only(kernel_fd_.get());
+  return in_maps_ ? duplicate(kernel_fd_.get()) : reopen_read_only(kernel_fd_.get());
 }
 
-Result<UniqueFd> ClientLines::runtime_fd_for_client() const {
-  UniqueFd copy(::fcntl(runtime_fd_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy) return fail_errno("duplicate the runtime lines' descriptor");
-  return copy;
-}
+Result<UniqueFd> ClientLines::runtime_fd_for_client() const { return duplicate(runtime_fd_.get()); }
 
 Result<GlobalBlock> GlobalBlock::create() {
   auto memory = make_shared("morpheus-global", kPage, SealKind::read_only);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The memory of proto/scb.h as the daemon makes it: two memfds for each client, and the one global
-// block. The daemon keeps its own writable mappings; what it hands out is sealed.
+// The memory of proto/scb.h as the daemon makes it: for each client one piece for each kind of line,
+// and the one global block. Pieces are memfds, of which the daemon keeps writable mappings and hands
+// out what is sealed; or, where BPF cannot reach memfds (Linux 6.12), array maps.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,11 @@ namespace morpheus::daemon {
 class ClientLines {
  public:
   /// Makes room for at least `workers` lines of each kind; whole pages.
-  [[nodiscard]] static Result<ClientLines> create(std::uint32_t workers);
+  [[nodiscard]] static Result<ClientLines> in_memfds(std::uint32_t workers);
+  /// Takes two BPF array maps of `capacity` lines each. The kernel lines' is frozen already, so that
+  /// nobody, the caller included, can write kernel_line().
+  [[nodiscard]] static Result<ClientLines> in_maps(std::uint32_t capacity, UniqueFd kernel_map,
+                                                   UniqueFd runtime_map);
   /// How many lines `workers` become, and how much memory all of them take. Pure.
   [[nodiscard]] static std::uint32_t capacity_for(std::uint32_t workers);
   [[nodiscard]] static std::uint64_t bytes_for(std::uint32_t workers);
@@ -30,8 +35,13 @@ class ClientLines {
   [[nodiscard]] Result<UniqueFd> kernel_fd_for_client() const;
   [[nodiscard]] Result<UniqueFd> runtime_fd_for_client() const;
 
+  /// The memory itself; borrowed.
+  [[nodiscard]] int kernel_fd() const { return kernel_fd_.get(); }
+  [[nodiscard]] int runtime_fd() const { return runtime_fd_.get(); }
+
  private:
   std::uint32_t capacity_ = 0;
+  bool in_maps_ = false;
   UniqueFd kernel_fd_, runtime_fd_;
   Mapping kernel_, runtime_;
 };

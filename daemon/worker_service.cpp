@@ -74,7 +74,7 @@ Outcome attach(Core& core, Call& call, Caller& caller) {
   const auto wanted = static_cast<std::uint32_t>(workers);
   if (const auto quota = core.clients().attach_quota(caller.peer.uid, wanted))
     return quota_fault(*quota);
-  auto lines = ClientLines::create(wanted);
+  auto lines = core.kernel().make_lines(wanted);
   if (!lines) return kernel_fault(lines.error());
   if (!name) name = command_of(caller.peer.pid);
   Client& client = core.clients().attach(caller.peer, std::move(*name), std::move(*lines));
@@ -148,7 +148,7 @@ Outcome set_state(Core& core, Call& call, Caller& caller) {
   if (!morpheus_transition_allowed(worker->state, *state))
     return worker_fault("InvalidTransition", {{"from", worker_state_name(worker->state)},
                                               {"to", worker_state_name(*state)}});
-  core.clients().set_state(*caller.client, *worker, *state);
+  core.clients().set_state(*worker, *state);
   return Answer{};
 }
 

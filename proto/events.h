@@ -8,6 +8,7 @@
 
 #include "proto/scb.h"
 
+#define MORPHEUS_LINES_PER_PAGE 64u /* of 4096 bytes: clients get whole pages of lines */
 #define MORPHEUS_MAX_CPUS 1024u     /* a power of two: used as an index mask */
 #define MORPHEUS_MAX_WORKERS 16384u /* likewise; slot 0 is never used and means "no worker" */
 
@@ -30,6 +31,7 @@ enum morpheus_block_reason {
 	MORPHEUS_BLOCK_CRITICAL = 5,      /* inside a critical section */
 	MORPHEUS_BLOCK_ACKNOWLEDGED = 6,  /* answered in the meantime */
 	MORPHEUS_BLOCK_EARLY = 7,         /* has not run longer than slice + grace */
+	MORPHEUS_BLOCK_CGROUP = 8,        /* CGROUP_THROTTLE, but the operator does not allow it there */
 	MORPHEUS_BLOCK_COUNT,
 };
 
@@ -45,6 +47,7 @@ struct morpheus_worker {
 	__u64 seq;        /* preempt_seq as BPF knows it */
 	__u64 ended_seq;  /* the newest hint that is no longer open (acknowledged, withdrawn) */
 	__u64 hinted_at_ns; /* or when it got the CPU again with the hint still open */
+	__u64 timed_seq;    /* the hint that hinted_at_ns is of */
 	__u64 lost_seq;       /* the newest hint counted as lost */
 	__u64 run_start_ns;   /* when it last got a CPU; 0 while off CPU */
 	__u64 slice_start_ns; /* when the present slice began: run start, renewal or acknowledgement */
@@ -57,10 +60,38 @@ struct morpheus_worker {
 	__u64 lost;
 	__u64 deferrals;   /* slice ends put off because of a critical section or a fresh hint */
 	__u64 overruns;    /* deferrals that the hold cap ended */
-	__u64 escalations; /* CPU taken */
+	__u64 escalations; /* CPU taken, or control group throttled */
+	__u64 throttles;   /* of these, with its control group throttled */
 	__u64 blocked[MORPHEUS_BLOCK_COUNT];
 	__u64 blocked_seq; /* the newest hint counted as blocked */
 } __attribute__((aligned(64)));
+
+/* How a control group is throttled: so much CPU time in each period, for so long. */
+struct morpheus_penalty {
+	__u64 time_ns;
+	__u64 quota_ns;
+	__u64 period_ns;
+};
+
+#define MORPHEUS_LONGEST_QUOTA_US (1ull << 44) /* the kernel's own limit; "max" is far beyond it */
+
+/* What the operator says of a control group. */
+struct morpheus_group_update {
+	__u64 cgroup_id;
+	__u64 quota_ns; /* cpu.max; 0: "max" */
+	__u64 period_ns;
+	__u32 may_be_throttled; /* it and all below it */
+	__u32 only_if_new;      /* the bound counts only for a group that is not known yet */
+};
+
+/* How the daemon writes a kernel line that it cannot map (Linux 6.12). */
+struct morpheus_line_update {
+	__u64 first_seq; /* where preempt_seq starts, if the line is new */
+	__u32 slot;
+	__u32 line;   /* index in the client's memory */
+	__u32 state;  /* enum morpheus_worker_state */
+	__u32 is_new; /* forget what stands there */
+};
 
 enum morpheus_event_type {
 	MORPHEUS_EVENT_HINT = 1,      /* reason */
@@ -86,12 +117,23 @@ enum morpheus_event_flag {
 	MORPHEUS_FLAG_CRITICAL = 2, /* RUN, STOP, DEFERRED: inside a critical section, as it claims */
 };
 
-/* How the sched_ext scheduler last ended, in the kernel's words; kind 0: it has not. */
+/* Who ended the sched_ext scheduler, and so what is to be done. */
+enum morpheus_exit_cause {
+	MORPHEUS_EXIT_NONE = 0,     /* nobody */
+	MORPHEUS_EXIT_DETACHED = 1, /* the daemon */
+	MORPHEUS_EXIT_ORDERED = 2,  /* the machine's administrator, by sysrq-S: not to be undone */
+	MORPHEUS_EXIT_RESTART = 3,  /* the kernel, which asks for a restart: CPUs came or went */
+	MORPHEUS_EXIT_EJECTED = 4,  /* the kernel, for an error or a stall */
+};
+
+/* How it last ended, in the kernel's words. `cause` is written last. */
 struct morpheus_scheduler_exit {
+	__u64 time_ns;
 	__s64 code;
-	__u32 kind; /* enum scx_exit_kind */
+	__u32 cause; /* enum morpheus_exit_cause */
 	char reason[64];
-	char message[188];
+	char message[1024];
+	char dump[32768]; /* empty unless EJECTED; cut off where the kernel's own is longer */
 };
 
 /* One record of the ring buffer. */

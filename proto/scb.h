@@ -69,8 +69,8 @@ static inline int morpheus_transition_allowed(__u32 from, __u32 to)
 enum morpheus_escalation_policy {
 	MORPHEUS_POLICY_NONE = 0,
 	MORPHEUS_POLICY_THREAD_KICK = 1,
-	MORPHEUS_POLICY_CGROUP_THROTTLE = 2, /* not done yet: counted as blocked */
-	MORPHEUS_POLICY_HYBRID = 3,          /* kick, and throttle as soon as that is done */
+	MORPHEUS_POLICY_CGROUP_THROTTLE = 2, /* bound the CPU time of its control group for a while */
+	MORPHEUS_POLICY_HYBRID = 3,          /* both; the kick alone where throttling is not allowed */
 	MORPHEUS_POLICY_COUNT,
 };
 

@@ -164,19 +164,19 @@ run_part() {
 run_tests() {
   local parts=() kernels='newest second' part failed crashes=10
   help_if_asked "$@" <<EOF
-usage: ./dev test [--all | unit|integration|fuzz|kernel|sanitize|system...] [--kernels "K K"]
+usage: ./dev test [--all | unit|integration|fuzz|kernel|sanitize|system...] [--kernels "K K"|all]
 
 Builds and runs these tests (default: all but sanitize and system, which --all adds) and closes with the line "N passed,
 N failed, N skipped"; exit status 1 if any failed. fuzz runs each fuzz target for a few seconds (./dev fuzz for long).
 sanitize builds again with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer for the library.
 system builds the packages and puts a Debian 13 with systemd through installing, using, crashing, upgrading and removing them
 in a virtual machine; that takes about twenty minutes. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
-"$kernels", or those of --kernels (see ./dev vm --help). Logs: BUILD/logs.
+"$kernels", or those of --kernels (see ./dev vm --help); --all takes all from 6.12 on. Logs: BUILD/logs.
 EOF
   while (($#)); do
     case $1 in
       unit | integration | fuzz | kernel | sanitize | system) parts+=("$1") && shift ;;
-      --all) parts=(unit integration fuzz kernel sanitize system) crashes=100 && shift ;;
+      --all) parts=(unit integration fuzz kernel sanitize system) crashes=100 kernels=all && shift ;;
       --kernels)
         need_value "$@"
         kernels=$2
@@ -185,7 +185,7 @@ EOF
       *) bad_usage "unexpected argument $1" ;;
     esac
   done
-  [[ $kernels != all ]] || kernels='newest 7.0 6.19 second 6.17 6.16'
+  [[ $kernels != all ]] || kernels='newest 7.0 6.19 second 6.17 6.16 6.12'
   ((${#parts[@]})) || parts=(unit integration fuzz kernel)
   export MORPHEUS_CRASHES=$crashes
   compile >&2

@@ -52,6 +52,7 @@ class Definition {
 
   void add_views() {
     verb("status", "Mode, scheduler, counters, latency, pressure", Command::status);
+    verb("last-exit", "How the kernel last ended the scheduler, with its dump", Command::last_exit);
     verb("clients", "All attached processes", Command::clients);
     verb("workers", "All registered threads and what was asked of them", Command::workers);
     verb("stats", "Counts by reason, and how long answers and waits took", Command::stats);

@@ -97,6 +97,8 @@ ExitStatus carry_out(Client& client, const Request& request) {
   switch (request.command) {
     case Command::mode:
       return request.mode.empty() ? show_status(client, request) : change_mode(client, request);
+    case Command::last_exit:
+      return ask(client, request, "GetLastExit", Json::object(), render_last_exit);
     case Command::workers:
       return list(client, request, "ListWorkers", "workers", render_workers);
     case Command::clients:

@@ -18,10 +18,19 @@ std::string three_digits(double value) {
   return fmt::format("{:.0f}", value);
 }
 
+std::string restart_text(const Json& scheduler) {
+  const auto ejections = number(scheduler, "ejections");
+  if (ejections == 0) return {};
+  const char* next = scheduler.contains("restart_at_ns") ? "it is attached again soon"
+                     : scheduler.value("gave_up", false) ? "given up"
+                                                         : "not attached again";
+  return fmt::format(" (ejected {}x, {}; see morpheusctl last-exit)", ejections, next);
+}
+
 std::string scheduler_line(const Json& status, const Palette& palette) {
   const Json& scheduler = member(status, "scheduler");
   if (is_degraded(status))
-    return palette.bad("not in force") + ": " + last_exit(status);
+    return palette.bad("not in force") + ": " + last_exit(status) + restart_text(scheduler);
   if (scheduler.value("attached", false)) return palette.good("attached");
   if (scheduler.contains("why_not")) return "not available: " + text(scheduler, "why_not");
   return "not attached, available";
@@ -121,6 +130,15 @@ std::string render_clients(const Json& clients, const Palette& palette) {
     out += '\n';
   }
   return out;
+}
+
+std::string render_last_exit(const Json& exit) {
+  const std::string cause = text(exit, "cause", "NONE");
+  if (cause == "NONE") return "the kernel has not ended the scheduler\n";
+  const std::string message = text(exit, "message", ""), dump = text(exit, "dump", "");
+  return fmt::format("{}: {} (code {:#x})\n{}{}{}{}", cause, text(exit, "reason"),
+                     static_cast<std::uint64_t>(exit.value("code", std::int64_t{0})), message,
+                     message.empty() ? "" : "\n", dump, dump.empty() || dump.back() == '\n' ? "" : "\n");
 }
 
 std::string render_tunables(const Json& tunables) {

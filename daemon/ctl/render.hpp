@@ -30,6 +30,7 @@ struct Palette {
 /// At most 100 columns.
 [[nodiscard]] std::string render_workers(const Json& workers, const Palette& palette);
 [[nodiscard]] std::string render_clients(const Json& clients, const Palette& palette);
+[[nodiscard]] std::string render_last_exit(const Json& exit);
 [[nodiscard]] std::string render_tunables(const Json& tunables);
 /// A GetStatistics reply: counts, and histograms with bars; at most 80 columns.
 [[nodiscard]] std::string render_statistics(const Json& statistics);

@@ -11,7 +11,7 @@
 namespace morpheus::ctl {
 
 enum class Command : std::uint8_t {
-  status, mode, workers, clients, tunables_get, tunables_set, events,
+  status, mode, last_exit, workers, clients, tunables_get, tunables_set, events,
   top, stats, metrics, trace, doctor, dump, completion,
 };
 

@@ -7,8 +7,21 @@
 #include <unistd.h>
 
 #include <cassert>
+#include <string>
+#include <string_view>
 
 namespace morpheus::sdk {
+namespace {
+
+bool is_bpf_map(int fd) {
+  constexpr std::string_view kMap = "anon_inode:bpf-map";
+  const auto path = "/proc/self/fd/" + std::to_string(fd);
+  char target[kMap.size() + 1] = {};
+  const auto length = ::readlink(path.c_str(), target, sizeof(target));
+  return length > 0 && std::string_view(target, static_cast<std::size_t>(length)) == kMap;
+}
+
+}  // namespace
 
 Result<void> FixedWindow::reserve(std::size_t size) {
   assert(data_ == nullptr);
@@ -21,10 +34,10 @@ Result<void> FixedWindow::reserve(std::size_t size) {
   return {};
 }
 
-Result<void> FixedWindow::show(int memfd, std::size_t size) {
+Result<void> FixedWindow::show(int fd, std::size_t size) {
   assert(size <= size_);
-  if (auto checked = check_memfd(memfd, size); !checked) return checked;
-  if (::mmap(data_, size, PROT_READ, MAP_SHARED | MAP_FIXED, memfd, 0) == MAP_FAILED)
+  if (auto checked = check_memory(fd, size); !checked) return checked;
+  if (::mmap(data_, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
     return fail_errno("map the daemon's memory");
   return {};
 }
@@ -36,9 +49,10 @@ void FixedWindow::hide() {
   assert(at == data_);
 }
 
-Result<void> check_memfd(int fd, std::size_t size) {
+Result<void> check_memory(int fd, std::size_t size) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return fail_errno("stat the daemon's memory");
+  if (is_bpf_map(fd)) return {};
   if (info.st_size < 0 || static_cast<std::size_t>(info.st_size) < size)
     return fail("the daemon's memory is too short", EPROTO);
   const int seals = ::fcntl(fd, F_GET_SEALS);

@@ -14,9 +14,9 @@ class FixedWindow {
  public:
   /// Reserves `size` bytes, rounded up to pages, showing zeros. Not more than once.
   [[nodiscard]] Result<void> reserve(std::size_t size);
-  /// Shows the first `size` bytes of `memfd`, and zeros after them. Refuses one that is too short
-  /// or could be made so: touching it would then be fatal.
-  [[nodiscard]] Result<void> show(int memfd, std::size_t size);
+  /// Shows the first `size` bytes of the daemon's memory `fd`, and zeros after them. Refuses memory
+  /// that is too short or could be made so: touching it would then be fatal.
+  [[nodiscard]] Result<void> show(int fd, std::size_t size);
   /// Shows zeros. Cannot fail on a stretch that is reserved.
   void hide();
 
@@ -27,7 +27,8 @@ class FixedWindow {
   std::size_t size_ = 0;
 };
 
-/// Whether `fd` holds at least `size` bytes and is sealed against shrinking.
-[[nodiscard]] Result<void> check_memfd(int fd, std::size_t size);
+/// Whether `fd`, once mapped, holds `size` bytes for as long as it is mapped: a memfd that is long enough
+/// and sealed against shrinking, or a BPF map (Linux 6.12), which cannot be mapped beyond its end.
+[[nodiscard]] Result<void> check_memory(int fd, std::size_t size);
 
 }  // namespace morpheus::sdk

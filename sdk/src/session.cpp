@@ -89,7 +89,7 @@ Result<void> Session::attach(const SessionSpec& spec) {
   if (!global) return tl::unexpected(global.error());
 
   const std::size_t size = std::size_t{slots_} * MORPHEUS_SCB_LINE_SIZE;
-  if (auto checked = check_memfd(runtime->get(), size); !checked) return checked;
+  if (auto checked = check_memory(runtime->get(), size); !checked) return checked;
   auto lines = Mapping::shared(runtime->get(), size, PROT_READ | PROT_WRITE);
   if (!lines) return tl::unexpected(lines.error());
   runtime_lines_ = std::move(*lines);

@@ -114,7 +114,7 @@ void Load::run(std::size_t index, unsigned cpu) {
     if (spec.manner == Manner::critical) morpheus_critical_enter(self);
     if (spec.escapable) {
       must(morpheus_set_escapable(true), "escapable");
-      must(morpheus_set_policy(MORPHEUS_POLICY_THREAD_KICK), "policy");
+      must(morpheus_set_policy(static_cast<morpheus_escalation_policy>(spec.policy)), "policy");
     }
     if (spec.state != MORPHEUS_WORKER_REGISTERED)
       must(morpheus_worker_set_state(MORPHEUS_WORKER_RUNNING), "running");

@@ -25,9 +25,10 @@ enum class Manner : std::uint8_t {
 
 struct ThreadSpec {
   Manner manner = Manner::cooperative;
-  bool escapable = false;                     ///< with policy THREAD_KICK
+  bool escapable = false;
   int state = MORPHEUS_WORKER_RUNNING;        ///< REGISTERED, RUNNING or QUIESCING
   int nice = 0;
+  int policy = MORPHEUS_POLICY_THREAD_KICK;  ///< if escapable
 };
 
 /// What an outsider sees of a thread.

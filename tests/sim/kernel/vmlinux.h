@@ -33,9 +33,16 @@ enum scx_enq_flags {
 	SCX_ENQ_PREEMPT = 1ull << 32,
 	SCX_ENQ_LAST = 1ull << 41,
 };
+enum scx_ops_flags { SCX_OPS_ENQ_LAST = 1 << 1 };
 enum scx_kick_flags { SCX_KICK_IDLE = 1, SCX_KICK_PREEMPT = 2, SCX_KICK_WAIT = 4 };
 enum scx_ent_flags { SCX_TASK_QUEUED = 1 };
-enum scx_exit_kind { SCX_EXIT_NONE = 0, SCX_EXIT_UNREG = 64 };
+enum scx_exit_kind {
+	SCX_EXIT_NONE = 0,
+	SCX_EXIT_UNREG = 64,
+	SCX_EXIT_UNREG_KERN = 66,
+	SCX_EXIT_SYSRQ = 67,
+};
+enum scx_exit_code { SCX_ECODE_ACT_RESTART = 1ull << 48 };
 enum scx_public_consts { SCX_SLICE_DFL = 20000000 };
 
 /* CPUs lo..hi; stands for the kernel's bitmap. */
@@ -67,6 +74,22 @@ struct thread_info {
 	u32 cpu;
 };
 
+struct kernfs_node {
+	u64 id;
+};
+struct cgroup;
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	s32 pid;
@@ -77,6 +100,7 @@ struct task_struct {
 	u8 on_cpu;
 	struct sched_entity se;
 	struct sched_ext_entity scx;
+	struct css_set *cgroups;             /* not walked: no group is bounded here */
 	void *owner;                         /* the simulator's thread */
 	int usage;                           /* references that programs hold */
 	u8 has_storage;                      /* task local storage, of the one map there is */
@@ -97,6 +121,7 @@ struct scx_exit_info {
 	s64 exit_code;
 	const char *reason;
 	const char *msg;
+	const char *dump;
 };
 struct scx_init_task_args {
 	bool fork;

@@ -27,7 +27,7 @@ morpheus_worker running(std::uint64_t ran) {
 /// The same with a hint that was given `age` ago.
 morpheus_worker hinted(std::uint64_t ran, std::uint64_t age) {
   auto w = running(ran);
-  w.seq = 8;
+  w.seq = w.timed_seq = 8;
   w.hinted_at_ns = kNow - age;
   return w;
 }
@@ -108,6 +108,9 @@ TEST_CASE("policy: a hint is late from its deadline on") {
   CHECK_FALSE(policy_hint_late(&w, &kTunables, kNow));
   w = hinted(20 * kMs, 10 * kMs);
   CHECK(policy_hint_late(&w, &kTunables, kNow));
+  w.timed_seq = w.seq - 1;  // another CPU is just giving it
+  CHECK_FALSE(policy_hint_late(&w, &kTunables, kNow));
+  w.timed_seq = w.seq;
   w.ended_seq = w.seq;
   CHECK_FALSE(policy_hint_late(&w, &kTunables, kNow));
 }

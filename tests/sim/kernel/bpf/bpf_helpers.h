@@ -17,8 +17,11 @@
 #define __uptr
 #define __uint(name, val) int (*name)[val]
 #define __type(name, val) typeof(val) *name
+#define __array(name, val) typeof(val) *value
 
+#define BPF_MAP_TYPE_HASH 1
 #define BPF_MAP_TYPE_ARRAY 2
+#define BPF_MAP_TYPE_ARRAY_OF_MAPS 13
 #define BPF_MAP_TYPE_RINGBUF 27
 #define BPF_MAP_TYPE_TASK_STORAGE 29
 
@@ -28,6 +31,7 @@
 #define bpf_map_lookup_elem(map, key) \
 	((typeof((map)->value))sim_map_lookup((map), sizeof(*(map)->value), \
 					      sizeof(*(map)->max_entries) / sizeof(int), *(key)))
+#define bpf_map_update_elem(map, key, value, flags) ((void)(key), (void)(value), -1)
 #define bpf_task_storage_get(map, task, value0, flags) \
 	((typeof((map)->value))((task)->has_storage ? (task)->storage : NULL))
 #define bpf_kptr_xchg(at, new_value) \

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bounds on the CPU time of control groups. The kernel's own cpu.max does nothing to threads that a
+ * sched_ext scheduler runs, so this one keeps it: the operator's bounds (told by cgroup_set_bandwidth
+ * from 6.17 on, by the daemon in any case), and, for a penalty time, those of groups with a worker that
+ * consented to CGROUP_THROTTLE and ignored a hint. All of it is in the maps of this object: whoever
+ * ends the daemon ends every bound, and there is nothing to put back.
+ *
+ * Threads of a group that has used up its time wait in a queue of their own, the parking, from which a
+ * timer takes them when there is time again.
+ */
+#ifndef MORPHEUS_BPF_BANDWIDTH_BPF_H
+#define MORPHEUS_BPF_BANDWIDTH_BPF_H
+
+#include "state.bpf.h"
+
+#define PARKING_DSQ (1ull << 33)
+#define PARKING_LOOK_NS 2000000ull
+/*
+ * The kernel ejects a scheduler that lets a thread wait for 10 s. A group may have more threads than its
+ * bound can serve in that time: now and then all that wait get a turn, whose time the group still owes.
+ */
+#define PARKING_AMNESTY_NS 3000000000ull
+#define MAX_GROUP_DEPTH 16
+#define MAX_GROUPS 4096
+
+struct group {
+	struct policy_bandwidth operators;
+	struct policy_bandwidth penalty;
+	u64 penalty_until_ns;
+	u32 may_be_throttled; /* it and all below it: the operator allows it */
+	u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_GROUPS);
+	__type(key, u64); /* cgroup id */
+	__type(value, struct group);
+} groups SEC(".maps");
+
+struct parking_timer {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct parking_timer);
+} parking_timers SEC(".maps");
+
+/* Shared with the daemon. */
+struct morpheus_penalty penalty;
+__u32 nr_bounded;          /* groups with a bound of the operator's */
+__u64 penalties_until_ns;  /* when the last penalty ends; the daemon sets it to 0 afterwards */
+
+static u32 parking_armed;
+static u64 amnesty_ns;
+
+/* Most hosts have no bound at all, and then nothing of this file costs anything. */
+static __always_inline bool any_bound(void)
+{
+	return nr_bounded || penalties_until_ns;
+}
+
+static __always_inline struct group *group_or_new(u64 id)
+{
+	struct group *g = bpf_map_lookup_elem(&groups, &id);
+	struct group empty = {};
+
+	if (g)
+		return g;
+	bpf_map_update_elem(&groups, &id, &empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&groups, &id);
+}
+
+/* Takes `ran` from what is left. True: nothing is. */
+static __always_inline bool charge(struct policy_bandwidth *b, u64 ran, u64 now)
+{
+	u64 refilled = READ_ONCE(b->refilled_ns);
+	u64 next = policy_next_refill(b, refilled, now);
+
+	if (!b->quota_ns)
+		return false;
+	if (next != refilled &&
+	    __sync_val_compare_and_swap(&b->refilled_ns, refilled, next) == refilled)
+		__sync_fetch_and_add(&b->left_ns, policy_refill(b, next - refilled));
+	if (ran)
+		__sync_fetch_and_sub(&b->left_ns, ran);
+	return (s64)READ_ONCE(b->left_ns) <= 0;
+}
+
+/* The same for all groups that `p` belongs to, up to the root. True: some has nothing left. */
+OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
+{
+	struct cgroup *cgrp = p->cgroups->dfl_cgrp;
+	bool over = false;
+	int level;
+
+	bpf_for(level, 0, MAX_GROUP_DEPTH) {
+		u64 id = cgrp->kn->id;
+		struct group *g = bpf_map_lookup_elem(&groups, &id);
+
+		if (g) {
+			over |= charge(&g->operators, ran, now);
+			if (now < g->penalty_until_ns)
+				over |= charge(&g->penalty, ran, now);
+		}
+		if (!cgrp->self.parent)
+			break;
+		cgrp = cgrp->self.parent->cgroup;
+	}
+	return over;
+}
+
+/* Charges what `p` ran since it was last charged. `c` is the CPU that it has. */
+static __always_inline bool charge_running(struct cpu_state *c, struct task_struct *p)
+{
+	u64 ran = p->se.sum_exec_runtime - c->charged_exec_ns;
+
+	c->charged_exec_ns = p->se.sum_exec_runtime;
+	return any_bound() && charge_groups(p, ran, bpf_ktime_get_ns());
+}
+
+static __always_inline bool is_out_of_time(struct task_struct *p)
+{
+	return any_bound() && charge_groups(p, 0, bpf_ktime_get_ns());
+}
+
+static __always_inline void park(struct task_struct *p, u64 enq_flags)
+{
+	u32 key = 0;
+	struct parking_timer *t = bpf_map_lookup_elem(&parking_timers, &key);
+
+	compat_insert(p, PARKING_DSQ, tunables.slice_ns, enq_flags);
+	if (t && __sync_val_compare_and_swap(&parking_armed, 0, 1) == 0)
+		bpf_timer_start(&t->timer, PARKING_LOOK_NS, 0);
+}
+
+/* The penalty for the group of `p`. False: the operator does not allow it. */
+OUT_OF_LINE bool throttle_group(struct task_struct *p, u64 now)
+{
+	struct cgroup *cgrp = p->cgroups->dfl_cgrp, *at = cgrp;
+	u64 own = cgrp->kn->id;
+	bool is_allowed = false;
+	struct group *g;
+	int level;
+
+	bpf_for(level, 0, MAX_GROUP_DEPTH) {
+		u64 id = at->kn->id;
+
+		g = bpf_map_lookup_elem(&groups, &id);
+		if (g && g->may_be_throttled) {
+			is_allowed = true;
+			break;
+		}
+		if (!at->self.parent)
+			break;
+		at = at->self.parent->cgroup;
+	}
+	g = is_allowed ? group_or_new(own) : NULL;
+	if (!g)
+		return false;
+	if (now >= g->penalty_until_ns) {
+		g->penalty.period_ns = penalty.period_ns;
+		g->penalty.left_ns = 0;
+		g->penalty.refilled_ns = now;
+		g->penalty.quota_ns = penalty.quota_ns;
+	}
+	g->penalty_until_ns = now + penalty.time_ns;
+	penalties_until_ns = now + penalty.time_ns;
+	return true;
+}
+
+static __always_inline int bound_group(u64 id, u64 quota_ns, u64 period_ns)
+{
+	struct group *g = group_or_new(id);
+	u64 before;
+
+	if (!g)
+		return -12 /* ENOMEM */;
+	before = g->operators.quota_ns;
+	if (before == quota_ns && g->operators.period_ns == period_ns)
+		return 0;
+	g->operators.quota_ns = 0; /* not to be charged half changed */
+	g->operators.period_ns = period_ns;
+	g->operators.left_ns = quota_ns;
+	g->operators.refilled_ns = bpf_ktime_get_ns();
+	g->operators.quota_ns = quota_ns;
+	if (!before && quota_ns)
+		__sync_fetch_and_add(&nr_bounded, 1);
+	if (before && !quota_ns)
+		__sync_fetch_and_sub(&nr_bounded, 1);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/bpf_groups.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <atomic>
+#include <set>
+
+#include "morpheus.skel.h"
+
+namespace morpheus::daemon {
+
+void BpfGroups::prepare(morpheus_bpf& skeleton) {
+  skeleton_ = &skeleton;
+  if (told_by_kernel_) return;
+  skeleton.struct_ops.morpheus_ops->cgroup_set_bandwidth = nullptr;
+  (void)bpf_program__set_autoload(skeleton.progs.morpheus_cgroup_set_bandwidth, false);
+}
+
+Result<void> BpfGroups::start() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.prepare_parking), &run) != 0)
+    return fail_errno("prepare the bounds of control groups");
+  if (static_cast<int>(run.retval) != 0)
+    return fail("prepare the bounds of control groups", -static_cast<int>(run.retval));
+  return {};
+}
+
+std::vector<std::uint64_t> BpfGroups::known() const {
+  const bpf_map* groups = skeleton_->maps.groups;
+  std::vector<std::uint64_t> ids;
+  std::uint64_t previous = 0, id = 0;
+  while (bpf_map__get_next_key(groups, ids.empty() ? nullptr : &previous, &id, sizeof(id)) == 0) {
+    ids.push_back(id);
+    previous = id;
+  }
+  return ids;
+}
+
+void BpfGroups::erase(std::uint64_t id) {
+  (void)bpf_map__delete_elem(skeleton_->maps.groups, &id, sizeof(id), 0);
+}
+
+void BpfGroups::forget() {
+  for (const auto id : known()) erase(id);
+  skeleton_->bss->nr_bounded = 0;
+  skeleton_->bss->penalties_until_ns = 0;
+}
+
+Result<void> BpfGroups::set(std::span<const GroupRule> rules, std::uint64_t now_ns) {
+  std::set<std::uint64_t> wanted;
+  for (const auto& rule : rules) {
+    wanted.insert(rule.id);
+    const auto told = tell({rule.id, rule.bound.quota_ns, rule.bound.period_ns, rule.may_be_throttled,
+                            told_by_kernel_});
+    if (!told) return tl::unexpected(told.error());
+  }
+  for (const auto id : known()) {
+    if (wanted.contains(id)) continue;
+    const auto serves_penalty = tell({id, 0, 0, 0, 0});
+    if (!serves_penalty) return tl::unexpected(serves_penalty.error());
+    if (!*serves_penalty) erase(id);
+  }
+  std::atomic_ref until(skeleton_->bss->penalties_until_ns);
+  if (auto last = until.load(); last < now_ns) until.compare_exchange_strong(last, 0);
+  return {};
+}
+
+Result<bool> BpfGroups::tell(morpheus_group_update update) {
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &update, .ctx_size_in = sizeof(update));
+  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.set_group), &run) != 0)
+    return fail_errno("tell the scheduler of a control group");
+  const auto answer = static_cast<int>(run.retval);
+  if (answer < 0) return fail("tell the scheduler of a control group", -answer);
+  return answer > 0;
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A scheduler that the kernel ends: what the operator gets to know, and what the daemon does next.
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/kernel/load.hpp"
+#include "tests/kernel/machine.hpp"
+
+using namespace morpheus::test;
+
+namespace {
+
+/// Changes a file of the kernel's, and changes it back.
+class Setting {
+ public:
+  Setting(const std::string& path, const std::string& value) : path_(path) {
+    std::ifstream(path_) >> before_;
+    std::ofstream(path_) << value << std::flush;
+  }
+  ~Setting() { std::ofstream(path_) << before_ << std::flush; }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+
+ private:
+  std::string path_, before_;
+};
+
+/// A real-time thread that never leaves the CPU: what runs there in our class starves.
+class Hog {
+ public:
+  explicit Hog(unsigned cpu) : pid_(::fork()) {
+    REQUIRE(pid_ >= 0);
+    if (pid_ != 0) return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    const sched_param priority{.sched_priority = 10};
+    if (::sched_setaffinity(0, sizeof(set), &set) != 0 ||
+        ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+      ::_exit(90);
+    for (;;) {
+    }
+  }
+  ~Hog() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Hog(const Hog&) = delete;
+  Hog& operator=(const Hog&) = delete;
+
+ private:
+  pid_t pid_;
+};
+
+Json scheduler(const DaemonProcess& daemon) { return control(daemon, "GetStatus")["scheduler"]; }
+
+}  // namespace
+
+TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and restarted") {
+  need_sched_ext();
+  // what the kernel keeps from real-time threads for all others would save it
+  const Setting throttle("/proc/sys/kernel/sched_rt_runtime_us", "-1");
+  const auto server = "/sys/kernel/debug/sched/ext_server/cpu" + std::to_string(crowded_cpu()) + "/runtime";
+  std::unique_ptr<Setting> no_server;
+  if (std::filesystem::exists(server)) no_server = std::make_unique<Setting>(server, "0");
+
+  // the canary would be faster than the kernel
+  DaemonProcess daemon(Json{{"canary", {{"starved_ms", 0}}}}, Backend::bpf);
+  set_mode(daemon, "enforced");
+  Load load(daemon.socket(), crowded_cpu(), {{.manner = Manner::rival}}, nullptr);
+  {
+    const Hog hog(crowded_cpu());
+    REQUIRE(eventually([&] { return scheduler(daemon)["ejections"] > 0; }));
+    const auto told = control(daemon, "GetLastExit");
+    CHECK(told["cause"] == "EJECTED");
+    INFO(told["reason"] << ": " << told["message"]);
+    CHECK(told["reason"].get<std::string>().find("stall") != std::string::npos);
+    CHECK(told["message"].get<std::string>().find("failed to run for") != std::string::npos);
+    CHECK(told["dump"].get<std::string>().find("CPU states") != std::string::npos);
+    CHECK(daemon.ctl({"last-exit"}).out.find("stall") != std::string::npos);
+  }
+  REQUIRE(eventually([&] { return scheduler(daemon)["attached"] == true; }));
+  CHECK(sched_ext_ops() == "morpheus");
+  CHECK(daemon.log().find("attached the scheduler again") != std::string::npos);
+  const auto before = load.seen(0).cpu_ns;
+  CHECK(eventually([&] { return load.seen(0).cpu_ns > before; }));
+}
+
+TEST_CASE("enforced: what the administrator ends by sysrq is not started again") {
+  need_sched_ext();
+  DaemonProcess daemon(Backend::bpf);
+  set_mode(daemon, "enforced");
+  std::ofstream("/proc/sysrq-trigger") << "S" << std::flush;
+  REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
+  REQUIRE(eventually([&] { return control(daemon, "GetLastExit")["cause"] == "ORDERED"; }));
+  ::sleep(3);  // longer than the first pause
+  CHECK(sched_ext_state() == "disabled");
+  CHECK(scheduler(daemon)["attached"] == false);
+  CHECK(daemon.ctl({"status"}).status == 4);
+  set_mode(daemon, "enforced");
+  CHECK(scheduler(daemon)["attached"] == true);
+}
+
+TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
+  need_sched_ext();
+  const auto online = "/sys/devices/system/cpu/cpu" + std::to_string(crowded_cpu()) + "/online";
+  if (!std::filesystem::exists(online)) SKIP("no CPU here can be taken offline");
+  DaemonProcess daemon(Backend::bpf);
+  set_mode(daemon, "enforced");
+  {
+    const Setting off(online, "0");
+    REQUIRE(eventually([&] { return control(daemon, "GetLastExit")["cause"] == "RESTART"; }));
+  }
+  REQUIRE(eventually([&] { return scheduler(daemon)["attached"] == true; }));
+  CHECK(scheduler(daemon)["ejections"] == 0);
+}
