@@ -83,6 +83,14 @@ MORPHEUS_NODISCARD static inline bool morpheus_acknowledge(struct morpheus_safep
 extern MORPHEUS_API __thread struct morpheus_safepoint morpheus_here
 	__attribute__((tls_model("initial-exec")));
 
+/// morpheus_asked() of the thread's own safe point. A runtime may make it fire by itself: other threads
+/// may store to morpheus_here.seen, whole.
+MORPHEUS_NODISCARD static inline bool morpheus_asked_here(void) MORPHEUS_NOEXCEPT
+{
+	return !MORPHEUS_LIKELY(__atomic_load_n(morpheus_here.seq, __ATOMIC_RELAXED) ==
+				__atomic_load_n(&morpheus_here.seen, __ATOMIC_RELAXED));
+}
+
 /// morpheus_checkpoint() on the thread's own safe point: two instructions more.
 static inline bool morpheus_checkpoint_here(void) MORPHEUS_NOEXCEPT
 {

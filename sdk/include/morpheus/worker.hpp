@@ -84,7 +84,7 @@ class safe_point {
 };
 
 /// safe_point::checkpoint() where there is no place to keep a safe_point: a little dearer.
-inline bool checkpoint() noexcept { return morpheus_checkpoint_here(); }
+inline bool checkpoint_here() noexcept { return morpheus_checkpoint_here(); }
 
 /// While it lives, the kernel defers the end of the thread's slice and never escalates, up to the
 /// operator's hold cap. Nests. Must end on the thread where it began, and not span a suspension.

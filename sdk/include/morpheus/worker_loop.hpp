@@ -17,7 +17,7 @@
 
 namespace morpheus {
 
-/// Jobs must not throw. A job that runs long should call checkpoint() itself.
+/// Jobs must not throw. A job that runs long should call checkpoint_here() itself.
 class worker_loop {
  public:
   using job = std::function<void()>;

@@ -41,7 +41,7 @@ TEST_CASE("objects attach, register and guard for as long as they live") {
       }
       CHECK(daemon.runtime_line().is_in_critical_section == 0);
       daemon.hint();
-      CHECK(morpheus::checkpoint());
+      CHECK(morpheus::checkpoint_here());
       self.quiesce();
       CHECK(daemon.state() == "QUIESCING");
       self.resume();

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Where coroutine frames live: blocks of a few sizes that each thread keeps for the next frame of that
+// size. A frame that ends on another thread than it began goes to that thread's blocks; whoever has
+// too many hands half of them to all. Memory is never given back to the system.
+#pragma once
+
+#include <morpheus/export.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace morpheus::detail {
+
+/// Sizes of blocks: multiples of kFrameStep up to kLargestFrame; larger frames come from malloc.
+inline constexpr std::size_t kFrameStep = 16;
+inline constexpr std::size_t kLargestFrame = 1024;
+
+/// A free block. The second word of a coroutine frame in use is never null.
+struct free_frame {
+  free_frame* next;
+  void* in_use;
+};
+
+/// The free blocks of one thread, by size. The default has none and room for none.
+class frame_memory {
+ public:
+  [[nodiscard]] static constexpr std::size_t size_class(std::size_t size) noexcept {
+    return (size + kFrameStep - 1) / kFrameStep;
+  }
+
+  [[nodiscard]] void* allocate(std::size_t size) {
+    if (size > kLargestFrame) return allocate_large(size);
+    blocks& mine = blocks_[size_class(size)];
+    free_frame* const block = mine.first;
+    if (!MORPHEUS_LIKELY(block != nullptr)) return refill(size_class(size));
+    mine.first = block->next;
+    ++mine.room;
+    return block;
+  }
+  /// Hands all free blocks to whoever needs them: the thread ends.
+  void give_back() noexcept;
+
+  void release(void* frame, std::size_t size) noexcept {
+    if (size > kLargestFrame) return release_large(frame);
+    blocks& mine = blocks_[size_class(size)];
+    if (!MORPHEUS_LIKELY(mine.room != 0)) return overflow(frame, size_class(size));
+    --mine.room;
+    mine.first = new (frame) free_frame{mine.first, nullptr};
+  }
+
+  struct blocks {
+    free_frame* first = nullptr;
+    std::uint32_t room = 0;  ///< how many more the thread keeps
+  };
+
+ private:
+  MORPHEUS_API MORPHEUS_COLD void* refill(std::size_t size_class);
+  MORPHEUS_API MORPHEUS_COLD void overflow(void* frame, std::size_t size_class) noexcept;
+  MORPHEUS_API MORPHEUS_COLD static void* allocate_large(std::size_t size);
+  MORPHEUS_API MORPHEUS_COLD static void release_large(void* frame) noexcept;
+
+  std::array<blocks, kLargestFrame / kFrameStep + 1> blocks_{};
+};
+
+}  // namespace morpheus::detail

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the frame of every task begins with, and how a task ends.
+#pragma once
+
+#include <morpheus/detail/runner.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+namespace morpheus::detail {
+
+/// Who is told that a task has ended, if that is more than one coroutine that waits for it.
+class completion {
+ public:
+  using handler = job* (*)(completion& self, job* ended) noexcept;
+  explicit constexpr completion(handler done) noexcept : done_(done) {}
+  completion(const completion&) = delete;
+  completion& operator=(const completion&) = delete;
+  /// Returns what to run next; null: whatever is ready.
+  [[nodiscard]] job* done(job* ended) noexcept { return done_(*this, ended); }
+
+ private:
+  handler done_;
+};
+
+/// An awaiter that is awaited where it is. GCC 12 would copy one that await_transform() hands on.
+template <class A>
+struct [[nodiscard]] awaiter_in_place {
+  A& awaiter;
+  [[nodiscard]] bool await_ready() noexcept(noexcept(awaiter.await_ready())) {
+    return awaiter.await_ready();
+  }
+  template <class P>
+  auto await_suspend(std::coroutine_handle<P> waiting) noexcept(
+      noexcept(awaiter.await_suspend(waiting))) {
+    return awaiter.await_suspend(waiting);
+  }
+  decltype(auto) await_resume() { return awaiter.await_resume(); }
+};
+
+template <class A>
+concept plain_awaiter = requires(A& awaiter) { awaiter.await_ready(); };
+
+/// The part of a promise that does not depend on the result. Begins at kPromiseOffset of the frame.
+class promise_base {
+ public:
+  static void* operator new(std::size_t size) { return here->frames.allocate(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept {
+    here->frames.release(frame, size);
+  }
+
+  [[nodiscard]] static std::suspend_always initial_suspend() noexcept { return {}; }
+
+  struct final_awaiter {
+    [[nodiscard]] static bool await_ready() noexcept { return false; }
+    template <class P>
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> ended) noexcept {
+      return static_cast<promise_base&>(ended.promise()).finish(job_of(ended));
+    }
+    static void await_resume() noexcept {}
+  };
+  [[nodiscard]] static final_awaiter final_suspend() noexcept { return {}; }
+
+  /// Notes where the coroutine is, for whoever asks what it waits for.
+  template <class A>
+  [[nodiscard]] A&& await_transform(
+      A&& awaited, std::source_location at = std::source_location::current()) noexcept {
+    where_ = at;
+    return std::forward<A>(awaited);
+  }
+  template <class A>
+    requires plain_awaiter<std::remove_reference_t<A>>
+  [[nodiscard]] awaiter_in_place<std::remove_reference_t<A>> await_transform(
+      A&& awaited, std::source_location at = std::source_location::current()) noexcept {
+    where_ = at;
+    return {awaited};
+  }
+
+  void resume_at_end(job* waiting) noexcept {
+    at_end_ = reinterpret_cast<std::uintptr_t>(waiting);
+  }
+  void complete_at_end(completion& told) noexcept {
+    at_end_ = reinterpret_cast<std::uintptr_t>(&told) | kCompletion;
+  }
+  [[nodiscard]] bool completes(const completion& told) const noexcept {
+    return at_end_ == (reinterpret_cast<std::uintptr_t>(&told) | kCompletion);
+  }
+  /// The coroutine that waits for this one; null if a completion does.
+  [[nodiscard]] job* awaited_by() const noexcept {
+    return (at_end_ & kCompletion) != 0 ? nullptr : reinterpret_cast<job*>(at_end_ & ~kFlags);
+  }
+
+  void unhandled_exception() noexcept {
+    std::construct_at(&error_, std::current_exception());
+    at_end_ |= kFailed;
+  }
+  /// What it ended with, unless with a value.
+  [[nodiscard]] std::exception_ptr error() const noexcept { return has_failed() ? error_ : nullptr; }
+  [[nodiscard]] bool has_failed() const noexcept { return (at_end_ & kFailed) != 0; }
+  /// Its last await, if it is suspended in one.
+  [[nodiscard]] std::source_location where() const noexcept {
+    return has_failed() ? std::source_location() : where_;
+  }
+
+ protected:
+  promise_base() noexcept : where_() {}
+  promise_base(const promise_base&) = delete;
+  promise_base& operator=(const promise_base&) = delete;
+  ~promise_base() {
+    if (has_failed()) std::destroy_at(&error_);
+  }
+  void rethrow() const {
+    if (has_failed()) std::rethrow_exception(error_);
+  }
+
+ private:
+  static constexpr std::uintptr_t kCompletion = 1, kFailed = 2, kFlags = 3;
+
+  [[nodiscard]] std::coroutine_handle<> finish(job* ended) noexcept {
+    if (MORPHEUS_LIKELY((at_end_ & kFlags) == 0))
+      return here->transfer(reinterpret_cast<job*>(at_end_));
+    return complete(ended);
+  }
+  [[nodiscard]] std::coroutine_handle<> complete(job* ended) noexcept {
+    if ((at_end_ & kCompletion) == 0) return here->transfer(awaited_by());
+    job* const next = reinterpret_cast<completion*>(at_end_ & ~kFlags)->done(ended);
+    return next != nullptr ? here->transfer(next) : here->next();
+  }
+
+  [[maybe_unused]] job* next_;  // job::next; never used by this name
+  std::uintptr_t at_end_ = 0;   // a job, or a completion with kCompletion; kFailed
+  union {
+    std::source_location where_;
+    std::exception_ptr error_;  // with kFailed
+  };
+};
+
+/// Only tasks can wait for what the runtime wakes: it queues them through their promise.
+template <class P>
+concept task_coroutine = std::derived_from<P, promise_base>;
+
+/// The promise of a suspended task.
+[[nodiscard]] inline promise_base& promise_of(job* task) noexcept {
+  return *reinterpret_cast<promise_base*>(reinterpret_cast<char*>(task) + kPromiseOffset);
+}
+
+}  // namespace morpheus::detail

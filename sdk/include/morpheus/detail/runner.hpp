@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What one thread runs: the hot path of the runtime. Jobs that are ready stand in a list that belongs to
+// the thread alone, without atomic operations. Whoever else needs something of it (an idle worker that
+// wants work, the kernel, a timer) sets a bit of `attention` and is served at the owner's next step.
+//
+// An owner that makes no steps, because its job is long or the kernel took its CPU, can be bereft of its
+// list: a biased lock. While it looks at the list the owner says so (running == kInside, two plain stores
+// a step); the bereaver sets kRevoked, makes every CPU of the process pass a barrier (membarrier(2)), and
+// then knows that an owner that is not inside will see the bit before it touches the list again.
+#pragma once
+
+#include <morpheus/detail/frame_memory.hpp>
+#include <morpheus/detail/job.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+
+namespace morpheus::detail {
+
+/// Where a job is to run: in which scheduler, in which group of it, and on which of its workers if not
+/// on any. A job that waits keeps the lane that it ran in.
+class lane {
+ public:
+  /// Queues `ready`. Any thread.
+  MORPHEUS_API void post(job* ready) noexcept;
+
+  /// The scheduler waits at its end for every task that began and has not ended. Any thread.
+  void began() noexcept { live_.fetch_add(1, std::memory_order_relaxed); }
+  void ended() noexcept {
+    if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_ended();
+  }
+
+ protected:
+  lane() = default;
+  ~lane() = default;
+  MORPHEUS_API void all_ended() noexcept;
+
+  std::atomic<std::size_t> live_{0};
+};
+
+enum attention : std::uint32_t {
+  kRevoked = 1,  ///< somebody takes the list: wait until it is cleared
+  kWanted = 2,   ///< an idle worker has nothing to do: share
+};
+
+/// Unstarted siblings of a fork, newest last. The oldest ones are given away. For one thread at a time;
+/// any thread may ask empty().
+class fork_stack {
+ public:
+  static constexpr std::uint32_t kMost = 512;
+
+  [[nodiscard]] bool empty() const noexcept { return newest() == oldest(); }
+  [[nodiscard]] bool has_room(std::size_t count) const noexcept {
+    return newest() - oldest() + count <= kMost;
+  }
+  void push(job* fork) noexcept {
+    const std::uint32_t at = newest();
+    slots_[at % kMost] = fork;
+    __atomic_store_n(&newest_, at + 1, __ATOMIC_RELAXED);
+  }
+  // Not if it is empty.
+  [[nodiscard]] job* top() const noexcept { return slots_[(newest() - 1) % kMost]; }
+  [[nodiscard]] job* pop() noexcept {
+    const std::uint32_t at = newest() - 1;
+    __atomic_store_n(&newest_, at, __ATOMIC_RELAXED);
+    return slots_[at % kMost];
+  }
+  [[nodiscard]] job* pop_oldest() noexcept {
+    const std::uint32_t at = oldest();
+    __atomic_store_n(&oldest_, at + 1, __ATOMIC_RELAXED);
+    return slots_[at % kMost];
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t newest() const noexcept {
+    return __atomic_load_n(&newest_, __ATOMIC_RELAXED);
+  }
+  [[nodiscard]] std::uint32_t oldest() const noexcept {
+    return __atomic_load_n(&oldest_, __ATOMIC_RELAXED);
+  }
+
+  std::uint32_t newest_ = 0;
+  std::uint32_t oldest_ = 0;
+  job* slots_[kMost] = {};
+};
+
+/// The calling thread's. A thread that is no worker has frames only.
+class alignas(64) runner {
+ public:
+  runner() = default;
+  runner(const runner&) = delete;
+  runner& operator=(const runner&) = delete;
+
+  // --- For a job, about itself; each returns what to resume next. ---------------------------------
+
+  /// Lets every other ready job run before `self` goes on.
+  [[nodiscard]] std::coroutine_handle<> yield(job* self) noexcept {
+    enter();
+    if (--ticks_ == 0 || is_disturbed() || !forks_.empty()) return transfer(yield_slowly(self));
+    if (ready_.empty()) return leave(self), handle_of(self);
+    return transfer(leave(ready_.rotate(self)));
+  }
+
+  /// The running job has ended, or is queued elsewhere.
+  [[nodiscard]] std::coroutine_handle<> next() noexcept {
+    enter();
+    if (--ticks_ == 0 || is_disturbed() || ready_.empty()) return transfer(next_slowly());
+    return transfer(leave(ready_.pop()));
+  }
+
+  /// Goes on with `job` at once, which is queued nowhere.
+  [[nodiscard]] std::coroutine_handle<> transfer(job* next) noexcept {
+#if MORPHEUS_TAIL_CALLS
+    return next == nullptr ? std::noop_coroutine() : handle_of(next);
+#else
+    handoff_ = next;
+    return std::noop_coroutine();
+#endif
+  }
+
+  /// As next(), after `self` was asked to give way: see checkpoint().
+  [[nodiscard]] MORPHEUS_API MORPHEUS_COLD std::coroutine_handle<> give_way(job* self) noexcept;
+
+  // --- For a job, about others. -------------------------------------------------------------------
+
+  /// Queues `ready` behind all others. The caller runs on this runner.
+  void push(job* ready) noexcept {
+    job* const self = enter();
+    settle();
+    ready_.push(ready);
+    leave(self);
+    offer();
+  }
+
+  /// Puts forks[1] up to forks[count - 1] on the stack of those that the forking job takes back, if
+  /// nobody else does, and goes on with forks[0]. False: nothing was done, because something is to be
+  /// done first; see fork_slowly().
+  [[nodiscard]] bool fork(job* const* forks, std::size_t count) noexcept {
+    enter();
+    if (is_disturbed() || is_call_useful_->load(std::memory_order_relaxed) ||
+        !forks_.has_room(count))
+      return false;
+    for (std::size_t i = count; --i > 0;) forks_.push(forks[i]);
+    leave(forks[0]);
+    return true;
+  }
+  MORPHEUS_API MORPHEUS_COLD void fork_slowly(job* const* forks, std::size_t count) noexcept;
+
+  /// Takes the newest fork, and goes on with it, if `is_wanted(fork)`. Otherwise null, maybe because
+  /// something is to be done first; see unfork_slowly().
+  template <class F>
+  [[nodiscard]] job* unfork(F is_wanted) noexcept {
+    enter();
+    if (is_disturbed() || forks_.empty() || !is_wanted(forks_.top())) return nullptr;
+    return leave(forks_.pop());
+  }
+  /// After unfork() has failed: serves whoever asks, and takes the newest fork if it is `wanted`.
+  MORPHEUS_API MORPHEUS_COLD void unfork_slowly() noexcept;
+
+  [[nodiscard]] lane* where() const noexcept { return lane_; }
+
+ protected:
+  static job* inside() noexcept { return reinterpret_cast<job*>(1); }
+
+  job* enter() noexcept {
+    job* const self = running_.load(std::memory_order_relaxed);
+    running_.store(inside(), std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return self;
+  }
+  job* leave(job* next) noexcept {
+    running_.store(next, std::memory_order_release);
+    return next;
+  }
+  [[nodiscard]] bool is_disturbed() const noexcept {
+    return attention_.load(std::memory_order_acquire) != 0;
+  }
+  void settle() noexcept {
+    if (!MORPHEUS_LIKELY(!is_disturbed())) serve();
+  }
+  void offer() noexcept {
+    if (!MORPHEUS_LIKELY(!is_call_useful_->load(std::memory_order_relaxed))) call_an_idle_worker();
+  }
+
+  MORPHEUS_API MORPHEUS_COLD job* yield_slowly(job* self) noexcept;
+  MORPHEUS_API MORPHEUS_COLD job* next_slowly() noexcept;
+  MORPHEUS_API MORPHEUS_COLD void serve() noexcept;
+  MORPHEUS_API MORPHEUS_COLD void call_an_idle_worker() noexcept;
+
+  std::atomic<job*> running_{nullptr};  ///< what the owner runs, or inside()
+  job_list ready_;
+  std::int32_t ticks_ = 1;  ///< steps until the clock is looked at
+  lane* lane_ = nullptr;    ///< the running job's; null on a thread that is no worker
+  const std::atomic<bool>* is_call_useful_ = nullptr;  ///< an idle worker could take something
+  job* handoff_ = nullptr;
+  alignas(64) std::atomic<std::uint32_t> attention_{0};  ///< written by others
+  alignas(64) fork_stack forks_;
+
+ public:
+  frame_memory frames;
+};
+
+/// The calling thread's runner; one that runs nothing on threads that are no workers.
+extern MORPHEUS_API __thread runner* here __attribute__((tls_model("initial-exec")));
+
+/// Queues `ready` in `where`. Any thread.
+inline void schedule(job* ready, lane* where) noexcept {
+  runner& mine = *here;
+  if (MORPHEUS_LIKELY(mine.where() == where))
+    mine.push(ready);
+  else
+    where->post(ready);
+}
+
+/// For the end of a job: what to run next if it is `ready`, which is queued otherwise.
+[[nodiscard]] inline job* resume_or_schedule(job* ready, lane* where) noexcept {
+  if (here->where() == where) return ready;
+  where->post(ready);
+  return nullptr;
+}
+
+}  // namespace morpheus::detail

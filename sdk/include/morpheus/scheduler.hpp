@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Worker threads that run tasks, and the ways to give them one.
+#pragma once
+
+#include <morpheus/detail/blocking_result.hpp>
+#include <morpheus/join_handle.hpp>
+#include <morpheus/task.hpp>
+#include <morpheus/worker.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace morpheus {
+
+namespace sdk {
+class WorkerPool;
+}
+
+/// How a scheduler is to be.
+struct scheduler_options {
+  unsigned workers = 0;       ///< threads; 0: one for each CPU that the process may use
+  std::vector<int> cpus = {};      ///< not empty: worker i runs on CPU cpus[i % size] only
+  bool guided = true;         ///< attach to morpheusd and register each worker; works without one, too
+  worker_options worker = {};  ///< what each worker allows the kernel
+  std::string name = "task";  ///< threads are called NAME/0, NAME/1, ... (15 characters)
+};
+
+/// Owns worker threads and everything that was spawned on them.
+///
+///     morpheus::scheduler scheduler({.workers = 4});
+///     int n = scheduler.run(answer());
+///
+/// Each worker runs its own tasks first-in, first-out and shares them with workers that have none.
+/// With one worker and without hints the order of execution depends on the program only.
+class scheduler {
+ public:
+  /// Throws std::system_error if a thread cannot be started.
+  MORPHEUS_API explicit scheduler(const scheduler_options& options = {});
+  scheduler(const scheduler&) = delete;
+  scheduler& operator=(const scheduler&) = delete;
+  /// Requests a stop, waits until everything spawned has ended, then ends the threads. Not from a
+  /// worker.
+  MORPHEUS_API ~scheduler();
+
+  /// Runs `main` on a worker and waits for its result, or throws its exception. Any thread but a
+  /// worker.
+  template <class T>
+  T run(task<T> main) {
+    detail::blocking_result<T> result(std::move(main));
+    home().post(result.start());
+    return result.wait();
+  }
+
+  /// Starts a task beside others. Any thread. See join_handle.
+  template <class T>
+  join_handle<T> spawn(task<T> started) {
+    return detail::start_in(home(), std::move(started));
+  }
+
+  /// What long-running tasks should heed: see request_stop().
+  [[nodiscard]] MORPHEUS_API std::stop_token stop_token() const noexcept;
+  /// Asks everything that heeds stop_token() to end. Any thread.
+  MORPHEUS_API void request_stop() noexcept;
+
+  [[nodiscard]] MORPHEUS_API unsigned workers() const noexcept;
+
+  /// The scheduler whose worker the calling thread is; null on other threads.
+  [[nodiscard]] MORPHEUS_API static scheduler* current() noexcept;
+
+ private:
+  [[nodiscard]] MORPHEUS_API detail::lane& home() noexcept;
+
+  std::unique_ptr<sdk::WorkerPool> pool_;
+};
+
+/// spawn() on the calling task's scheduler; goes to the end of the calling worker's queue. Only in a
+/// task.
+template <class T>
+join_handle<T> spawn(task<T> started) {
+  return detail::start_in(*detail::here->where(), std::move(started));
+}
+
+}  // namespace morpheus

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sdk/src/worker_pool.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "sdk/src/futex.hpp"
+
+namespace morpheus::sdk {
+namespace {
+
+std::size_t usable_cpus() {
+  cpu_set_t mine;
+  if (::sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
+  return static_cast<std::size_t>(std::max(1, CPU_COUNT(&mine)));
+}
+
+}  // namespace
+
+WorkerPool::WorkerPool(scheduler& owner, const scheduler_options& options)
+    : owner_(owner), options_(options) {
+  (void)can_barrier_all_threads();
+  if (options.guided) has_attached_ = morpheus_attach(nullptr) == MORPHEUS_OK;
+  const std::size_t count = options.workers != 0 ? options.workers : usable_cpus();
+  for (unsigned i = 0; i < count; ++i)
+    workers_.push_back(std::make_unique<PoolWorker>(*this, i));
+  try {
+    for (auto& worker : workers_) worker->start();
+  } catch (...) {
+    join_all();
+    throw;
+  }
+}
+
+WorkerPool::~WorkerPool() {
+  stop_.request_stop();
+  while (true) {
+    const std::uint32_t seen = ends_.load(std::memory_order_acquire);
+    if (home_.live() == 0) break;
+    futex_wait(ends_, seen);
+  }
+  join_all();
+}
+
+void WorkerPool::join_all() {
+  is_ending_.store(true, std::memory_order_release);
+  for (auto& worker : workers_) worker->wake();
+  for (auto& worker : workers_) worker->join();
+  if (has_attached_) (void)morpheus_detach();
+}
+
+void WorkerPool::notice_end() {
+  ends_.fetch_add(1, std::memory_order_release);
+  if (stop_.stop_requested()) futex_wake_one(ends_);
+}
+
+void WorkerPool::share(const detail::job_list& jobs) {
+  {
+    const std::scoped_lock lock(shared_lock_);
+    shared_.append(jobs);
+    has_shared_.store(true, std::memory_order_seq_cst);
+  }
+  call_one();
+}
+
+void WorkerPool::share(detail::job* ready) {
+  detail::job_list one;
+  one.push(ready);
+  share(one);
+}
+
+detail::job_list WorkerPool::take_shared() {
+  const std::scoped_lock lock(shared_lock_);
+  constexpr std::size_t kMost = 64;
+  detail::job_list part = workers_.size() == 1 ? shared_.take() : shared_.take_half(kMost);
+  has_shared_.store(!shared_.empty(), std::memory_order_relaxed);
+  return part;
+}
+
+void WorkerPool::call_one() {
+  PoolWorker* called = nullptr;
+  {
+    const std::scoped_lock lock(idle_lock_);
+    if (idle_.empty() || searching_ != 0) return;
+    called = idle_.back();
+    idle_.pop_back();
+    ++searching_;
+    update_call();
+  }
+  called->wake();
+}
+
+bool WorkerPool::begin_search() {
+  const std::scoped_lock lock(idle_lock_);
+  if (searching_ != 0) return false;
+  ++searching_;
+  update_call();
+  return true;
+}
+
+void WorkerPool::end_search() {
+  {
+    const std::scoped_lock lock(idle_lock_);
+    --searching_;
+    update_call();
+  }
+  if (has_shared()) call_one();
+}
+
+void WorkerPool::add_idle(PoolWorker& worker, bool after_search) {
+  const std::scoped_lock lock(idle_lock_);
+  if (after_search) --searching_;
+  idle_.push_back(&worker);
+  update_call();
+}
+
+bool WorkerPool::remove_idle(PoolWorker& worker) {
+  const std::scoped_lock lock(idle_lock_);
+  const auto removed = std::erase(idle_, &worker);
+  update_call();
+  return removed != 0;
+}
+
+void WorkerPool::update_call() {
+  is_call_useful_.store(!idle_.empty() && searching_ == 0, std::memory_order_seq_cst);
+}
+
+}  // namespace morpheus::sdk
+
+namespace morpheus {
+
+void detail::lane::post(job* ready) noexcept { static_cast<sdk::PoolLane*>(this)->pool().share(ready); }
+void detail::lane::all_ended() noexcept { static_cast<sdk::PoolLane*>(this)->pool().notice_end(); }
+
+scheduler::scheduler(const scheduler_options& options)
+    : pool_(std::make_unique<sdk::WorkerPool>(*this, options)) {}
+scheduler::~scheduler() = default;
+detail::lane& scheduler::home() noexcept { return pool_->home(); }
+std::stop_token scheduler::stop_token() const noexcept { return pool_->stop().get_token(); }
+void scheduler::request_stop() noexcept { pool_->stop().request_stop(); }
+unsigned scheduler::workers() const noexcept { return static_cast<unsigned>(pool_->size()); }
+scheduler* scheduler::current() noexcept {
+  auto* const lane = static_cast<sdk::PoolLane*>(detail::here->where());
+  return lane == nullptr ? nullptr : &lane->pool().owner();
+}
+
+void detail::report_unheard(const std::exception_ptr& error) noexcept {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const cancelled&) {
+  }  // anything else leaves a noexcept function
+}
+
+}  // namespace morpheus

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the workers of one scheduler share: jobs that none of them has yet, who of them sleeps, and how
+// they begin and end.
+#pragma once
+
+#include <morpheus/detail/spin_lock.hpp>
+#include <morpheus/scheduler.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <vector>
+
+#include "sdk/src/pool_worker.hpp"
+
+namespace morpheus::sdk {
+
+/// The lane of jobs that may run on any worker of the pool.
+class PoolLane final : public detail::lane {
+ public:
+  explicit PoolLane(WorkerPool& pool) : pool_(pool) {}
+  [[nodiscard]] WorkerPool& pool() const { return pool_; }
+  [[nodiscard]] std::size_t live() const { return live_.load(std::memory_order_acquire); }
+
+ private:
+  WorkerPool& pool_;
+};
+
+/// Functions may be called on any thread unless they say otherwise.
+class WorkerPool {
+ public:
+  /// Starts the threads. Throws std::system_error.
+  WorkerPool(scheduler& owner, const scheduler_options& options);
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+  /// Waits until every task has ended, then ends the threads.
+  ~WorkerPool();
+
+  [[nodiscard]] scheduler& owner() const { return owner_; }
+  [[nodiscard]] PoolLane& home() { return home_; }
+  [[nodiscard]] const scheduler_options& options() const { return options_; }
+  [[nodiscard]] std::size_t size() const { return workers_.size(); }
+  [[nodiscard]] PoolWorker& worker(std::size_t index) { return *workers_[index]; }
+  [[nodiscard]] std::stop_source& stop() { return stop_; }
+  void notice_end();
+
+  // --- Jobs that no worker has ---------------------------------------------------------------------
+  /// Makes jobs available to all workers, and wakes one that sleeps.
+  void share(const detail::job_list& jobs);
+  void share(detail::job* ready);
+  [[nodiscard]] bool has_shared() const { return has_shared_.load(std::memory_order_relaxed); }
+  /// A worker's part of them.
+  [[nodiscard]] detail::job_list take_shared();
+
+  // --- Workers that look for work --------------------------------------------------------------------
+  /// Wakes a sleeping worker unless one looks for work already.
+  void call_one();
+  [[nodiscard]] const std::atomic<bool>& is_call_useful() const { return is_call_useful_; }
+  /// The worker has nothing to do. False: enough others look for work.
+  [[nodiscard]] bool begin_search();
+  void end_search();
+  /// The worker is about to sleep, after a search or without one.
+  void add_idle(PoolWorker& worker, bool after_search);
+  /// The worker does not sleep after all. False: somebody has woken it.
+  [[nodiscard]] bool remove_idle(PoolWorker& worker);
+  [[nodiscard]] bool is_ending() const { return is_ending_.load(std::memory_order_acquire); }
+
+ private:
+  void join_all();
+  void update_call();  // under idle_lock_
+
+  scheduler& owner_;
+  const scheduler_options options_;
+  PoolLane home_{*this};
+  std::stop_source stop_;
+  bool has_attached_ = false;
+  std::vector<std::unique_ptr<PoolWorker>> workers_;
+
+  detail::spin_lock shared_lock_;
+  detail::job_list shared_;
+  std::atomic<bool> has_shared_{false};
+
+  detail::spin_lock idle_lock_;
+  std::vector<PoolWorker*> idle_;
+  unsigned searching_ = 0;
+  std::atomic<bool> is_call_useful_{false};
+  std::atomic<bool> is_ending_{false};
+  std::atomic<std::uint32_t> ends_{0};
+};
+
+}  // namespace morpheus::sdk
