@@ -132,9 +132,9 @@ class Session:
         cpus = self.cpus[-need:]  # the first CPU has most of the interrupts
         results = {}
         for subject in wanted:
-            reason = subject.reason_against(measure.name, variant)
-            if reason:
-                self.left_out.append(f"{subject.name} {measure.name} {variant}: {reason}")
+            what = subject.left_out_of(measure.name, variant)
+            if what:
+                self.left_out += [f"{subject.name} {what}"] if f"{subject.name} {what}" not in self.left_out else []
             elif subject.name in self.programs:
                 results[subject.name] = []
         for _ in range(1 if measure.tool == "valgrind" else self.options.rounds):  # instructions are the same in all

@@ -25,6 +25,8 @@ def run(command, cpus):
                               preexec_fn=bind_to(cpus))
     except subprocess.TimeoutExpired as failure:
         raise Failed(f"was not done after {RUN_SECONDS} s") from failure
+    except OSError as failure:
+        raise Failed(str(failure)) from failure
     if done.returncode != 0:
         told = done.stderr.strip().splitlines()
         raise Failed(f"ended with status {done.returncode}{': ' + told[-1] if told else ''}")

@@ -15,8 +15,10 @@ class Subject:
     packages: tuple = ()
     left_out: dict = field(default_factory=dict)  # "MEASURE" or "MEASURE VARIANT": the reason
 
-    def reason_against(self, measure, variant):
-        return self.left_out.get(measure) or self.left_out.get(f"{measure} {variant}")
+    def left_out_of(self, measure, variant):
+        """What it does not play of this, and why; None if it plays it."""
+        return next((f"{what}: {self.left_out[what]}" for what in (measure, f"{measure} {variant}")
+                     if what in self.left_out), None)
 
 
 def subjects(debian):
@@ -28,7 +30,8 @@ def subjects(debian):
         Subject("floor", "hand-written code that does only the measured step", "meson",
                 left_out={"spawn-join 2": one, "fork-join 2": one,
                           "hog no-safe-points": "its hog has a thread of its own"}),
-        Subject("morpheus", "Morpheus", "meson"),
+        Subject("morpheus", "Morpheus", "meson",
+                left_out={m: "has no such tasks yet" for m in ("ping-pong", "timers", "memory", "hog")}),
         Subject("asio", "Boost.Asio, awaitable coroutines", "meson", left_out=_NO_SAFE_POINTS),
         Subject("fiber", "Boost.Fiber", "meson", (fiber,), _NO_SAFE_POINTS),
         Subject("tbb", "oneTBB, task groups", "meson", ("libtbb-dev",),

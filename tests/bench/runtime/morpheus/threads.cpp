@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Morpheus: workers that have nothing to do, and the thread that wakes them.
+#include <atomic>
+#include <thread>
+
+#include "../gap.hpp"
+#include "../measures.hpp"
+#include "workers.hpp"
+
+namespace bench {
+namespace {
+
+morpheus::task<> count(std::atomic<std::size_t>& woken) {
+  woken.fetch_add(1);
+  co_return;
+}
+
+}  // namespace
+
+void idle(const Run& run) {
+  const morpheus::scheduler scheduler(workers(2));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const double before = cpu_seconds();
+  std::this_thread::sleep_for(std::chrono::duration<double>(run.work));
+  report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
+}
+
+void wake(const Run& run) {
+  const std::size_t wakes = run.scaled(1000);
+  std::atomic<std::size_t> woken = 0;
+  {
+    morpheus::scheduler scheduler(workers(2));
+    for (std::size_t i = 0; i < wakes; ++i) {
+      sleep_for_gap();
+      scheduler.spawn(count(woken)).detach();
+    }
+  }
+  if (woken != wakes) std::abort();
+  report("wakes", static_cast<double>(wakes));
+}
+
+}  // namespace bench
