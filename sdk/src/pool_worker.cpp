@@ -133,10 +133,22 @@ bool PoolWorker::sleep(bool after_search) {
       must_stay = pool_.worker(i).looks_busy();
     must_stay = must_stay || pool_.has_shared() || pool_.is_ending();
   }
-  const std::uint64_t deadline = 0;
-  if (!must_stay)
-    while (is_asleep_.load(std::memory_order_acquire) == 1) futex_wait(is_asleep_, 1, deadline);
+  if (!must_stay) wait_for_call();
   return !pool_.remove_idle(*this);
+}
+
+/// Until wake() or the first timer.
+void PoolWorker::wait_for_call() {
+  const std::uint64_t deadline = timers_.earliest();
+  while (is_asleep_.load(std::memory_order_acquire) == 1) {
+    if (deadline == TimerQueue::kNever) {
+      futex_wait(is_asleep_, 1);
+    } else if (monotonic_ns() < deadline) {
+      futex_wait(is_asleep_, 1, deadline);
+    } else {
+      break;
+    }
+  }
 }
 
 void PoolWorker::wake() {
@@ -237,6 +249,7 @@ void PoolWorker::unfork_slowly() {
 void PoolWorker::tick() {
   const std::uint64_t now = monotonic_ns();
   set_ticks(now);
+  if (timers_.earliest() <= now) ready_.append(timers_.fire(now));
   if (morpheus_asked_here()) answer_kernel();
 }
 
@@ -268,6 +281,14 @@ job* PoolWorker::give_way(job* self) {
 }  // namespace morpheus::sdk
 
 namespace morpheus::detail {
+
+std::uint64_t timer::now_ns() noexcept { return sdk::monotonic_ns(); }
+
+void timer::prepare() noexcept { static_cast<sdk::PoolWorker&>(*here).timers().prepare(*this); }
+bool timer::start(job* task) {
+  return static_cast<sdk::PoolWorker&>(*here).timers().add(*this, task, here->where());
+}
+void timer::stop() noexcept { sdk::TimerQueue::remove(*this); }
 
 namespace {
 sdk::PoolWorker& worker_of(runner* self) { return static_cast<sdk::PoolWorker&>(*self); }

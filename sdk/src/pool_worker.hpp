@@ -10,6 +10,8 @@
 #include <optional>
 #include <thread>
 
+#include "sdk/src/timer_queue.hpp"
+
 namespace morpheus::sdk {
 
 class WorkerPool;
@@ -22,6 +24,8 @@ class PoolWorker final : public detail::runner {
   void join() { thread_.join(); }
   [[nodiscard]] unsigned index() const { return index_; }
   [[nodiscard]] WorkerPool& pool() const { return pool_; }
+
+  [[nodiscard]] TimerQueue& timers() { return timers_; }
 
   // --- Any thread ----------------------------------------------------------------------------------
   /// Ends the worker's sleep. At most one futex(2).
@@ -51,6 +55,7 @@ class PoolWorker final : public detail::runner {
   [[nodiscard]] detail::job* take();
   [[nodiscard]] detail::job* search();
   [[nodiscard]] bool sleep(bool after_search);
+  void wait_for_call();
   void tick();
   void set_ticks(std::uint64_t now);
   void share_some();
@@ -63,6 +68,7 @@ class PoolWorker final : public detail::runner {
   const unsigned index_;
   std::uint64_t last_tick_ns_ = 0;
   std::int32_t tick_span_ = 1;
+  TimerQueue timers_;
   std::atomic<std::uint32_t> is_asleep_{0};
   std::thread thread_;
 };

@@ -19,7 +19,7 @@ std::size_t usable_cpus() {
 }  // namespace
 
 WorkerPool::WorkerPool(scheduler& owner, const scheduler_options& options)
-    : owner_(owner), options_(options) {
+    : owner_(owner), options_(options), blocking_(std::max(1U, options.blocking_threads)) {
   (void)can_barrier_all_threads();
   if (options.guided) has_attached_ = morpheus_attach(nullptr) == MORPHEUS_OK;
   const std::size_t count = options.workers != 0 ? options.workers : usable_cpus();
@@ -143,6 +143,10 @@ unsigned scheduler::workers() const noexcept { return static_cast<unsigned>(pool
 scheduler* scheduler::current() noexcept {
   auto* const lane = static_cast<sdk::PoolLane*>(detail::here->where());
   return lane == nullptr ? nullptr : &lane->pool().owner();
+}
+
+void detail::run_blocking(blocking_call& call) {
+  static_cast<sdk::PoolLane*>(here->where())->pool().blocking().run(call);
 }
 
 void detail::report_unheard(const std::exception_ptr& error) noexcept {

@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "sdk/src/blocking_threads.hpp"
 #include "sdk/src/pool_worker.hpp"
 
 namespace morpheus::sdk {
@@ -43,6 +44,7 @@ class WorkerPool {
   [[nodiscard]] std::size_t size() const { return workers_.size(); }
   [[nodiscard]] PoolWorker& worker(std::size_t index) { return *workers_[index]; }
   [[nodiscard]] std::stop_source& stop() { return stop_; }
+  [[nodiscard]] BlockingThreads& blocking() { return blocking_; }
   void notice_end();
 
   // --- Jobs that no worker has ---------------------------------------------------------------------
@@ -75,6 +77,7 @@ class WorkerPool {
   PoolLane home_{*this};
   std::stop_source stop_;
   bool has_attached_ = false;
+  BlockingThreads blocking_;
   std::vector<std::unique_ptr<PoolWorker>> workers_;
 
   detail::spin_lock shared_lock_;

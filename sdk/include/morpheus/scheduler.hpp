@@ -26,6 +26,7 @@ struct scheduler_options {
   std::vector<int> cpus = {};      ///< not empty: worker i runs on CPU cpus[i % size] only
   bool guided = true;         ///< attach to morpheusd and register each worker; works without one, too
   worker_options worker = {};  ///< what each worker allows the kernel
+  unsigned blocking_threads = 64;  ///< at most, for blocking()
   std::string name = "task";  ///< threads are called NAME/0, NAME/1, ... (15 characters)
 };
 
