@@ -6,6 +6,13 @@
 
 namespace bench {
 
+/// The value, of which the compiler now knows nothing, and which it takes to be used.
+template <class T>
+T keep(T value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
 /// One step of a loop of about 20 instructions.
 inline std::uint64_t step(std::uint64_t x) {
   x ^= x << 13;
@@ -17,8 +24,9 @@ inline std::uint64_t step(std::uint64_t x) {
   return x;
 }
 
+// Nothing is known of n: no loop is unrolled, so that loops that are compared have the same shape.
 [[gnu::noinline]] inline std::uint64_t steps(std::size_t n, std::uint64_t x) {
-  for (; n > 0; --n) x = step(x);
+  for (; n > 0; n = keep(n - 1)) x = step(x);
   return x;
 }
 
@@ -30,20 +38,14 @@ class Burn {
     double best = 1;
     for (int i = 0; i < 5; ++i) {
       const auto start = Clock::now();
-      keep(steps(kProbe, keep(1)));
+      keep(steps(kProbe, keep(std::uint64_t{1})));
       best = std::min(best, seconds_since(start));
     }
     steps_ = static_cast<std::size_t>(std::chrono::duration<double>(length).count() / best * kProbe);
   }
-  void operator()() const { keep(steps(steps_, keep(1))); }
+  void operator()() const { keep(steps(steps_, keep(std::uint64_t{1}))); }
 
  private:
-  /// A value of which the compiler knows nothing, and which it takes to be used.
-  static std::uint64_t keep(std::uint64_t value) {
-    asm volatile("" : "+r"(value));
-    return value;
-  }
-
   std::size_t steps_;
 };
 

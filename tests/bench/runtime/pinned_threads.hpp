@@ -11,8 +11,8 @@
 
 namespace bench {
 
-/// Binds the calling thread to the index-th of the program's CPUs, counted from 0 and round.
-inline void pin(std::size_t index) {
+/// The index-th of the program's CPUs, counted from 0 and round.
+inline int cpu_at(std::size_t index) {
   static const std::vector<int> cpus = [] {
     cpu_set_t set;
     std::vector<int> found;
@@ -22,9 +22,14 @@ inline void pin(std::size_t index) {
     }
     return found;
   }();
+  return cpus[index % cpus.size()];
+}
+
+/// Binds the calling thread to that CPU.
+inline void pin(std::size_t index) {
   cpu_set_t one;
   CPU_ZERO(&one);
-  CPU_SET(cpus[index % cpus.size()], &one);
+  CPU_SET(cpu_at(index), &one);
   sched_setaffinity(0, sizeof one, &one);
 }
 

@@ -14,7 +14,7 @@ namespace bench {
 
 template <class Check>
 [[gnu::noinline]] std::uint64_t checked_loop(std::size_t n, std::uint64_t x, Check check) {
-  for (; n > 0; --n) {
+  for (; n > 0; n = keep(n - 1)) {
     x = step(x);
     check();
   }

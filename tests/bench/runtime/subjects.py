@@ -31,7 +31,7 @@ def subjects(debian):
                 left_out={"spawn-join 2": one, "fork-join 2": one,
                           "hog no-safe-points": "its hog has a thread of its own"}),
         Subject("morpheus", "Morpheus", "meson",
-                left_out={m: "has no such tasks yet" for m in ("ping-pong", "timers", "memory", "hog")}),
+                left_out={m: "has no such tasks yet" for m in ("timers", "hog")}),
         Subject("asio", "Boost.Asio, awaitable coroutines", "meson", left_out=_NO_SAFE_POINTS),
         Subject("fiber", "Boost.Fiber", "meson", (fiber,), _NO_SAFE_POINTS),
         Subject("tbb", "oneTBB, task groups", "meson", ("libtbb-dev",),

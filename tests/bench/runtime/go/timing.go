@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -97,7 +98,10 @@ func wake(r run) {
 		}
 	}()
 	for i := 0; i < wakes; i++ {
-		time.Sleep(time.Millisecond)
+		// in the kernel, not in the scheduler: the main thread is to be a foreign one
+		if err := syscall.Nanosleep(&syscall.Timespec{Nsec: 1_000_000}, nil); err != nil {
+			panic(err)
+		}
 		to <- i
 	}
 	time.Sleep(10 * time.Millisecond)

@@ -8,6 +8,8 @@ int main(int argc, char** argv) {
       {"yield", yield},
       {"spawn-join", spawn_join},
       {"fork-join", fork_join},
+      {"ping-pong", ping_pong},
+      {"memory", memory},
       {"checkpoint", checkpoint},
       {"checkpoint-loop", checkpoint_loop},
       {"idle", idle},

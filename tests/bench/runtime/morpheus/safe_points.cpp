@@ -17,12 +17,12 @@ struct Check {
 };
 
 task<std::uint64_t> bare(std::size_t n, std::uint64_t x) {
-  for (; n > 0; --n) x = step(x);
+  for (; n > 0; n = keep(n - 1)) x = step(x);
   co_return x;
 }
 
 task<std::uint64_t> checked(std::size_t n, std::uint64_t x) {
-  for (; n > 0; --n) {
+  for (; n > 0; n = keep(n - 1)) {
     x = step(x);
     co_await morpheus::checkpoint();
   }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Morpheus: tasks that come and go.
+#include <morpheus/event.hpp>
 #include <morpheus/when_all.hpp>
+#include <morpheus/yield.hpp>
 
 #include "../burn.hpp"
 #include "../fib.hpp"
 #include "../measures.hpp"
+#include "../resident.hpp"
 #include "workers.hpp"
 
 namespace bench {
@@ -43,7 +46,30 @@ task<double> burn_often(const Burn& burn, std::size_t tasks) {
   co_return seconds_since(start);
 }
 
+task<> wait_for(morpheus::event& event, std::size_t& woken) {
+  co_await event;
+  ++woken;
+}
+
+task<> wait_in_numbers(std::size_t tasks) {
+  morpheus::event event;
+  morpheus::scope all;
+  std::size_t woken = 0;
+  const double before = resident_bytes();
+  for (std::size_t i = 0; i < tasks; ++i) all.spawn(wait_for(event, woken));
+  co_await morpheus::yield();
+  report("bytes", (resident_bytes() - before) / static_cast<double>(tasks));
+  event.set();
+  co_await all.join();
+  if (woken != tasks) std::abort();
+}
+
 }  // namespace
+
+void memory(const Run& run) {
+  morpheus::scheduler scheduler(workers(1));
+  scheduler.run(wait_in_numbers(run.scaled(1'000'000)));
+}
 
 void spawn_join(const Run& run) {
   morpheus::scheduler scheduler(workers(number(run.variant)));

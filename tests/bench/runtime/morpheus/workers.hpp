@@ -6,7 +6,7 @@
 #include <morpheus/scope.hpp>
 #include <string>
 
-#include "../subject.hpp"
+#include "../pinned_threads.hpp"
 
 namespace bench {
 
@@ -17,6 +17,13 @@ inline unsigned number(std::string_view text) {
 inline morpheus::scheduler_options workers(unsigned count) {
   morpheus::scheduler_options options;
   options.workers = count;
+  return options;
+}
+
+/// One worker on the index-th of the program's CPUs.
+inline morpheus::scheduler_options workers_on(std::size_t index) {
+  auto options = workers(1);
+  options.cpus = {cpu_at(index)};
   return options;
 }
 
