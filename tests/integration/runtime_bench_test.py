@@ -20,7 +20,7 @@ def play(main, programs, asked):
     with tempfile.TemporaryDirectory() as directory:
         command = [main, "--build-dir", directory, "--programs", programs, "--rounds", "1", "--work", "0.002", "--json",
                    "--subject", ",".join(SUBJECTS), "--measure", ",".join(asked)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=110)
+        return subprocess.run(command, capture_output=True, text=True, timeout=280)
 
 
 def expected(asked, all_subjects, cpus):
