@@ -39,6 +39,9 @@ PoolWorker::PoolWorker(WorkerPool& pool, unsigned index, bool is_relief)
     : pool_(pool), index_(index), is_relief_(is_relief) {
   lane_ = &pool.home();
   is_call_useful_ = &pool.is_call_useful();
+  if (pool.options().shuffle_seed == 0) return;
+  random_ = (pool.options().shuffle_seed + index) * 0x9e3779b97f4a7c15U | 1U;
+  attention_.store(detail::kShuffled, std::memory_order_relaxed);
 }
 
 void PoolWorker::start() {
@@ -117,7 +120,8 @@ job* PoolWorker::await_work() {
   }
 }
 
-/// Looking for work takes CPU that others may want: not when the kernel has asked for it lately.
+/// Looking for work takes CPU that others may want: not when the kernel has asked for it lately. Then a
+/// worker sleeps until somebody shares.
 bool PoolWorker::may_search() const {
   return pool_.size() > 1 && !is_relief_ &&
          mode_.load(std::memory_order_relaxed) == MORPHEUS_DETERMINISTIC;
@@ -143,7 +147,7 @@ job* PoolWorker::search() {
       PoolWorker& other = pool_.worker((index_ + i) % pool_.threads());
       if (!other.looks_busy()) continue;
       anybody_busy = true;
-      if (is_last_round) {
+      if (is_last_round || (random_ != 0 && chance(4))) {
         ready_.append(other.bereave(part::half));
       } else {
         other.ask_to_share();
@@ -166,10 +170,12 @@ bool PoolWorker::sleep(bool after_search) {
   pool_.add_idle(*this, after_search);
   bool must_stay = pool_.has_shared() || pool_.is_ending();
   if (pool_.threads() > 1) {
-    // A worker that pushed a job before it could see this one among the idle: its job is seen here.
+    // A worker that pushed a job before it could see this one among the idle: its job is seen here. It
+    // shares at its next step, which wakes this one.
     barrier_on_all_threads();
-    for (std::size_t i = 0; i < pool_.threads() && !must_stay; ++i)
-      must_stay = pool_.worker(i).looks_busy();
+    for (std::size_t i = 0; i < pool_.threads(); ++i)
+      if (PoolWorker& other = pool_.worker(i); &other != this && other.looks_busy())
+        other.ask_to_share();
     must_stay = must_stay || pool_.has_shared() || pool_.is_ending();
   }
   if (!must_stay) wait_for_call();
@@ -291,8 +297,24 @@ job_list PoolWorker::all() {
   return jobs;
 }
 
+bool PoolWorker::chance(unsigned one_in) {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return random_ % one_in == 0;
+}
+
+void PoolWorker::shuffle() {
+  while (!ready_.empty() && !chance(3)) ready_.push(ready_.pop());
+  if (!forks_.empty() && chance(3)) ready_.push(forks_.pop_oldest());
+  if (pool_.threads() == 1) return;
+  if (chance(4)) share_some();
+  if (chance(16)) (void)::sched_yield();
+}
+
 job* PoolWorker::yield_slowly(job* self) {
   wait_for_revocation();
+  if (random_ != 0) shuffle();
   if (ticks_ <= 0) tick();
   // Forks are taken newest first; a task that yields waits for all of them.
   while (!forks_.empty()) ready_.push(forks_.pop_oldest());
@@ -305,6 +327,7 @@ job* PoolWorker::yield_slowly(job* self) {
 
 job* PoolWorker::next_slowly() {
   wait_for_revocation();
+  if (random_ != 0) shuffle();
   if (ticks_ <= 0) tick();
   job* const next = take();
   if (next == nullptr) return nullptr;
@@ -370,7 +393,11 @@ void PoolWorker::note_mode(std::uint64_t now) {
 /// The kernel wants the CPU: first everything that waits here, or is due here, becomes available to
 /// others; then the answer; then the CPU is given up.
 void PoolWorker::answer_kernel() {
-  if (pool_.size() > 1) hand_over();
+  // The watch's way of asking: only other tasks of this worker want to run.
+  const bool is_kernel = __atomic_load_n(&morpheus_here.seen, __ATOMIC_RELAXED) !=
+                             ~__atomic_load_n(morpheus_here.seq, __ATOMIC_RELAXED) ||
+                         mode_.load(std::memory_order_relaxed) == MORPHEUS_DEFENSIVE;
+  if (is_kernel && pool_.size() > 1) hand_over();
   const morpheus_answer answer = morpheus_answer_hint(morpheus_here);
   __atomic_store_n(&morpheus_here.seq, answer.next.seq, __ATOMIC_RELAXED);
   __atomic_store_n(&morpheus_here.seen, answer.next.seen, __ATOMIC_RELAXED);

@@ -91,6 +91,8 @@ class PoolWorker final : public detail::runner {
   detail::job_list half();
   detail::job_list all();
   detail::job* begin(detail::job* next);
+  void shuffle();
+  [[nodiscard]] bool chance(unsigned one_in);
   void note_mode(std::uint64_t now);
   void add_steps();
 
@@ -106,6 +108,7 @@ class PoolWorker final : public detail::runner {
   std::atomic<bool> is_guided_{false};
   std::atomic<morpheus_runtime_mode> mode_{MORPHEUS_DETERMINISTIC};
   std::uint64_t mode_noted_ns_ = 0;
+  std::uint64_t random_ = 0;  // not 0: shuffles
   std::atomic<int> tid_{0};
   std::atomic<const ThreadWorker*> thread_worker_{nullptr};
   std::atomic<morpheus_safepoint*> safe_point_{nullptr};

@@ -34,6 +34,9 @@ struct scheduler_options {
   /// Further threads that run tasks only while the workers make no step: so many tasks that never give
   /// way cannot hold up all others. Tasks then run on more than `workers` threads.
   unsigned relief_workers = 0;
+  /// For tests, not 0: tasks run in a random order, and move between workers for no reason. With one
+  /// worker the order is the same for the same seed.
+  std::uint64_t shuffle_seed = 0;
   std::chrono::nanoseconds stall_threshold{0};  ///< report tasks that take longer; 0: none
   /// Called on a thread of the library; default: to_string() to standard error.
   std::function<void(const stall&)> on_stall = {};
