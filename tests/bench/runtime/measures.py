@@ -56,7 +56,7 @@ def measures(cpus):
                 (Quantity("p50", "hog-lateness-p50", "us"),
                  Quantity("p99", "hog-lateness-p99", "us", {"safe-points": 95, "two-hogs": 800, "no-safe-points": 10_000})),
                 hogs=("two-hogs",)),
-        Measure("idle", "CPU time in a second of two worker threads that have nothing to do", {"second": 2},
+        Measure("idle", "CPU time in a second of two worker threads that have long had nothing to do", {"second": 2},
                 (Quantity("cpu", "idle-cpu", "us", {"second": 100}),)),
         Measure("wake", "system calls of a foreign thread that wakes a task of a sleeping runtime, counted by strace",
                 {"sleeping": 2},

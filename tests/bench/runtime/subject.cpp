@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "subject.hpp"
 
-#include <ctime>
 #include <cstdlib>
+#include <ctime>
+#include <thread>
 
 namespace bench {
 
@@ -10,6 +11,14 @@ double cpu_seconds() {
   timespec now{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+void report_idle(const Run& run) {
+  const std::chrono::duration<double> rest(0.5 * run.work), watched(run.work);
+  std::this_thread::sleep_for(rest);
+  const double before = cpu_seconds();
+  std::this_thread::sleep_for(watched);
+  report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
 }
 
 int play(int argc, char** argv, std::span<const Measure> measures) {

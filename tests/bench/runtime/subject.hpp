@@ -49,6 +49,9 @@ inline double seconds_since(Clock::time_point start) {
 /// CPU time of the whole process.
 double cpu_seconds();
 
+/// Reports what CPU time the process uses in a second in which nobody asks anything of it, once it has come to rest.
+void report_idle(const Run& run);
+
 /// Nanoseconds for one of the operations that `run(n)` does in the seconds it returns. n is a multiple of granule, grown until
 /// a run fills its time: the earlier, shorter ones warm the caches and the allocators up.
 template <class F>

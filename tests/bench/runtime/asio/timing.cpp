@@ -82,10 +82,7 @@ void hog(const Run& run) {
 void idle(const Run& run) {
   asio::io_context context(2);
   keep_running(context);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const double before = cpu_seconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(run.work));
-  report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
+  report_idle(run);
   leave();
 }
 

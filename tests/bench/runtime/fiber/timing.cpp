@@ -56,10 +56,7 @@ void idle(const Run& run) {
   std::thread([] {
     on_threads(2, [] { boost::this_fiber::sleep_for(std::chrono::hours(1)); }, true);
   }).detach();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const double before = cpu_seconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(run.work));
-  report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
+  report_idle(run);
   leave();
 }
 

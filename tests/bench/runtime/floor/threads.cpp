@@ -85,10 +85,7 @@ void idle(const Run& run) {
   Signal never;
   const auto wait = [&] { never.wait_beyond(0); };
   std::jthread first(wait), second(wait);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const double before = cpu_seconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(run.work));
-  report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
+  report_idle(run);
   leave();
 }
 

@@ -81,7 +81,7 @@ func hog(r run) {
 func idle(r run) {
 	runtime.GOMAXPROCS(2)
 	go func() { select {} }()
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(time.Duration(0.5 * r.work * float64(time.Second)))
 	before := cpuSeconds()
 	time.Sleep(time.Duration(r.work * float64(time.Second)))
 	report("cpu", (cpuSeconds()-before)*1e6/r.work)

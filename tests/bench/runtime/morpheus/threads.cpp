@@ -19,10 +19,7 @@ morpheus::task<> count(std::atomic<std::size_t>& woken) {
 
 void idle(const Run& run) {
   const morpheus::scheduler scheduler(workers(2));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const double before = cpu_seconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(run.work));
-  report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
+  report_idle(run);
 }
 
 void wake(const Run& run) {

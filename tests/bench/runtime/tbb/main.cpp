@@ -74,10 +74,7 @@ void scaling(const Run& run) {
 void idle(const Run& run) {
   tbb::task_arena arena(2);
   arena.execute([] { fib(20); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const double before = cpu_seconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(run.work));
-  report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
+  report_idle(run);
   leave();
 }
 

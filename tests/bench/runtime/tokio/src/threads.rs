@@ -12,7 +12,7 @@ fn sleep(length: Duration) {
 
 pub fn idle(run: &Run) {
     let _runtime = threads(2);
-    sleep(Duration::from_millis(50));
+    sleep(Duration::from_secs_f64(0.5 * run.work));
     let before = cpu_seconds();
     sleep(Duration::from_secs_f64(run.work));
     report("cpu", (cpu_seconds() - before) * 1e6 / run.work);
