@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The C ABI: checks arguments, finds the calling thread's worker, and lets no exception out.
+#include <morpheus/adapter.h>
 #include <morpheus/morpheus.h>
 
 #include <errno.h>
@@ -117,6 +118,14 @@ int morpheus_set_policy(morpheus_escalation_policy policy) noexcept {
   return with_claims([&](Claims& claims) { claims.policy = policy; });
 }
 
+void morpheus_enter_critical() noexcept {
+  if (ThreadWorker* worker = ThisThread::worker()) morpheus_critical_enter(worker);
+}
+
+void morpheus_leave_critical() noexcept {
+  if (ThreadWorker* worker = ThisThread::worker()) morpheus_critical_exit(worker);
+}
+
 morpheus_safepoint morpheus_safepoint_get() noexcept { return ThisThread::safepoint(); }
 
 morpheus_answer morpheus_answer_hint(morpheus_safepoint at) noexcept {
@@ -126,6 +135,7 @@ morpheus_answer morpheus_answer_hint(morpheus_safepoint at) noexcept {
 }
 
 morpheus_answer morpheus_answer_and_yield(morpheus_safepoint at) noexcept {
+  ThisThread::hand_over();
   const morpheus_answer answer = morpheus_answer_hint(at);
   if (answer.asked) morpheus_yield();
   return answer;

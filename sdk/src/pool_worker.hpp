@@ -3,6 +3,7 @@
 #pragma once
 
 #include <morpheus/detail/runner.hpp>
+#include <morpheus/diagnosis.hpp>
 #include <morpheus/worker.hpp>
 
 #include <atomic>
@@ -10,18 +11,24 @@
 #include <optional>
 #include <thread>
 
+#include "sdk/src/timer_queue.hpp"
+
 namespace morpheus::sdk {
 
+class ThreadWorker;
 class WorkerPool;
 
 class PoolWorker final : public detail::runner {
  public:
-  PoolWorker(WorkerPool& pool, unsigned index);
+  PoolWorker(WorkerPool& pool, unsigned index, bool is_relief);
 
   void start();
   void join() { thread_.join(); }
   [[nodiscard]] unsigned index() const { return index_; }
   [[nodiscard]] WorkerPool& pool() const { return pool_; }
+
+  [[nodiscard]] TimerQueue& timers() { return timers_; }
+  [[nodiscard]] bool is_relief() const { return is_relief_; }
 
   // --- Any thread ----------------------------------------------------------------------------------
   /// Ends the worker's sleep. At most one futex(2).
@@ -32,8 +39,24 @@ class PoolWorker final : public detail::runner {
     if ((attention_.load(std::memory_order_relaxed) & detail::kWanted) == 0)
       attention_.fetch_or(detail::kWanted, std::memory_order_relaxed);
   }
-  /// Takes half of the jobs of an owner that makes no step. Nothing if it is in the midst of one.
-  [[nodiscard]] detail::job_list bereave();
+  /// Takes half or all of the jobs of an owner that makes no step. None if it is in the midst of one.
+  enum class part { half, all };
+  [[nodiscard]] detail::job_list bereave(part taken);
+  [[nodiscard]] worker_stats stats() const;
+  void trace(bool is_on);
+  /// What the worker was last seen to do.
+  struct Sight {
+    detail::job* running = nullptr;  ///< null: nothing, or something within the runtime
+    std::uint64_t steps = 0;
+    bool operator==(const Sight&) const = default;
+  };
+  [[nodiscard]] Sight sight() const;
+  [[nodiscard]] bool is_asleep() const { return is_asleep_.load(std::memory_order_relaxed) != 0; }
+  [[nodiscard]] int tid() const { return tid_.load(std::memory_order_acquire); }
+  /// The kernel line's words about the thread; all 0 without a daemon.
+  [[nodiscard]] morpheus_guidance guidance() const;
+  /// Makes the next co_await checkpoint() give way.
+  void ask_to_give_way();
 
   // --- The owner: what the runner's hot path calls ---------------------------------------------------
   detail::job* yield_slowly(detail::job* self);
@@ -50,19 +73,50 @@ class PoolWorker final : public detail::runner {
   [[nodiscard]] detail::job* await_work();
   [[nodiscard]] detail::job* take();
   [[nodiscard]] detail::job* search();
+  [[nodiscard]] bool may_search() const;
   [[nodiscard]] bool sleep(bool after_search);
+  [[nodiscard]] bool sleep_until_relief();
+  void bind_to_cpu() const;
+  void wait_for_call();
+  [[nodiscard]] bool drive();
+  void poll(std::uint64_t now);
   void tick();
   void set_ticks(std::uint64_t now);
   void share_some();
-  void share_all();
   void answer_kernel();
+  void hand_over();
+  static void hand_over_here();
+  void note_hints();
   void wait_for_revocation();
   detail::job_list half();
+  detail::job_list all();
+  detail::job* begin(detail::job* next);
+  void shuffle();
+  [[nodiscard]] bool chance(unsigned one_in);
+  void note_mode(std::uint64_t now);
+  void add_steps();
+
+  struct Counts {  // written by the owner, or by whoever takes jobs
+    std::atomic<std::uint64_t> steps{0}, sleeps{0}, shared{0}, handed_over{0}, taken_over{0},
+        hints{0}, yields{0};
+  };
 
   WorkerPool& pool_;
   const unsigned index_;
+  const bool is_relief_;
+  Counts counts_;
+  std::atomic<bool> is_guided_{false};
+  std::atomic<morpheus_runtime_mode> mode_{MORPHEUS_DETERMINISTIC};
+  std::uint64_t mode_noted_ns_ = 0;
+  std::uint64_t random_ = 0;  // not 0: shuffles
+  std::atomic<int> tid_{0};
+  std::atomic<const ThreadWorker*> thread_worker_{nullptr};
+  std::atomic<morpheus_safepoint*> safe_point_{nullptr};
   std::uint64_t last_tick_ns_ = 0;
   std::int32_t tick_span_ = 1;
+  TimerQueue timers_;
+  std::uint64_t driven_ns_ = 0;
+  std::atomic<bool> is_driving_{false};
   std::atomic<std::uint32_t> is_asleep_{0};
   std::thread thread_;
 };

@@ -10,6 +10,7 @@ namespace morpheus::sdk {
 namespace {
 
 __thread ThreadWorker* registered = nullptr;
+__thread void (*before_giving_way)() = nullptr;
 
 struct Room {
   ThreadWorker worker;
@@ -27,6 +28,12 @@ ThreadWorker* ThisThread::worker() { return registered; }
 void ThisThread::set_worker(ThreadWorker* worker) {
   registered = worker;
   morpheus_here = safepoint();
+}
+
+void ThisThread::set_hand_over(void (*hand_over)()) { before_giving_way = hand_over; }
+
+void ThisThread::hand_over() {
+  if (before_giving_way != nullptr) before_giving_way();
 }
 
 ThreadWorker& ThisThread::room() {

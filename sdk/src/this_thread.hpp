@@ -14,6 +14,9 @@ class ThisThread {
   static void set_worker(ThreadWorker* worker);
   /// Room for the thread's worker: lives until the thread ends, which unregisters it.
   [[nodiscard]] static ThreadWorker& room();
+  /// What the thread does before it answers a hint at a plain safe point and gives up the CPU.
+  static void set_hand_over(void (*hand_over)());
+  static void hand_over();
   /// A safe point for the calling thread.
   [[nodiscard]] static morpheus_safepoint safepoint();
 };

@@ -4,6 +4,8 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <utility>
 
 #include "sdk/src/futex.hpp"
 
@@ -19,13 +21,15 @@ std::size_t usable_cpus() {
 }  // namespace
 
 WorkerPool::WorkerPool(scheduler& owner, const scheduler_options& options)
-    : owner_(owner), options_(options) {
+    : owner_(owner), options_(options), blocking_(std::max(1U, options.blocking_threads)) {
   (void)can_barrier_all_threads();
   if (options.guided) has_attached_ = morpheus_attach(nullptr) == MORPHEUS_OK;
-  const std::size_t count = options.workers != 0 ? options.workers : usable_cpus();
-  for (unsigned i = 0; i < count; ++i)
-    workers_.push_back(std::make_unique<PoolWorker>(*this, i));
+  size_ = options.workers != 0 ? options.workers : usable_cpus();
+  for (unsigned i = 0; i < size_ + options.relief_workers; ++i)
+    workers_.push_back(std::make_unique<PoolWorker>(*this, i, i >= size_));
   try {
+    // Nobody can take from one lone worker, and nobody asks about its stalls: then nobody looks.
+    if (threads() > 1 || options.stall_threshold.count() > 0) watch_.emplace(*this);
     for (auto& worker : workers_) worker->start();
   } catch (...) {
     join_all();
@@ -44,6 +48,7 @@ WorkerPool::~WorkerPool() {
 }
 
 void WorkerPool::join_all() {
+  watch_.reset();
   is_ending_.store(true, std::memory_order_release);
   for (auto& worker : workers_) worker->wake();
   for (auto& worker : workers_) worker->join();
@@ -73,7 +78,7 @@ void WorkerPool::share(detail::job* ready) {
 detail::job_list WorkerPool::take_shared() {
   const std::scoped_lock lock(shared_lock_);
   constexpr std::size_t kMost = 64;
-  detail::job_list part = workers_.size() == 1 ? shared_.take() : shared_.take_half(kMost);
+  detail::job_list part = threads() == 1 ? shared_.take() : shared_.take_half(kMost);
   has_shared_.store(!shared_.empty(), std::memory_order_relaxed);
   return part;
 }
@@ -89,6 +94,64 @@ void WorkerPool::call_one() {
     update_call();
   }
   called->wake();
+}
+
+void WorkerPool::call_relief() {
+  {
+    const std::scoped_lock lock(idle_lock_);
+    if (searching_ != 0) return;  // one has just been called
+  }
+  for (std::size_t i = size_; i < workers_.size(); ++i) {
+    if (!workers_[i]->is_asleep()) continue;
+    workers_[i]->wake();
+    return;
+  }
+}
+
+bool WorkerPool::set_driver(detail::driver* driver) {
+  detail::driver* expected = nullptr;
+  if (!driver_.compare_exchange_strong(expected, driver, std::memory_order_acq_rel)) return false;
+  for (auto& worker : workers_) worker->wake();  // one of them waits in it from now on
+  return true;
+}
+
+void WorkerPool::wait_until_nobody_drives() {
+  detail::driver* const driver = driver_.exchange(nullptr, std::memory_order_seq_cst);
+  while (within_driver_.load(std::memory_order_seq_cst) != 0) {
+    driver->interrupt();
+    (void)::sched_yield();
+  }
+}
+
+bool WorkerPool::begin_to_drive(const PoolWorker& worker) {
+  if (driver() == nullptr) return false;
+  const PoolWorker* nobody = nullptr;
+  if (!drives_.compare_exchange_strong(nobody, &worker, std::memory_order_acq_rel)) return false;
+  within_driver_.fetch_add(1, std::memory_order_seq_cst);
+  if (driver_.load(std::memory_order_seq_cst) != nullptr) return true;
+  end_driving(worker);
+  return false;
+}
+
+void WorkerPool::end_driving(const PoolWorker& worker) {
+  within_driver_.fetch_sub(1, std::memory_order_seq_cst);
+  release_driver(worker);
+}
+
+void WorkerPool::release_driver(const PoolWorker& worker) {
+  const PoolWorker* holder = &worker;
+  drives_.compare_exchange_strong(holder, nullptr, std::memory_order_acq_rel);
+}
+
+void WorkerPool::trace(std::function<void(const trace_event&)> hook) {
+  const std::scoped_lock lock(trace_lock_);
+  trace_ = std::move(hook);
+  for (auto& worker : workers_) worker->trace(trace_ != nullptr);
+}
+
+void WorkerPool::tell_trace(const trace_event& event) {
+  const std::scoped_lock lock(trace_lock_);
+  if (trace_) trace_(event);
 }
 
 bool WorkerPool::begin_search() {
@@ -140,9 +203,26 @@ detail::lane& scheduler::home() noexcept { return pool_->home(); }
 std::stop_token scheduler::stop_token() const noexcept { return pool_->stop().get_token(); }
 void scheduler::request_stop() noexcept { pool_->stop().request_stop(); }
 unsigned scheduler::workers() const noexcept { return static_cast<unsigned>(pool_->size()); }
+std::vector<worker_stats> scheduler::stats() const {
+  std::vector<worker_stats> all;
+  for (std::size_t i = 0; i < pool_->threads(); ++i) all.push_back(pool_->worker(i).stats());
+  return all;
+}
+void scheduler::trace(std::function<void(const trace_event&)> hook) {
+  pool_->trace(std::move(hook));
+}
+void detail::driver::attach(scheduler& on) {
+  if (!on.pool().set_driver(this)) throw std::logic_error("the scheduler runs an io_context already");
+}
+void detail::driver::detach(scheduler& on) noexcept { on.pool().wait_until_nobody_drives(); }
+
 scheduler* scheduler::current() noexcept {
   auto* const lane = static_cast<sdk::PoolLane*>(detail::here->where());
   return lane == nullptr ? nullptr : &lane->pool().owner();
+}
+
+void detail::run_blocking(blocking_call& call) {
+  static_cast<sdk::PoolLane*>(here->where())->pool().blocking().run(call);
 }
 
 void detail::report_unheard(const std::exception_ptr& error) noexcept {

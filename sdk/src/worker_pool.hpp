@@ -3,16 +3,21 @@
 // they begin and end.
 #pragma once
 
+#include <morpheus/detail/driver.hpp>
 #include <morpheus/detail/spin_lock.hpp>
 #include <morpheus/scheduler.hpp>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
+#include "sdk/src/blocking_threads.hpp"
 #include "sdk/src/pool_worker.hpp"
+#include "sdk/src/watch.hpp"
 
 namespace morpheus::sdk {
 
@@ -40,9 +45,12 @@ class WorkerPool {
   [[nodiscard]] scheduler& owner() const { return owner_; }
   [[nodiscard]] PoolLane& home() { return home_; }
   [[nodiscard]] const scheduler_options& options() const { return options_; }
-  [[nodiscard]] std::size_t size() const { return workers_.size(); }
+  /// Workers; the relief workers come after them.
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t threads() const { return workers_.size(); }
   [[nodiscard]] PoolWorker& worker(std::size_t index) { return *workers_[index]; }
   [[nodiscard]] std::stop_source& stop() { return stop_; }
+  [[nodiscard]] BlockingThreads& blocking() { return blocking_; }
   void notice_end();
 
   // --- Jobs that no worker has ---------------------------------------------------------------------
@@ -56,6 +64,25 @@ class WorkerPool {
   // --- Workers that look for work --------------------------------------------------------------------
   /// Wakes a sleeping worker unless one looks for work already.
   void call_one();
+  /// The workers make no step: a relief worker runs what is shared, unless another worker can.
+  void call_relief();
+  /// A worker has woken up.
+  void notice_wake() {
+    if (watch_) watch_->notice_wake();
+  }
+  /// What workers wait in instead of sleeping; null: none.
+  [[nodiscard]] detail::driver* driver() const { return driver_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool set_driver(detail::driver* driver);
+  void wait_until_nobody_drives();
+  [[nodiscard]] bool is_nobody_driving() const {
+    return driver() != nullptr && drives_.load(std::memory_order_relaxed) == nullptr;
+  }
+  /// Only one worker at a time waits in the driver, or polls it, unless that one is held up.
+  [[nodiscard]] bool begin_to_drive(const PoolWorker& worker);
+  void end_driving(const PoolWorker& worker);
+  void release_driver(const PoolWorker& worker);
+  void trace(std::function<void(const trace_event&)> hook);
+  void tell_trace(const trace_event& event);
   [[nodiscard]] const std::atomic<bool>& is_call_useful() const { return is_call_useful_; }
   /// The worker has nothing to do. False: enough others look for work.
   [[nodiscard]] bool begin_search();
@@ -75,6 +102,8 @@ class WorkerPool {
   PoolLane home_{*this};
   std::stop_source stop_;
   bool has_attached_ = false;
+  BlockingThreads blocking_;
+  std::size_t size_ = 0;
   std::vector<std::unique_ptr<PoolWorker>> workers_;
 
   detail::spin_lock shared_lock_;
@@ -87,6 +116,14 @@ class WorkerPool {
   std::atomic<bool> is_call_useful_{false};
   std::atomic<bool> is_ending_{false};
   std::atomic<std::uint32_t> ends_{0};
+
+  std::atomic<detail::driver*> driver_{nullptr};
+  std::atomic<const PoolWorker*> drives_{nullptr};
+  std::atomic<unsigned> within_driver_{0};
+
+  std::mutex trace_lock_;
+  std::function<void(const trace_event&)> trace_;
+  std::optional<Watch> watch_;
 };
 
 }  // namespace morpheus::sdk

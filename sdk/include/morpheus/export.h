@@ -6,6 +6,12 @@
 #define MORPHEUS_EXPORT_H
 
 #define MORPHEUS_API __attribute__((visibility("default")))
+/* See safepoint_only.h. */
+#ifdef MORPHEUS_HEADER_ONLY
+#define MORPHEUS_MAYBE_ABSENT __attribute__((weak))
+#else
+#define MORPHEUS_MAYBE_ABSENT
+#endif
 /* Out of line and out of the way: keeps the code around a checkpoint as if it were not there. */
 #define MORPHEUS_COLD __attribute__((cold, noinline))
 #define MORPHEUS_LIKELY(condition) __builtin_expect(!!(condition), 1)

@@ -18,9 +18,14 @@ class join_handle;
 
 namespace detail {
 
+/// What comes from the memory of frames and is none says so in its second word.
+class no_frame {
+  [[maybe_unused]] void* in_use_ = nullptr;
+};
+
 /// A spawned task and who waits for it. Goes with the later of task and handle.
 template <class T>
-class join_state final : completion {
+class join_state final : completion, no_frame {
  public:
   static void* operator new(std::size_t size) { return here->frames.allocate(size); }
   static void operator delete(void* memory, std::size_t size) noexcept {

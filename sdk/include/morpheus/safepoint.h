@@ -37,15 +37,15 @@ struct morpheus_answer {
 };
 
 /// The calling thread's safe point. Of a thread that is not registered: one that never fires.
-MORPHEUS_NODISCARD MORPHEUS_API struct morpheus_safepoint morpheus_safepoint_get(void) MORPHEUS_NOEXCEPT;
+MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_MAYBE_ABSENT struct morpheus_safepoint morpheus_safepoint_get(void) MORPHEUS_NOEXCEPT;
 
 /// Slow path of morpheus_acknowledge(): answers what has changed. Inside a critical section it
 /// answers nothing, so that every checkpoint comes here again until the section ends.
-MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_COLD struct morpheus_answer
+MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_COLD MORPHEUS_MAYBE_ABSENT struct morpheus_answer
 morpheus_answer_hint(struct morpheus_safepoint at) MORPHEUS_NOEXCEPT;
 
 /// Slow path of morpheus_checkpoint(): the same, and gives up the CPU if asked.
-MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_COLD struct morpheus_answer
+MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_COLD MORPHEUS_MAYBE_ABSENT struct morpheus_answer
 morpheus_answer_and_yield(struct morpheus_safepoint at) MORPHEUS_NOEXCEPT;
 
 /// Whether something has changed since the last answer: a hint, mostly. Answers nothing. A runtime
@@ -79,6 +79,7 @@ MORPHEUS_NODISCARD static inline bool morpheus_acknowledge(struct morpheus_safep
 	return answer.asked;
 }
 
+#ifndef MORPHEUS_HEADER_ONLY
 /// The calling thread's own safe point, for code that has no place to keep one.
 extern MORPHEUS_API __thread struct morpheus_safepoint morpheus_here
 	__attribute__((tls_model("initial-exec")));
@@ -99,6 +100,7 @@ static inline bool morpheus_checkpoint_here(void) MORPHEUS_NOEXCEPT
 
 /// The same out of line, for callers that cannot inline C.
 MORPHEUS_API bool morpheus_checkpoint_call(void) MORPHEUS_NOEXCEPT;
+#endif
 
 /// Enters a critical section; they nest. The kernel defers the end of the slice and never escalates
 /// until the section ends, up to the operator's hold cap: keep it short.

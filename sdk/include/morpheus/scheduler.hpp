@@ -3,11 +3,14 @@
 #pragma once
 
 #include <morpheus/detail/blocking_result.hpp>
+#include <morpheus/diagnosis.hpp>
 #include <morpheus/join_handle.hpp>
 #include <morpheus/task.hpp>
 #include <morpheus/worker.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -26,7 +29,17 @@ struct scheduler_options {
   std::vector<int> cpus = {};      ///< not empty: worker i runs on CPU cpus[i % size] only
   bool guided = true;         ///< attach to morpheusd and register each worker; works without one, too
   worker_options worker = {};  ///< what each worker allows the kernel
+  unsigned blocking_threads = 64;  ///< at most, for blocking()
   std::string name = "task";  ///< threads are called NAME/0, NAME/1, ... (15 characters)
+  /// Further threads that run tasks only while the workers make no step: so many tasks that never give
+  /// way cannot hold up all others. Tasks then run on more than `workers` threads.
+  unsigned relief_workers = 0;
+  /// For tests, not 0: tasks run in a random order, and move between workers for no reason. With one
+  /// worker the order is the same for the same seed.
+  std::uint64_t shuffle_seed = 0;
+  std::chrono::nanoseconds stall_threshold{0};  ///< report tasks that take longer; 0: none
+  /// Called on a thread of the library; default: to_string() to standard error.
+  std::function<void(const stall&)> on_stall = {};
 };
 
 /// Owns worker threads and everything that was spawned on them.
@@ -67,13 +80,20 @@ class scheduler {
   MORPHEUS_API void request_stop() noexcept;
 
   [[nodiscard]] MORPHEUS_API unsigned workers() const noexcept;
+  /// One for each worker, relief workers last. Any thread.
+  [[nodiscard]] MORPHEUS_API std::vector<worker_stats> stats() const;
+  /// Calls `hook` on the worker whenever it is about to run a job; empty: no more. Costs nothing while
+  /// there is none. The hook must not throw. Any thread.
+  MORPHEUS_API void trace(std::function<void(const trace_event&)> hook);
 
   /// The scheduler whose worker the calling thread is; null on other threads.
   [[nodiscard]] MORPHEUS_API static scheduler* current() noexcept;
 
- private:
+  /// For the library.
   [[nodiscard]] MORPHEUS_API detail::lane& home() noexcept;
+  [[nodiscard]] sdk::WorkerPool& pool() noexcept { return *pool_; }
 
+ private:
   std::unique_ptr<sdk::WorkerPool> pool_;
 };
 

@@ -14,7 +14,7 @@ namespace morpheus::detail {
 
 /// Sizes of blocks: multiples of kFrameStep up to kLargestFrame; larger frames come from malloc.
 inline constexpr std::size_t kFrameStep = 16;
-inline constexpr std::size_t kLargestFrame = 1024;
+inline constexpr std::size_t kLargestFrame = 2048;
 
 /// A free block. The second word of a coroutine frame in use is never null.
 struct free_frame {

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 
 namespace morpheus::detail {
@@ -42,6 +43,8 @@ class lane {
 enum attention : std::uint32_t {
   kRevoked = 1,  ///< somebody takes the list: wait until it is cleared
   kWanted = 2,   ///< an idle worker has nothing to do: share
+  kTraced = 4,   ///< tell of every step
+  kShuffled = 8, ///< every step goes the slow way, which changes the order
 };
 
 /// Unstarted siblings of a fork, newest last. The oldest ones are given away. For one thread at a time;

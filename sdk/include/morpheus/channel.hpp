@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A bounded channel between tasks.
+#pragma once
+
+#include <morpheus/detail/wait_queue.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+namespace morpheus {
+
+/// Carries values from any number of senders to any number of receivers, in order, and holds up to
+/// `capacity` of them; with capacity 0 a send waits for its receiver. Senders and receivers are served
+/// in the order in which they came. try_send(), try_receive() and close() on any thread. Must outlive
+/// whoever waits.
+template <class T>
+class channel {
+ public:
+  explicit channel(std::size_t capacity) : capacity_(capacity) {}
+
+  /// False if the channel is closed or full (then `value` is left alone).
+  [[nodiscard]] bool try_send(T&& value) {
+    detail::waiter* receiver = nullptr;
+    bool is_taken = false;
+    {
+      const std::scoped_lock lock(queue_.lock);
+      is_taken = !is_closed_ && give(value, receiver);
+    }
+    if (receiver != nullptr) receiver->resume();
+    return is_taken;
+  }
+  /// Nothing if none is there.
+  [[nodiscard]] std::optional<T> try_receive() {
+    detail::waiter* sender = nullptr;
+    std::optional<T> value;
+    {
+      const std::scoped_lock lock(queue_.lock);
+      value = take(sender);
+    }
+    if (sender != nullptr) sender->resume();
+    return value;
+  }
+  /// No more values: who waits to send is told so; who receives gets what is there, then nothing.
+  void close() {
+    detail::waiter* waiting = nullptr;
+    {
+      const std::scoped_lock lock(queue_.lock);
+      is_closed_ = true;
+      waiting = queue_.take_all();
+    }
+    detail::resume_all(waiting);
+  }
+
+  class [[nodiscard]] send_awaiter : public detail::waits<send_awaiter> {
+   public:
+    send_awaiter(channel& source, T value) : channel_(source), value_(std::move(value)) {}
+    [[nodiscard]] static bool await_ready() noexcept { return false; }
+    /// Whether the value was taken; false if the channel is closed.
+    bool await_resume() const noexcept { return is_taken_; }
+    [[nodiscard]] bool take_locked(detail::waiter*& woken) {
+      if (channel_.is_closed_) return true;
+      is_taken_ = channel_.give(value_, woken);
+      if (!is_taken_) channel_.senders_wait_ = true;
+      return is_taken_;
+    }
+    [[nodiscard]] detail::wait_queue& queue() const noexcept { return channel_.queue_; }
+
+   private:
+    friend channel;
+    channel& channel_;
+    T value_;
+    bool is_taken_ = false;
+  };
+
+  class [[nodiscard]] receive_awaiter : public detail::waits<receive_awaiter> {
+   public:
+    explicit receive_awaiter(channel& source) noexcept : channel_(source) {}
+    [[nodiscard]] static bool await_ready() noexcept { return false; }
+    /// Nothing if the channel is closed and empty.
+    [[nodiscard]] std::optional<T> await_resume() { return std::move(value_); }
+    [[nodiscard]] bool take_locked(detail::waiter*& woken) {
+      value_ = channel_.take(woken);
+      if (value_ || channel_.is_closed_) return true;
+      channel_.senders_wait_ = false;
+      return false;
+    }
+    [[nodiscard]] detail::wait_queue& queue() const noexcept { return channel_.queue_; }
+
+   private:
+    friend channel;
+    channel& channel_;
+    std::optional<T> value_;
+  };
+
+  /// `bool sent = co_await channel.send(value)` waits for room.
+  [[nodiscard]] send_awaiter send(T value) { return send_awaiter(*this, std::move(value)); }
+  /// Throws `cancelled` if asked to stop first; the value is then not sent.
+  [[nodiscard]] detail::stoppable<send_awaiter> send(T value, std::stop_token stop) {
+    return detail::stoppable<send_awaiter>(std::move(stop), *this, std::move(value));
+  }
+  /// `std::optional<T> value = co_await channel.receive()` waits for a value or the end.
+  [[nodiscard]] receive_awaiter receive() noexcept { return receive_awaiter(*this); }
+  /// Throws `cancelled` if asked to stop first.
+  [[nodiscard]] detail::stoppable<receive_awaiter> receive(std::stop_token stop) {
+    return detail::stoppable<receive_awaiter>(std::move(stop), *this);
+  }
+
+ private:
+  // All under the lock. Either senders wait, or receivers do, or nobody.
+
+  [[nodiscard]] bool give(T& value, detail::waiter*& woken) {
+    if (!senders_wait_) {
+      woken = queue_.pop();
+      if (woken != nullptr) {
+        static_cast<receive_awaiter*>(woken)->value_.emplace(std::move(value));
+        return true;
+      }
+    }
+    if (values_.size() >= capacity_) return false;
+    values_.push_back(std::move(value));
+    return true;
+  }
+
+  [[nodiscard]] std::optional<T> take(detail::waiter*& woken) {
+    std::optional<T> value;
+    if (senders_wait_) woken = queue_.pop();
+    auto* const sender = static_cast<send_awaiter*>(woken);
+    if (sender != nullptr) sender->is_taken_ = true;
+    if (!values_.empty()) {
+      value.emplace(std::move(values_.front()));
+      values_.pop_front();
+      if (sender != nullptr) values_.push_back(std::move(sender->value_));
+    } else if (sender != nullptr) {
+      value.emplace(std::move(sender->value_));
+    }
+    return value;
+  }
+
+  const std::size_t capacity_;
+  std::deque<T> values_;
+  bool is_closed_ = false;
+  bool senders_wait_ = false;  // whom the queue holds, if anybody
+  detail::wait_queue queue_;
+};
+
+}  // namespace morpheus

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Tasks that wait for something, first come, first served, and how a stop request takes one out.
+#pragma once
+
+#include <morpheus/cancelled.hpp>
+#include <morpheus/detail/promise.hpp>
+#include <morpheus/detail/spin_lock.hpp>
+
+#include <coroutine>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+namespace morpheus::detail {
+
+struct wait_link {
+  wait_link* next = nullptr;  // null: not queued
+  wait_link* previous = nullptr;
+};
+
+/// A task that waits, in its own frame.
+struct waiter : wait_link {
+  job* task = nullptr;
+  lane* where = nullptr;
+
+  void is_suspended(job* self) noexcept {
+    task = self;
+    where = here->where();
+  }
+  void resume() noexcept { schedule(task, where); }
+};
+
+/// Resumes all of a list that was taken from a queue. Without its lock: whoever is resumed may end what
+/// the queue belongs to.
+inline void resume_all(waiter* first) noexcept {
+  while (first != nullptr) {
+    waiter& resumed = *first;
+    first = static_cast<waiter*>(resumed.next);
+    resumed.next = nullptr;
+    resumed.resume();
+  }
+}
+
+/// Under `lock`, all of it.
+class wait_queue {
+ public:
+  wait_queue() noexcept { ends_.next = ends_.previous = &ends_; }
+  wait_queue(const wait_queue&) = delete;
+  wait_queue& operator=(const wait_queue&) = delete;
+  ~wait_queue() = default;
+
+  [[nodiscard]] bool empty() const noexcept { return ends_.next == &ends_; }
+  void push(waiter& last) noexcept {
+    last.next = &ends_;
+    last.previous = ends_.previous;
+    last.previous->next = ends_.previous = &last;
+  }
+  /// All of them, linked by `next` and ended by null.
+  [[nodiscard]] waiter* take_all() noexcept {
+    if (empty()) return nullptr;
+    wait_link* const first = ends_.next;
+    ends_.previous->next = nullptr;
+    ends_.next = ends_.previous = &ends_;
+    return static_cast<waiter*>(first);
+  }
+  /// The one that has waited longest; null if there is none.
+  [[nodiscard]] waiter* pop() noexcept {
+    if (empty()) return nullptr;
+    auto* const first = static_cast<waiter*>(ends_.next);
+    remove(*first);
+    return first;
+  }
+  static void remove(waiter& queued) noexcept {
+    queued.next->previous = queued.previous;
+    queued.previous->next = queued.next;
+    queued.next = nullptr;
+  }
+
+  spin_lock lock;
+
+ private:
+  wait_link ends_;
+};
+
+/// An awaiter that heeds a stop_token. `A` is one that is a waiter, and has
+///   queue()             the queue that it would wait in
+///   take_locked(woken)  under the queue's lock: whether it need not wait; may set `woken` to another
+///                       waiter, taken from the queue, that is to be resumed
+template <class A>
+class [[nodiscard]] stoppable : public A {
+ public:
+  template <class... Args>
+  explicit stoppable(std::stop_token stop, Args&&... args)
+      : A(std::forward<Args>(args)...), stop_(std::move(stop)) {}
+
+  [[nodiscard]] bool await_ready() {
+    is_stopped_ = stop_.stop_requested();
+    return is_stopped_ || A::await_ready();
+  }
+  template <task_coroutine P>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) {
+    this->is_suspended(job_of(self));
+    on_stop_.emplace(stop_, stopper{this});  // may stop it at once
+    return begin() ? here->next() : std::coroutine_handle<>(self);
+  }
+  decltype(auto) await_resume() {
+    on_stop_.reset();  // waits for a stop that goes on elsewhere
+    if (is_stopped_) throw cancelled();
+    return A::await_resume();
+  }
+
+ private:
+  struct stopper {
+    stoppable* self;
+    void operator()() const noexcept { self->request_stop(); }
+  };
+  void request_stop() noexcept {
+    {
+      const std::scoped_lock lock(this->queue().lock);
+      if (this->next == nullptr) {
+        if (!is_decided()) is_stopped_ = true;
+        return;
+      }
+      wait_queue::remove(*this);
+      is_stopped_ = true;
+    }
+    this->resume();
+  }
+  // Whether it waits; false: there is no need, or it was stopped before.
+  [[nodiscard]] bool begin() {
+    waiter* woken = nullptr;
+    bool waits = false;
+    {
+      const std::scoped_lock lock(this->queue().lock);
+      if (is_stopped_) return false;
+      waits = !this->take_locked(woken);
+      if (waits)
+        this->queue().push(*this);
+      else
+        this->previous = this;
+    }
+    if (woken != nullptr) woken->resume();
+    return waits;
+  }
+  // Whether it has been queued or found that it need not be: later stops come too late.
+  [[nodiscard]] bool is_decided() const noexcept { return this->previous != nullptr; }
+
+  std::stop_token stop_;
+  bool is_stopped_ = false;
+  std::optional<std::stop_callback<stopper>> on_stop_;
+};
+
+/// The rest of such an awaiter, for waiting without a stop_token.
+template <class A>
+class waits : public waiter {
+ public:
+  template <task_coroutine P>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> task) noexcept {
+    A& self = static_cast<A&>(*this);
+    is_suspended(job_of(task));
+    waiter* woken = nullptr;
+    bool waits = false;
+    {
+      const std::scoped_lock lock(self.queue().lock);
+      waits = !self.take_locked(woken);
+      if (waits) self.queue().push(*this);
+    }
+    // From here on another thread may have resumed the task: this object may be gone.
+    if (woken != nullptr) woken->resume();
+    return waits ? here->next() : std::coroutine_handle<>(task);
+  }
+};
+
+}  // namespace morpheus::detail

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// An event that tasks wait for.
+#pragma once
+
+#include <morpheus/detail/wait_queue.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <stop_token>
+#include <utility>
+
+namespace morpheus {
+
+/// Is set or not; `co_await event` (or event.wait()) waits until it is. set(), reset() and is_set() on
+/// any thread. What happened before set() is seen after the wait. May go once nobody waits any more: set()
+/// does not touch it after it has let the waiting tasks go.
+class event {
+ public:
+  explicit event(bool is_set = false) noexcept : is_set_(is_set) {}
+
+  [[nodiscard]] bool is_set() const noexcept { return is_set_.load(std::memory_order_acquire); }
+  void reset() noexcept { is_set_.store(false, std::memory_order_relaxed); }
+  /// Makes everybody ready who waits, in the order in which they came.
+  void set() noexcept {
+    detail::waiter* waiting = nullptr;
+    {
+      const std::scoped_lock lock(queue_.lock);
+      is_set_.store(true, std::memory_order_release);
+      waiting = queue_.take_all();
+    }
+    detail::resume_all(waiting);
+  }
+
+  class [[nodiscard]] wait_awaiter : public detail::waits<wait_awaiter> {
+   public:
+    explicit wait_awaiter(event& source) noexcept : event_(source) {}
+    // Always by the lock: a wait that is over means that set() has let go of the event.
+    [[nodiscard]] static bool await_ready() noexcept { return false; }
+    static void await_resume() noexcept {}
+    [[nodiscard]] bool take_locked(detail::waiter*&) const noexcept { return event_.is_set(); }
+    [[nodiscard]] detail::wait_queue& queue() const noexcept { return event_.queue_; }
+
+   private:
+    event& event_;
+  };
+
+  [[nodiscard]] wait_awaiter operator co_await() noexcept { return wait_awaiter(*this); }
+  [[nodiscard]] wait_awaiter wait() noexcept { return wait_awaiter(*this); }
+  /// Throws `cancelled` if asked to stop first.
+  [[nodiscard]] detail::stoppable<wait_awaiter> wait(std::stop_token stop) {
+    return detail::stoppable<wait_awaiter>(std::move(stop), *this);
+  }
+
+ private:
+  std::atomic<bool> is_set_;
+  detail::wait_queue queue_;
+};
+
+}  // namespace morpheus

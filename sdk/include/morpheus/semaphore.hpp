@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A semaphore that tasks wait for.
+#pragma once
+
+#include <morpheus/detail/wait_queue.hpp>
+
+#include <cstddef>
+#include <mutex>
+#include <stop_token>
+#include <utility>
+
+namespace morpheus {
+
+/// Holds permits. `co_await semaphore.acquire()` takes one, in the order of asking; release() on any
+/// thread hands permits to those who wait. Must outlive whoever waits.
+class semaphore {
+ public:
+  explicit semaphore(std::size_t permits) noexcept : permits_(permits) {}
+
+  [[nodiscard]] bool try_acquire() noexcept {
+    const std::scoped_lock lock(queue_.lock);
+    return take();
+  }
+  void release(std::size_t permits = 1) noexcept {
+    detail::waiter* served = nullptr;
+    {
+      const std::scoped_lock lock(queue_.lock);
+      for (detail::wait_link** end = nullptr; permits > 0 && !queue_.empty(); --permits) {
+        detail::waiter* const next = queue_.pop();
+        if (served == nullptr)
+          served = next;
+        else
+          *end = next;
+        end = &next->next;
+      }
+      permits_ += permits;
+    }
+    detail::resume_all(served);
+  }
+
+  class [[nodiscard]] acquire_awaiter : public detail::waits<acquire_awaiter> {
+   public:
+    explicit acquire_awaiter(semaphore& source) noexcept : semaphore_(source) {}
+    [[nodiscard]] bool await_ready() const noexcept { return semaphore_.try_acquire(); }
+    static void await_resume() noexcept {}
+    [[nodiscard]] bool take_locked(detail::waiter*&) const noexcept { return semaphore_.take(); }
+    [[nodiscard]] detail::wait_queue& queue() const noexcept { return semaphore_.queue_; }
+
+   private:
+    semaphore& semaphore_;
+  };
+
+  [[nodiscard]] acquire_awaiter acquire() noexcept { return acquire_awaiter(*this); }
+  /// Throws `cancelled` if asked to stop first.
+  [[nodiscard]] detail::stoppable<acquire_awaiter> acquire(std::stop_token stop) {
+    return detail::stoppable<acquire_awaiter>(std::move(stop), *this);
+  }
+
+ private:
+  // Under the lock. Permits are there only while nobody waits.
+  [[nodiscard]] bool take() noexcept {
+    if (permits_ == 0) return false;
+    --permits_;
+    return true;
+  }
+
+  std::size_t permits_;
+  detail::wait_queue queue_;
+};
+
+}  // namespace morpheus

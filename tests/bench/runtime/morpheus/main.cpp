@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Morpheus itself, as its users would write it. Attaches to morpheusd if one is there.
+#include "../measures.hpp"
+
+int main(int argc, char** argv) {
+  using namespace bench;
+  constexpr Measure kMeasures[] = {
+      {"yield", yield},
+      {"spawn-join", spawn_join},
+      {"fork-join", fork_join},
+      {"ping-pong", ping_pong},
+      {"timers", timers},
+      {"memory", memory},
+      {"checkpoint", checkpoint},
+      {"checkpoint-loop", checkpoint_loop},
+      {"hog", hog},
+      {"idle", idle},
+      {"wake", wake},
+      {"scaling", scaling},
+  };
+  return play(argc, argv, kMeasures);
+}

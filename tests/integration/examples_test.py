@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The example servers with real clients: the HTTP server under wrk beside CPU-bound tasks, the echo server with
+connections of its own.
+
+usage: examples_test.py ECHO HTTP        exit 77: wrk is missing
+"""
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+SECONDS = 3
+CONNECTIONS = 20
+
+
+class Server:
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        found = re.match(r"listening on 127\.0\.0\.1:(\d+)", line)
+        if not found:
+            sys.exit(f"{command}: {line}{self.process.stderr.read()}")
+        self.port = int(found[1])
+
+    def stop(self):
+        """What it printed at its end."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=20)
+        if self.process.returncode != 0:
+            sys.exit(f"server: status {self.process.returncode}: {err}")
+        return out
+
+
+def milliseconds(text):
+    value, unit = re.match(r"([\d.]+)(us|ms|s)$", text).groups()
+    return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def under_wrk(http, workers, busy):
+    server = Server(http, "0", str(workers), str(busy))
+    done = subprocess.run(["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s", "--latency",
+                           f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, timeout=60)
+    out = server.stop()
+    requests = int(re.search(r"(\d+) requests in", done.stdout)[1])
+    p99 = milliseconds(re.search(r"99%\s+(\S+)", done.stdout)[1])
+    pieces = int(re.search(r"did (\d+) pieces", out)[1])
+    print(f"{workers} workers, {busy} busy tasks: {requests} requests, p99 {p99:.1f} ms, {pieces} pieces of work")
+    failures = [text for text in ("Socket errors", "Non-2xx") if text in done.stdout]
+    if failures:
+        sys.exit(f"wrk reports {failures}: {done.stdout}")
+    if requests < 50 * SECONDS:
+        sys.exit("hardly any request was answered")
+    if busy and pieces < 100:
+        sys.exit("the busy tasks came to nothing")
+
+
+def echo_to(connection, text):
+    connection.sendall(text)
+    got = b""
+    while len(got) < len(text):
+        part = connection.recv(65536)
+        if not part:
+            sys.exit("the echo server hung up")
+        got += part
+    return got == text
+
+
+def with_echo(echo):
+    server = Server(echo, "0")
+    connections = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(CONNECTIONS)]
+    for number, connection in enumerate(connections):
+        if not echo_to(connection, b"%d" % number * 1000):
+            sys.exit("something else came back")
+    out = server.stop()
+    if "all connections have ended" not in out:
+        sys.exit(f"no clean end: {out}")
+    for connection in connections:
+        if connection.recv(1) != b"":
+            sys.exit("a connection is left")
+    print(f"echo: {len(connections)} connections served and ended")
+
+
+def main():
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 64
+    with_echo(sys.argv[1])
+    if not shutil.which("wrk"):
+        print("skipped: needs wrk")
+        return 77
+    under_wrk(sys.argv[2], 1, 0)
+    under_wrk(sys.argv[2], 1, 2)
+    under_wrk(sys.argv[2], 2, 4)
+    return 0
+
+
+sys.exit(main())

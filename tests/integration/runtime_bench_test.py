@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plays every measure of ./dev bench runtime once, tiny, with the subjects that need no package of their own, and holds
+the records to what the tables of the benchmark promise. Its times say nothing; what is compared here differs by far.
+
+usage: runtime_bench_test.py SOURCE_ROOT PROGRAMS
+"""
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SUBJECTS = ("floor", "morpheus", "asio", "asyncio")
+
+
+def play(main, programs, asked):
+    with tempfile.TemporaryDirectory() as directory:
+        command = [main, "--build-dir", directory, "--programs", programs, "--rounds", "1", "--work", "0.002", "--json",
+                   "--subject", ",".join(SUBJECTS), "--measure", ",".join(asked)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=280)
+
+
+def expected(asked, all_subjects, cpus):
+    """(measure, subject, variant, unit) of every record that there must be."""
+    return {(quantity.name, subject.name, variant, quantity.unit)
+            for measure in asked for variant, need in measure.variants.items() if need <= cpus
+            for subject in all_subjects if subject.name in SUBJECTS and not subject.left_out_of(measure.name, variant)
+            for quantity in measure.quantities}
+
+
+def wrong_records(records, wanted):
+    found = [(r["measure"], r["subject"], r["variant"], r["unit"]) for r in records]
+    yield from (f"no record of {' '.join(key)}" for key in sorted(wanted - set(found)))
+    yield from (f"a record of {' '.join(key)}" for key in sorted(set(found) - wanted))
+    if len(found) != len(set(found)):
+        yield "two records of the same"
+    for r in records:
+        if r["n"] != 1 or not math.isfinite(r["median"]) or not r["min"] <= r["median"] <= r["max"]:
+            yield f"no sense in {r}"
+
+
+def wrong_values(records):
+    """A program that measures something else than its neighbours do would be far off."""
+    value = {(r["measure"], r["subject"], r["variant"]): r["median"] for r in records}
+    for measure, variant in (("yield", "100"), ("spawn-join", "1"), ("fork-join", "1")):
+        if not 0 < value[measure, "floor", variant] < value[measure, "asyncio", variant] / 5:
+            yield f"{measure}: the floor is not far below asyncio"
+    if not 8 < value["memory", "floor", "1000000"] < value["memory", "asyncio", "1000000"]:
+        yield "memory: the floor is not below asyncio"
+    futexes = value.get(("wake-futexes", "morpheus", "sleeping"), 0)
+    if futexes > 1:
+        yield f"waking a runtime took {futexes} futexes"
+
+
+def main():
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 64
+    bench = os.path.join(sys.argv[1], "tests/bench/runtime")
+    sys.path.insert(0, bench)
+    from measures import measures
+    from subjects import subjects
+    cpus = len(os.sched_getaffinity(0))
+    asked = [measure for measure in measures(cpus) if not measure.tool or shutil.which(measure.tool)]
+    done = play(os.path.join(bench, "main.py"), sys.argv[2], [measure.name for measure in asked])
+    if done.returncode != 0:
+        print(f"status {done.returncode}\n{done.stderr}")
+        return 1
+    records = json.loads(done.stdout)
+    wrong = list(wrong_records(records, expected(asked, subjects(None), cpus))) or list(wrong_values(records))
+    for statement in wrong:
+        print(statement)
+    print(f"{len(records)} records, {len(wrong)} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the workers of a scheduler do when the kernel asks; the tests play the kernel.
+#include <morpheus/scheduler.hpp>
+#include <morpheus/scope.hpp>
+#include <morpheus/sleep.hpp>
+#include <morpheus/yield.hpp>
+
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <chrono>
+#include <thread>
+
+#include "sdk/src/off_cpu.hpp"
+#include "tests/unit/sdk/attached_process.hpp"
+#include "tests/unit/sdk/tiny_daemon.hpp"
+
+using namespace morpheus;
+using namespace std::chrono_literals;
+using morpheus::test::AttachedProcess;
+using morpheus::test::eventually;
+using morpheus::test::SocketPath;
+using morpheus::test::TinyDaemon;
+
+namespace {
+
+struct Guided {
+  explicit Guided(unsigned workers) : scheduler({.workers = workers}) {
+    REQUIRE(eventually([&] { return daemon.registrations() == workers; }));
+    REQUIRE(eventually([&] {
+      for (unsigned i = 0; i < workers; ++i)
+        if (daemon.state(i) != "RUNNING") return false;
+      return true;
+    }));
+  }
+  SocketPath path;
+  TinyDaemon daemon{path.text()};
+  AttachedProcess process{path.text()};
+  morpheus::scheduler scheduler;
+};
+
+bool passed(std::chrono::steady_clock::time_point begun, std::chrono::seconds most) {
+  return std::chrono::steady_clock::now() - begun > most;
+}
+
+}  // namespace
+
+TEST_CASE("every worker of a scheduler is registered, and gone with it") {
+  const SocketPath path;
+  TinyDaemon daemon(path.text());
+  const AttachedProcess process(path.text());
+  {
+    const scheduler scheduler({.workers = 3});
+    REQUIRE(eventually([&] { return AttachedProcess::status().guided == 3; }));
+    CHECK(eventually([&] { return scheduler.stats().at(2).is_guided; }));
+  }
+  CHECK(AttachedProcess::status().workers == 0);
+}
+
+TEST_CASE("co_await checkpoint answers a hint, and other tasks run") {
+  Guided g(1);
+  const auto [before, seq, ran] =
+      g.scheduler.run([](TinyDaemon& daemon) -> task<std::tuple<bool, std::uint64_t, bool>> {
+        bool ran = false;
+        scope scope;
+        scope.spawn([](bool& ran) -> task<> {
+          ran = true;
+          co_return;
+        }(ran));
+        co_await checkpoint();
+        const bool before = ran;
+        const std::uint64_t seq = daemon.hint();
+        co_await checkpoint();
+        const bool after = ran;
+        co_await scope.join();
+        co_return std::tuple(before, seq, after);
+      }(g.daemon));
+  CHECK_FALSE(before);
+  CHECK(ran);
+  CHECK(g.daemon.answered() == seq);
+  CHECK(g.daemon.runtime_line().last_yield_reason == MORPHEUS_YIELD_HINT);
+}
+
+TEST_CASE("a hint is answered between two steps of tasks, without any checkpoint") {
+  Guided g(1);
+  const std::uint64_t seq = g.daemon.hint();
+  g.scheduler.run([](TinyDaemon& daemon, std::uint64_t seq) -> task<> {
+    const auto begun = std::chrono::steady_clock::now();
+    while (daemon.answered() != seq && !passed(begun, 5s)) co_await yield();
+  }(g.daemon, seq));
+  CHECK(g.daemon.answered() == seq);
+}
+
+TEST_CASE("on a hint what is queued becomes available to other workers before the CPU is given up") {
+  Guided g(2);
+  g.scheduler.run([](TinyDaemon& daemon, scheduler& on) -> task<> {
+    std::atomic<int> ran{0};
+    scope scope;
+    // the other worker is kept busy, so that it does not take anything by itself
+    std::atomic<bool> free{false};
+    std::atomic<bool> is_busy{false};
+    scope.spawn([](std::atomic<bool>& free, std::atomic<bool>& is_busy) -> task<> {
+      is_busy = true;
+      while (!free) std::this_thread::yield();
+      co_return;
+    }(free, is_busy));
+    while (!is_busy) std::this_thread::yield();
+    for (int i = 0; i < 10; ++i) {
+      scope.spawn([](std::atomic<int>& ran) -> task<> {
+        ++ran;
+        co_return;
+      }(ran));
+    }
+    CHECK(ran == 0);
+    daemon.hint(0);
+    daemon.hint(1);
+    CHECK(checkpoint_here());
+    // this thread goes on without a step; the other one finds the jobs
+    free = true;
+    const auto begun = std::chrono::steady_clock::now();
+    while (ran != 10 && !passed(begun, 5s)) std::this_thread::yield();
+    CHECK(ran == 10);
+    std::uint64_t handed_over = 0;
+    for (const auto& worker : on.stats()) handed_over += worker.handed_over;
+    CHECK(handed_over >= 1);
+    co_await scope.join();
+  }(g.daemon, g.scheduler));
+}
+
+TEST_CASE("the modes of a worker can be seen: deterministic, pressured, defensive") {
+  Guided g(1);
+  const auto mode = [&] {
+    g.scheduler.run([]() -> task<> {
+      for (int i = 0; i < 3000; ++i) co_await yield();
+      co_await sleep_for(2ms);
+    }());
+    return g.scheduler.stats().at(0).mode;
+  };
+  CHECK(mode() == MORPHEUS_DETERMINISTIC);
+  g.daemon.hint();
+  CHECK(mode() == MORPHEUS_PRESSURED);
+  CHECK(g.daemon.runtime_line().runtime_mode == MORPHEUS_PRESSURED);
+  CHECK(g.scheduler.stats().at(0).hints >= 1);
+  g.daemon.kernel_line().hint_loss_count = 1;
+  g.daemon.hint();
+  CHECK(mode() == MORPHEUS_DEFENSIVE);
+  CHECK(eventually([&] { return mode() == MORPHEUS_DETERMINISTIC; }));
+}
+
+TEST_CASE("in defensive mode co_await checkpoint gives way by itself") {
+  Guided g(1);
+  g.daemon.kernel_line().hint_loss_count = 1;
+  g.daemon.hint();
+  const int turns = g.scheduler.run([]() -> task<int> {
+    int turns = 0;
+    bool is_over = false;
+    scope scope;
+    scope.spawn([](int& turns, bool& is_over) -> task<> {
+      while (!is_over) {
+        ++turns;
+        co_await yield();
+      }
+    }(turns, is_over));
+    const auto begun = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begun < 20ms) co_await checkpoint();
+    is_over = true;
+    co_await scope.join();
+    co_return turns;
+  }());
+  CHECK(turns > 5);
+}
+
+TEST_CASE("a kernel line tells who has lost the CPU") {
+  sdk::OffCpu worker;
+  CHECK_FALSE(worker.look(0, 0, true));
+  CHECK_FALSE(worker.look(0, 0, false));    // it runs
+  CHECK(worker.look(100, 0, false));        // switched away
+  CHECK(worker.look(100, 0, false));        // and still
+  CHECK_FALSE(worker.look(100, 50, false)); // back after a wait
+  CHECK_FALSE(worker.look(200, 80, false)); // away and back in between
+  CHECK(worker.look(300, 80, false));
+  CHECK_FALSE(worker.look(400, 80, true));  // it made a step since
+}
+
+TEST_CASE("what waits behind a worker that lost its CPU is run by another") {
+  Guided g(2);
+  g.scheduler.run([](TinyDaemon& daemon) -> task<> {
+    std::atomic<int> ran{0};
+    scope scope;
+    for (int i = 0; i < 4; ++i) {
+      scope.spawn([](std::atomic<int>& ran) -> task<> {
+        ++ran;
+        co_return;
+      }(ran));
+    }
+    // as the kernel tells of a worker that it has switched away
+    for (std::size_t i = 0; i < 2; ++i) daemon.kernel_line(i).cpu_time_ns += 1000;
+    const auto begun = std::chrono::steady_clock::now();
+    while (ran != 4 && !passed(begun, 5s)) {
+    }
+    CHECK(ran == 4);
+    co_await scope.join();
+  }(g.daemon));
+}
