@@ -19,16 +19,16 @@ struct wait_link {
   wait_link* previous = nullptr;
 };
 
-/// A task that waits, in its own frame.
+/// A task that waits, in its own frame. Its lane stands where the link of a queued job stands: the task is
+/// queued nowhere meanwhile, and a frame is eight bytes smaller.
 struct waiter : wait_link {
   job* task = nullptr;
-  lane* where = nullptr;
 
   void is_suspended(job* self) noexcept {
     task = self;
-    where = here->where();
+    task->next = reinterpret_cast<job*>(here->where());
   }
-  void resume() noexcept { schedule(task, where); }
+  void resume() noexcept { schedule(task, reinterpret_cast<lane*>(task->next)); }
 };
 
 /// Resumes all of a list that was taken from a queue. Without its lock: whoever is resumed may end what
