@@ -378,8 +378,9 @@ void PoolWorker::set_ticks(std::uint64_t now) {
   ticks_ = tick_span_;
 }
 
+/// At least one, so that whoever looks sees that the worker has been here.
 void PoolWorker::add_steps() {
-  counts_.steps.fetch_add(static_cast<std::uint64_t>(tick_span_ - std::max(ticks_, 0)),
+  counts_.steps.fetch_add(static_cast<std::uint64_t>(std::max(1, tick_span_ - std::max(ticks_, 0))),
                           std::memory_order_relaxed);
 }
 

@@ -83,16 +83,19 @@ const void* waiter_in(const char* frame) {
   std::uintptr_t stored = 0;
   __atomic_load(reinterpret_cast<const std::uintptr_t*>(frame + detail::kPromiseOffset + sizeof(void*)),
                 &stored, __ATOMIC_RELAXED);
-  return (stored & 3) == 0 ? reinterpret_cast<const void*>(stored) : nullptr;
+  constexpr std::uintptr_t kCompletion = 1;
+  constexpr std::uintptr_t kFlags = 3;
+  return (stored & kCompletion) == 0 ? reinterpret_cast<const void*>(stored & ~kFlags) : nullptr;
 }
 
 }  // namespace
 
 task_info describe_task(const detail::job* job) {
-  task_info info{.id = job, .name = {}, .function = {}, .where = {}, .awaited_by = nullptr};
+  task_info info{.id = job, .name = {}, .function = {}, .where = {}, .has_ended = false, .awaited_by = nullptr};
   if (job == nullptr) return info;
   const auto* const frame = reinterpret_cast<const char*>(job);
   info.where = location_in(frame);
+  info.has_ended = __atomic_load_n(&job->resume, __ATOMIC_RELAXED) == nullptr;
   info.function = readable(info.where.function_name());
   info.awaited_by = waiter_in(frame);
   Names& names = Names::instance();
@@ -139,7 +142,9 @@ void dump_tasks(std::ostream& out) {
   const auto write = [&out](const task_info& task, int depth) {
     out << std::string(static_cast<std::size_t>(2 * depth), ' ');
     if (!task.name.empty() && depth == 0) out << '"' << task.name << "\" ";
-    if (task.where.line() == 0)
+    if (task.has_ended)
+      out << "ended, not yet taken\n";
+    else if (task.where.line() == 0)
       out << "not begun\n";
     else
       out << task.function << " at " << task.where.file_name() << ':'

@@ -58,7 +58,6 @@ class channel {
   class [[nodiscard]] send_awaiter : public detail::waits<send_awaiter> {
    public:
     send_awaiter(channel& source, T value) : channel_(source), value_(std::move(value)) {}
-    [[nodiscard]] static bool await_ready() noexcept { return false; }
     /// Whether the value was taken; false if the channel is closed.
     bool await_resume() const noexcept { return is_taken_; }
     [[nodiscard]] bool take_locked(detail::waiter*& woken) {
@@ -79,7 +78,6 @@ class channel {
   class [[nodiscard]] receive_awaiter : public detail::waits<receive_awaiter> {
    public:
     explicit receive_awaiter(channel& source) noexcept : channel_(source) {}
-    [[nodiscard]] static bool await_ready() noexcept { return false; }
     /// Nothing if the channel is closed and empty.
     [[nodiscard]] std::optional<T> await_resume() { return std::move(value_); }
     [[nodiscard]] bool take_locked(detail::waiter*& woken) {

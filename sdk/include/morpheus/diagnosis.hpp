@@ -50,6 +50,7 @@ struct task_info {
   std::string name;              ///< see named(); empty if it has none
   std::string function;          ///< in which it is; empty if it has not begun
   std::source_location where;    ///< the co_await in which it is suspended; line 0: it has not begun
+  bool has_ended;                ///< its result has not been taken
   const void* awaited_by;        ///< the task that waits for it, if one does
 };
 

@@ -34,8 +34,6 @@ class event {
   class [[nodiscard]] wait_awaiter : public detail::waits<wait_awaiter> {
    public:
     explicit wait_awaiter(event& source) noexcept : event_(source) {}
-    // Always by the lock: a wait that is over means that set() has let go of the event.
-    [[nodiscard]] static bool await_ready() noexcept { return false; }
     static void await_resume() noexcept {}
     [[nodiscard]] bool take_locked(detail::waiter*&) const noexcept { return event_.is_set(); }
     [[nodiscard]] detail::wait_queue& queue() const noexcept { return event_.queue_; }

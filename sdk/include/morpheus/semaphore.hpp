@@ -41,7 +41,6 @@ class semaphore {
   class [[nodiscard]] acquire_awaiter : public detail::waits<acquire_awaiter> {
    public:
     explicit acquire_awaiter(semaphore& source) noexcept : semaphore_(source) {}
-    [[nodiscard]] bool await_ready() const noexcept { return semaphore_.try_acquire(); }
     static void await_resume() noexcept {}
     [[nodiscard]] bool take_locked(detail::waiter*&) const noexcept { return semaphore_.take(); }
     [[nodiscard]] detail::wait_queue& queue() const noexcept { return semaphore_.queue_; }

@@ -3,6 +3,7 @@
 // MORPHEUS_STRESS_SECONDS=N goes on for longer.
 #include <morpheus/blocking.hpp>
 #include <morpheus/channel.hpp>
+#include <morpheus/diagnosis.hpp>
 #include <morpheus/event.hpp>
 #include <morpheus/mutex.hpp>
 #include <morpheus/scheduler.hpp>
@@ -15,11 +16,15 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <iostream>
+#include <mutex>
 #include <random>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 using namespace morpheus;
 using namespace std::chrono_literals;
@@ -112,7 +117,8 @@ task<> nap(World& world, unsigned us) {
 }
 
 task<> send(World& world) {
-  if (co_await world.numbers.send(1)) ++world.sent;
+  const bool was_sent = co_await world.numbers.send(1);  // not within if (): GCC 12
+  if (was_sent) ++world.sent;
 }
 
 task<> act(World& world, Random random, int depth) {
@@ -153,7 +159,28 @@ task<> play(World& world, std::uint64_t seed) {
   co_await receivers.join();
 }
 
+/// Ends the program, and tells what the tasks wait for, if a play goes on for too long.
+class Patience {
+ public:
+  explicit Patience(std::uint64_t seed) {
+    watcher_ = std::jthread([seed](std::stop_token stop) {
+      std::mutex lock;
+      std::condition_variable_any changed;
+      std::unique_lock guard(lock);
+      if (changed.wait_for(guard, stop, 60s, [&] { return stop.stop_requested(); })) return;
+      if (stop.stop_requested()) return;
+      std::cerr << "hangs: MORPHEUS_STRESS_SEED=" << seed << "\n";
+      dump_tasks(std::cerr);
+      std::abort();
+    });
+  }
+
+ private:
+  std::jthread watcher_;
+};
+
 void play(std::uint64_t seed) {
+  const Patience patience(seed);
   INFO("MORPHEUS_STRESS_SEED=" << seed);
   World world;
   {

@@ -80,6 +80,25 @@ TEST_CASE("co_await checkpoint answers a hint, and other tasks run") {
   CHECK(g.daemon.runtime_line().last_yield_reason == MORPHEUS_YIELD_HINT);
 }
 
+TEST_CASE("a critical section in a task puts the answer off until it has ended") {
+  Guided g(1);
+  const bool right = g.scheduler.run([](TinyDaemon& daemon) -> task<bool> {
+    bool right = true;
+    std::uint64_t seq = 0;
+    {
+      const critical_section outer;
+      const critical_section inner;
+      right = right && daemon.runtime_line().is_in_critical_section == 2;
+      seq = daemon.hint();
+      right = right && !checkpoint_here() && daemon.answered() != seq;
+    }
+    co_await checkpoint();
+    co_return right && daemon.answered() == seq &&
+        daemon.runtime_line().is_in_critical_section == 0;
+  }(g.daemon));
+  CHECK(right);
+}
+
 TEST_CASE("a hint is answered between two steps of tasks, without any checkpoint") {
   Guided g(1);
   const std::uint64_t seq = g.daemon.hint();

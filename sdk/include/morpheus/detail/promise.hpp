@@ -4,6 +4,7 @@
 
 #include <morpheus/detail/runner.hpp>
 
+#include <bit>
 #include <concepts>
 #include <coroutine>
 #include <cstdint>
@@ -67,17 +68,18 @@ class promise_base {
   };
   [[nodiscard]] static final_awaiter final_suspend() noexcept { return {}; }
 
-  /// Notes where the coroutine is, for whoever asks what it waits for.
+  /// Notes where the coroutine is, for whoever asks what it waits for. By the pointer that a
+  /// std::source_location is: GCC would keep whole objects in the frame, for each await.
   template <class A>
   [[nodiscard]] A&& await_transform(
-      A&& awaited, std::source_location at = std::source_location::current()) noexcept {
+      A&& awaited, const void* at = __builtin_source_location()) noexcept {
     where_ = at;
     return std::forward<A>(awaited);
   }
   template <class A>
     requires plain_awaiter<std::remove_reference_t<A>>
   [[nodiscard]] awaiter_in_place<std::remove_reference_t<A>> await_transform(
-      A&& awaited, std::source_location at = std::source_location::current()) noexcept {
+      A&& awaited, const void* at = __builtin_source_location()) noexcept {
     where_ = at;
     return {awaited};
   }
@@ -105,11 +107,12 @@ class promise_base {
   [[nodiscard]] bool has_failed() const noexcept { return (at_end_ & kFailed) != 0; }
   /// Its last await, if it is suspended in one.
   [[nodiscard]] std::source_location where() const noexcept {
-    return has_failed() ? std::source_location() : where_;
+    return has_failed() || where_ == nullptr ? std::source_location()
+                                             : std::bit_cast<std::source_location>(where_);
   }
 
  protected:
-  promise_base() noexcept : where_() {}
+  promise_base() noexcept : where_(nullptr) {}
   promise_base(const promise_base&) = delete;
   promise_base& operator=(const promise_base&) = delete;
   ~promise_base() {
@@ -136,7 +139,7 @@ class promise_base {
   [[maybe_unused]] job* next_;  // job::next; never used by this name
   std::uintptr_t at_end_ = 0;   // a job, or a completion with kCompletion; kFailed
   union {
-    std::source_location where_;
+    const void* where_;
     std::exception_ptr error_;  // with kFailed
   };
 };

@@ -19,16 +19,16 @@ struct wait_link {
   wait_link* previous = nullptr;
 };
 
-/// A task that waits, in its own frame.
+/// A task that waits, in its own frame. Its lane stands where the link of a queued job stands: the task is
+/// queued nowhere meanwhile, and a frame is eight bytes smaller.
 struct waiter : wait_link {
   job* task = nullptr;
-  lane* where = nullptr;
 
   void is_suspended(job* self) noexcept {
     task = self;
-    where = here->where();
+    task->next = reinterpret_cast<job*>(here->where());
   }
-  void resume() noexcept { schedule(task, where); }
+  void resume() noexcept { schedule(task, reinterpret_cast<lane*>(task->next)); }
 };
 
 /// Resumes all of a list that was taken from a queue. Without its lock: whoever is resumed may end what
@@ -85,8 +85,8 @@ class wait_queue {
 
 /// An awaiter that heeds a stop_token. `A` is one that is a waiter, and has
 ///   queue()             the queue that it would wait in
-///   take_locked(woken)  under the queue's lock: whether it need not wait; may set `woken` to another
-///                       waiter, taken from the queue, that is to be resumed
+///   take_locked(woken)  under the queue's lock: whether it need not wait; if so it may set `woken` to
+///                       another waiter, taken from the queue, that is to be resumed. Does not throw if not
 template <class A>
 class [[nodiscard]] stoppable : public A {
  public:
@@ -96,7 +96,7 @@ class [[nodiscard]] stoppable : public A {
 
   [[nodiscard]] bool await_ready() {
     is_stopped_ = stop_.stop_requested();
-    return is_stopped_ || A::await_ready();
+    return is_stopped_;
   }
   template <task_coroutine P>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) {
@@ -155,20 +155,27 @@ class [[nodiscard]] stoppable : public A {
 template <class A>
 class waits : public waiter {
  public:
-  template <task_coroutine P>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> task) noexcept {
+  /// Keeps the lock, if it has to wait, for await_suspend(), which always follows.
+  [[nodiscard]] bool await_ready() {
     A& self = static_cast<A&>(*this);
-    is_suspended(job_of(task));
     waiter* woken = nullptr;
-    bool waits = false;
-    {
-      const std::scoped_lock lock(self.queue().lock);
-      waits = !self.take_locked(woken);
-      if (waits) self.queue().push(*this);
+    std::unique_lock lock(self.queue().lock);
+    if (!self.take_locked(woken)) {
+      (void)lock.release();
+      return false;
     }
-    // From here on another thread may have resumed the task: this object may be gone.
+    lock.unlock();
     if (woken != nullptr) woken->resume();
-    return waits ? here->next() : std::coroutine_handle<>(task);
+    return true;
+  }
+  template <task_coroutine P>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) noexcept {
+    wait_queue& queue = static_cast<A&>(*this).queue();
+    is_suspended(job_of(self));
+    queue.push(*this);
+    queue.lock.unlock();
+    // From here on another thread may have resumed the task: this object may be gone.
+    return here->next();
   }
 };
 
