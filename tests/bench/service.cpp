@@ -47,13 +47,18 @@ std::uint64_t status_kib(pid_t pid, const std::string& key) {
   return 0;
 }
 
-// Nanoseconds on a CPU, of all threads.
-std::uint64_t cpu_ns(pid_t pid) {
-  std::uint64_t all = 0;
+// Nanoseconds on a CPU and waiting for one, of all threads.
+struct CpuTimes {
+  std::uint64_t on = 0, waiting = 0;
+};
+
+CpuTimes cpu_times(pid_t pid) {
+  CpuTimes all;
   for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-    std::uint64_t ns = 0;
-    std::ifstream(task.path() / "schedstat") >> ns;
-    all += ns;
+    CpuTimes times;
+    std::ifstream(task.path() / "schedstat") >> times.on >> times.waiting;
+    all.on += times.on;
+    all.waiting += times.waiting;
   }
   return all;
 }
@@ -99,7 +104,12 @@ Json measure_storm(DaemonUnderTest& daemon, const Options& options) {
     result["storm_elsewhere_us"] = to_json(time_calls(daemon.socket(), options.seconds));
   }
   const Storm storm(daemon.socket(), kProcesses);
+  const auto before = cpu_times(daemon.pid());
   result["storm_us"] = to_json(time_calls(daemon.socket(), options.seconds));
+  // on a busy host the daemon itself waits for a CPU, which no order of its calls can help
+  const auto after = cpu_times(daemon.pid());
+  result["daemon_on_cpu_percent"] = static_cast<double>(after.on - before.on) / options.seconds / 1e7;
+  result["daemon_waits_for_cpu_percent"] = static_cast<double>(after.waiting - before.waiting) / options.seconds / 1e7;
   result["storm_calls"] = storm.calls();
   result["p99_ratio"] = result["storm_us"]["p99"].get<double>() / result["storm_elsewhere_us"]["p99"].get<double>();
   return result;
@@ -114,9 +124,9 @@ Json measure(const Options& options) {
   Json result{{"schema_version", 1}, {"backend", options.backend}, {"clients", options.clients}, {"workers", all}};
   result["registrations_per_second"] = all / took;
   std::this_thread::sleep_for(std::chrono::seconds(2));
-  const std::uint64_t before = cpu_ns(daemon.pid());
+  const auto before = cpu_times(daemon.pid());
   std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
-  result["idle_cpu_percent"] = static_cast<double>(cpu_ns(daemon.pid()) - before) / options.seconds / 1e7;
+  result["idle_cpu_percent"] = static_cast<double>(cpu_times(daemon.pid()).on - before.on) / options.seconds / 1e7;
   result["rss_kib"] = {{"empty", empty_kib},
                        {"loaded", status_kib(daemon.pid(), "VmRSS")},
                        {"anonymous", status_kib(daemon.pid(), "RssAnon")},
@@ -145,11 +155,13 @@ void print(const Json& r) {
   std::printf("killed client gone   p50 %.1f ms, max %.1f ms, one of 1,000 workers %.1f ms (goal 100)\n",
               number("/client_gone_ms/p50"), number("/client_gone_ms/max"), number("/client_gone_ms/of_1000_workers"));
   std::printf("another user's calls p50 / p99 / max, us: quiet %.0f / %.0f / %.0f, storm on another daemon %.0f / %.0f / %.0f,\n"
-              "                     storm on this one %.0f / %.0f / %.0f (%.0f calls of the storm)\n",
+              "                     storm on this one %.0f / %.0f / %.0f (%.0f calls of the storm;\n"
+              "                     the daemon was on a CPU for %.0f %% and waited for one for %.0f %% of that time)\n",
               number("/storm/quiet_us/p50"), number("/storm/quiet_us/p99"), number("/storm/quiet_us/max"),
               number("/storm/storm_elsewhere_us/p50"), number("/storm/storm_elsewhere_us/p99"),
               number("/storm/storm_elsewhere_us/max"), number("/storm/storm_us/p50"), number("/storm/storm_us/p99"),
-              number("/storm/storm_us/max"), number("/storm/storm_calls"));
+              number("/storm/storm_us/max"), number("/storm/storm_calls"), number("/storm/daemon_on_cpu_percent"),
+              number("/storm/daemon_waits_for_cpu_percent"));
   std::printf("bad inputs           %.0f tried, %s\n", number("/bad_inputs/tried"),
               r["bad_inputs"]["survived"].get<bool>() ? "all survived" : "NOT survived");
 }
