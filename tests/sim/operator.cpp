@@ -198,7 +198,7 @@ void Machine::finish_switch() {
     if (ext_active_ && t.state == RunState::running) morpheus_running(&t.task);
   }
   if (!ext_active_) {
-    scx_exit_info info{SCX_EXIT_UNREG, 0, "", ""};
+    scx_exit_info info{SCX_EXIT_UNREG, 0, "", "", ""};
     morpheus_exit(&info);
   }
   for (auto& c : cpus_) resched(c, 1 * kUs);

@@ -133,11 +133,6 @@ TEST_CASE("policy: escalation needs every one of its conditions") {
   claims.policy = MORPHEUS_POLICY_NONE;
   CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
         MORPHEUS_BLOCK_POLICY);
-  for (const unsigned policy : {MORPHEUS_POLICY_CGROUP_THROTTLE + 0u, 99u}) {
-    claims.policy = policy;
-    CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
-          MORPHEUS_BLOCK_POLICY);
-  }
   claims.policy = 99;
   CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &claims, &kTunables, kNow) ==
         MORPHEUS_BLOCK_POLICY);
@@ -266,4 +261,40 @@ TEST_CASE("policy: pressure stays in its range") {
   CHECK(policy_pressure(2) == 50);
   CHECK(policy_pressure(4) == 75);
   CHECK(policy_pressure(0xffffffffu) == 100);
+}
+
+TEST_CASE("policy: each policy does what its name says, unknown ones nothing") {
+  for (const unsigned policy : {0u, 1u, 2u, 3u, 4u, 99u}) {
+    CHECK(policy_kicks(policy) ==
+          (policy == MORPHEUS_POLICY_THREAD_KICK || policy == MORPHEUS_POLICY_HYBRID));
+    CHECK(policy_throttles(policy) ==
+          (policy == MORPHEUS_POLICY_CGROUP_THROTTLE || policy == MORPHEUS_POLICY_HYBRID));
+  }
+}
+
+TEST_CASE("policy: a bound is refilled by whole periods, keeps little, and remembers debt") {
+  policy_bandwidth b{.quota_ns = 20 * kMs, .period_ns = 100 * kMs, .refilled_ns = kNow, .left_ns = 0};
+  CHECK(policy_next_refill(&b, kNow, kNow + 99 * kMs) == kNow);
+  CHECK(policy_next_refill(&b, kNow, kNow + 350 * kMs) == kNow + 300 * kMs);
+  CHECK(policy_refill(&b, 100 * kMs) == 20 * kMs);
+  CHECK(policy_refill(&b, 1'000'000 * kMs) == 25 * kMs);  // a quota and what is kept
+  b.left_ns = 24 * kMs;
+  CHECK(policy_refill(&b, 100 * kMs) == 1 * kMs);
+  b.left_ns = 30 * kMs;
+  CHECK(policy_refill(&b, 100 * kMs) == 0);
+  b.left_ns = -70 * kMs;
+  CHECK(policy_refill(&b, 100 * kMs) == 20 * kMs);
+  CHECK(policy_refill(&b, 1'000'000 * kMs) == 95 * kMs);
+  b.period_ns = 0;
+  CHECK(policy_next_refill(&b, kNow, kNow + kMs) == kNow);
+  CHECK(policy_refill(&b, kMs) == 0);
+}
+
+TEST_CASE("policy: a critical section outlasts its group's time, up to the cap") {
+  const auto inside = policy_claims{.critical = 1, .escapable = 1, .policy = 2, .last_ack_seq = 7};
+  auto w = running(99 * kMs);
+  CHECK_FALSE(policy_stops_now(&w, &inside, &kTunables, kNow));
+  CHECK(policy_stops_now(&w, &kConsent, &kTunables, kNow));
+  w = running(100 * kMs);
+  CHECK(policy_stops_now(&w, &inside, &kTunables, kNow));
 }

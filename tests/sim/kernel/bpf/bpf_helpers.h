@@ -43,7 +43,7 @@
 #define bpf_ringbuf_query(ring, what) 0ull
 #define bpf_ringbuf_output(ring, data, size, flags) ((void)(flags), sim_event(data))
 #define bpf_timer_init(timer, map, clock) 0
-#define bpf_timer_set_callback(timer, callback) 0
+#define bpf_timer_set_callback(timer, callback) ((void)(callback), 0)
 #define bpf_timer_start(timer, delay, flags) sim_timer_start((timer), (delay), (flags))
 #define bpf_probe_read_kernel_str(to, size, from) ((void)(from), 0)
 
