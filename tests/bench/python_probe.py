@@ -81,17 +81,26 @@ class WorkerProcess:
         os.waitpid(self.pid, 0)
 
 
-def probe(seconds):
-    """Wakes up once a millisecond; how late each time, in us. Periods that were slept through are left out."""
-    late, due = [], time.monotonic_ns()
+def units_of(workers):
+    return sum(worker.units for worker in workers)
+
+
+def probe(seconds, workers):
+    """Wakes up once a millisecond; each time how late, in us, and how many units the workers did since it fell asleep.
+
+    Periods that were slept through are left out. Units do not grow while a host keeps an emulated machine waiting.
+    """
+    late, passed, due = [], [], time.monotonic_ns()
     end = due + int(seconds * 1e9)
     while due < end:
         due += PROBE_PERIOD_NS
+        before = units_of(workers)
         time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
         now = time.monotonic_ns()
+        passed.append(units_of(workers) - before)
         late.append((now - due) / 1000)
         due += (now - due) // PROBE_PERIOD_NS * PROBE_PERIOD_NS
-    return late
+    return late, passed
 
 
 def percentile(values, share):
@@ -99,16 +108,16 @@ def percentile(values, share):
 
 
 def probe_round(workers, seconds):
-    before = sum(w.units for w in workers)
+    before = units_of(workers)
     for worker in workers:
         worker.signal(signal.SIGCONT)
     time.sleep(0.1)
     start = time.monotonic()
-    late = probe(seconds)
+    late, passed = probe(seconds, workers)
     for worker in workers:
         worker.signal(signal.SIGSTOP)
-    units = (sum(w.units for w in workers) - before) / (time.monotonic() - start + 0.1)
-    return late, units
+    units = (units_of(workers) - before) / (time.monotonic() - start + 0.1)
+    return late, passed, units
 
 
 def measure_probe(records, rounds, steps, mode):
@@ -136,9 +145,10 @@ def measure_probe(records, rounds, steps, mode):
                 for variant in variants:
                     # the other two are the kernel's own scheduler
                     daemon.call("SetMode", mode=mode if variant == "morpheus" else "observer")
-                    late, units = probe_round(teams[variant], ROUND_S[mode])
+                    late, passed, units = probe_round(teams[variant], ROUND_S[mode])
                     records.add("probe p50", subject, f"{variant}, {mode}", "us", percentile(late, 0.5))
                     records.add("probe p99", subject, f"{variant}, {mode}", "us", percentile(late, 0.99))
+                    records.add("asleep p99", subject, f"{variant}, {mode}", "units done", percentile(passed, 0.99))
                     records.add("work", subject, f"{variant}, {mode}", "units/s", units)
             for counter in ("hints", "acks", "withdrawn", "lost"):
                 total = sum(worker[counter] for worker in daemon.workers())
