@@ -197,6 +197,19 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	note_late(slot, kernel, now);
 }
 
+/*
+ * Of several threads that wake while a CPU is idle one gets it. The first is not noted, since mostly it is
+ * the only one and runs at once; whoever comes after it is. If another gets the CPU, the first waits.
+ */
+OUT_OF_LINE void settle_claim(struct cpu_state *c, struct task_struct *next)
+{
+	u32 pid = c->claimed_by;
+
+	c->claimed_by = 0;
+	if (next->pid && (u32)next->pid != pid)
+		add_waiting(c, pid, runnable_beside(next));
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
@@ -209,6 +222,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (!nr_workers)
 		return 0;
 	cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] = next->pid == 0;
+	if (c->claimed_by)
+		settle_claim(c, next);
 	if (c->slot) {
 		now = bpf_ktime_get_ns();
 		leave(c, prev, preempt || !prev_state, now);
@@ -246,7 +261,12 @@ static __always_inline void wakes(struct task_struct *p)
 	lines = lines_of(p);
 	if (lines)
 		worker_of(lines->slot)->wait_start_ns = bpf_ktime_get_ns();
-	if (cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] || has_idle_cpu(p))
+	if (cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)]) {
+		cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] = 0;
+		c->claimed_by = p->pid;
+		return;
+	}
+	if (has_idle_cpu(p))
 		return;
 	add_waiting(c, p->pid, runnable_beside(p));
 	if (!c->slot && cpu == bpf_get_smp_processor_id())
@@ -277,6 +297,10 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest)
 	if (!nr_workers)
 		return 0;
 	from = cpu_state(p->thread_info.cpu);
+	if (from->claimed_by == (u32)p->pid) {
+		from->claimed_by = 0;
+		cpu_is_idle[p->thread_info.cpu & (MORPHEUS_MAX_CPUS - 1)] = 1;
+	}
 	if (!from->nr_waiting || !remove_waiting(from, p->pid))
 		return 0;
 	if (!from->nr_waiting)
@@ -348,6 +372,7 @@ int reset_cpu(u32 *cpu)
 	bpf_timer_init(&t->timer, &cpu_timers, CLOCK_MONOTONIC); /* once; later calls change nothing */
 	c->slot = 0;
 	c->nr_waiting = 0;
+	c->claimed_by = 0;
 	c->timer_armed = 0;
 	__builtin_memset(c->waiting, 0, sizeof(c->waiting));
 	cpu_is_idle[key & (MORPHEUS_MAX_CPUS - 1)] = 0;

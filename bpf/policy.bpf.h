@@ -166,6 +166,51 @@ POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morphe
 	return policy_vtime_before(newest, vtime) ? newest : vtime;
 }
 
+/*
+ * A woken thread for which a worker makes room goes ahead of all virtual times: otherwise the place that
+ * one worker frees would go to the next one, and a thread that wakes often, at its fair share, would
+ * wait for all of them. Being ahead is a place in the queue far before any true virtual time; who runs
+ * from there pays as everybody does, and each CPU gives at most half of its time that way.
+ */
+#define POLICY_AHEAD (1ull << 62)
+
+/* The virtual time behind a place in a queue whose clock is `clock`. */
+POLICY_FN __u64 policy_vtime_of(__u64 place, __u64 clock)
+{
+	return policy_vtime_before(place, clock - POLICY_AHEAD / 2) ? place + POLICY_AHEAD : place;
+}
+
+/*
+ * `ahead_until`: when all that ran ahead on this CPU is paid for, as policy_charge_ahead() keeps it. The
+ * hold cap, which bounds the patience with workers, bounds what may be owed to them as well.
+ */
+POLICY_FN bool policy_may_go_ahead(__u64 ahead_until, __u64 now, const struct morpheus_tunables *t)
+{
+	return !policy_vtime_before(now + t->hold_cap_ns, ahead_until);
+}
+
+/*
+ * A stretch run ahead is followed by as much time for the others. Longer than a slice nobody is meant to
+ * run; what is beyond (a late tick, a pause of the machine below) is not held against those who follow.
+ */
+POLICY_FN __u64 policy_charge_ahead(__u64 ahead_until, __u64 now, __u64 ran_ns, __u32 weight,
+				    const struct morpheus_tunables *t)
+{
+	__u64 ran = ran_ns < t->slice_ns ? ran_ns : t->slice_ns;
+
+	return (policy_vtime_before(ahead_until, now) ? now : ahead_until) +
+	       2 * policy_vtime_delta(ran, weight);
+}
+
+/* Who slept owes at most one slice of its own: more would be a wait without any hope of a good end. */
+POLICY_FN __u64 policy_vtime_woken(__u64 vtime, __u64 clock, __u32 weight,
+				   const struct morpheus_tunables *t)
+{
+	__u64 newest = clock + policy_vtime_delta(t->slice_ns, weight);
+
+	return policy_vtime_before(newest, vtime) ? newest : vtime;
+}
+
 /* Ordinary threads preempt each other once the woken one lags by more than this. */
 POLICY_FN bool policy_wakeup_preempts(__u64 waker_vtime, __u64 current_vtime,
 				      const struct morpheus_tunables *t)

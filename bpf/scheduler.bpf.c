@@ -89,14 +89,28 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance)
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
+/* Where there are no workers nobody makes room for anybody, and the order is by virtual time alone. */
+static __always_inline bool may_go_ahead(struct cpu_state *c)
+{
+	return nr_workers && policy_may_go_ahead(c->ahead_until, bpf_ktime_get_ns(), &tunables);
+}
+
 SEC("struct_ops/enqueue")
 void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	u64 now = *clock_of(p), vtime = policy_vtime_clamp(p->scx.dsq_vtime, now, &tunables);
+	u64 clock = *clock_of(p);
+	u64 vtime = policy_vtime_clamp(policy_vtime_of(p->scx.dsq_vtime, clock), clock, &tunables);
+	s32 cpu = scx_bpf_task_cpu(p);
+	u64 place;
 
-	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
-	if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))
-		preempt_ordinary(scx_bpf_task_cpu(p), vtime - now);
+	if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))) {
+		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
+		return;
+	}
+	vtime = policy_vtime_woken(vtime, clock, p->scx.weight, &tunables);
+	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
+	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
+	preempt_ordinary(cpu, vtime - clock);
 }
 
 /* What becomes of the worker on `cpu`, decided while it is interrupted there. True: it goes on. */
@@ -253,12 +267,14 @@ SEC("struct_ops/running")
 void BPF_PROG(morpheus_running, struct task_struct *p)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
-	u64 *clock = clock_of(p);
+	u64 *clock = clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, *clock);
 
-	if (policy_vtime_before(*clock, p->scx.dsq_vtime))
-		*clock = p->scx.dsq_vtime;
+	c->ahead = vtime != p->scx.dsq_vtime;
+	p->scx.dsq_vtime = vtime;
+	if (!c->ahead && policy_vtime_before(*clock, vtime))
+		*clock = vtime;
 	c->run_exec_ns = p->se.sum_exec_runtime;
-	c->run_distance = p->scx.dsq_vtime - *clock;
+	c->run_distance = vtime - *clock;
 	c->run_weight = p->scx.weight;
 	c->run_start_ns = bpf_ktime_get_ns();
 	c->yielded = 0;
@@ -269,8 +285,12 @@ SEC("struct_ops/stopping")
 void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
+	u64 ran = p->se.sum_exec_runtime - c->run_exec_ns;
 
-	p->scx.dsq_vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run_exec_ns, p->scx.weight);
+	p->scx.dsq_vtime += policy_vtime_delta(ran, p->scx.weight);
+	if (c->ahead)
+		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran,
+						     p->scx.weight, &tunables);
 	c->run_start_ns = 0;
 	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */
 	c->displaced = runnable && p->scx.slice ? c->slot : 0;

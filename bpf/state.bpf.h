@@ -70,14 +70,17 @@ struct cpu_state {
 	u32 slot; /* the worker that has this CPU, 0 none */
 	u32 nr_waiting;
 	u32 timer_armed;
+	u32 claimed_by; /* the thread that woke here while the CPU was idle, until the next switch */
 	u8 yielded; /* scheduler: the running thread gave way by itself */
 	u8 ended;   /* scheduler: its slice was ended on purpose */
+	u8 ahead;   /* scheduler: it came here ahead of its virtual time */
 	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice */
 	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
 	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */
 	u64 run_start_ns; /* ... and the time; 0: nobody of our class runs */
 	u64 clock;        /* scheduler: virtual clock of the queue of threads bound to this CPU */
+	u64 ahead_until;  /* scheduler: see policy_may_go_ahead() */
 	u32 waiting[MAX_WAITING]; /* threads that woke here and have not run since; 0 free */
 	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
 } __attribute__((aligned(64)));

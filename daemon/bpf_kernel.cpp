@@ -11,6 +11,7 @@
 #include <array>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "daemon/bpf_log.hpp"
 #include "morpheus.skel.h"
@@ -85,7 +86,7 @@ class BpfKernel final : public KernelSide {
   }
 
   void stop() override {
-    scheduler_.reset();
+    detach_scheduler();
     observer_.clear();
     ring_.reset();
     skeleton_.reset();
@@ -94,7 +95,7 @@ class BpfKernel final : public KernelSide {
   Result<void> set_mode(Mode mode) override {
     drop_ended_scheduler();
     if (mode == Mode::observer) {
-      scheduler_.reset();
+      detach_scheduler();
       return {};
     }
     if (scheduler_) return {};
@@ -117,13 +118,18 @@ class BpfKernel final : public KernelSide {
     return report;
   }
 
+  std::function<void()> rescue() override {
+    if (!scheduler_) return {};
+    const int copy = ::fcntl(bpf_link__fd(scheduler_.get()), F_DUPFD_CLOEXEC, 3);
+    auto link = std::make_shared<UniqueFd>(copy);
+    return [link] { (void)bpf_link_detach(link->get()); };
+  }
+
   void set_tunables(const morpheus_tunables& tunables) override {
     skeleton_->bss->tunables = tunables;
   }
 
   Result<void> add_worker(const WorkerSpec& spec) override {
-    UniqueFd pidfd(::fcntl(spec.thread_pidfd, F_DUPFD_CLOEXEC, 0));
-    if (!pidfd) return fail_errno("keep the pidfd of thread " + std::to_string(spec.tid));
     if (skeleton_->bss->nr_workers == 0)
       if (auto reset = reset_cpus(); !reset) return reset;
     auto& record = skeleton_->bss->workers[spec.slot];
@@ -145,7 +151,7 @@ class BpfKernel final : public KernelSide {
     if (bpf_map__update_elem(skeleton_->maps.worker_lines, &spec.thread_pidfd,
                              sizeof(spec.thread_pidfd), &value, sizeof(value), BPF_ANY) != 0)
       return fail_errno("hand the lines of thread " + std::to_string(spec.tid) + " to the kernel");
-    pidfds_[spec.slot] = std::move(pidfd);
+    pidfds_[spec.slot] = spec.thread_pidfd;
     ++skeleton_->bss->nr_workers;
     return {};
   }
@@ -155,9 +161,8 @@ class BpfKernel final : public KernelSide {
   }
 
   void remove_worker(std::uint32_t slot) override {
-    auto fd = std::move(pidfds_[slot]);
-    if (!fd) return;
-    const int key = fd.get();
+    const int key = std::exchange(pidfds_[slot], 0);
+    if (key == 0) return;
     skeleton_->bss->workers[slot].state = MORPHEUS_WORKER_DEAD;
     --skeleton_->bss->nr_workers;
     // Gone already when the thread is: its storage went with it.
@@ -245,6 +250,12 @@ class BpfKernel final : public KernelSide {
            "' is loaded; stop it first";
   }
 
+  // Explicitly: the descriptor that rescue() handed out keeps the link, too.
+  void detach_scheduler() {
+    if (scheduler_) (void)bpf_link__detach(scheduler_.get());
+    scheduler_.reset();
+  }
+
   /// The kernel may end our scheduler at any time: believe it, not the link that is left.
   void drop_ended_scheduler() {
     if (!skeleton_ || skeleton_->bss->scheduler_exit.kind == 0) return;
@@ -273,7 +284,7 @@ class BpfKernel final : public KernelSide {
   std::unique_ptr<ring_buffer, RingDeleter> ring_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> observer_;
   std::unique_ptr<bpf_link, LinkDeleter> scheduler_;
-  std::array<UniqueFd, MORPHEUS_MAX_WORKERS> pidfds_;
+  std::array<int, MORPHEUS_MAX_WORKERS> pidfds_{};  // 0: none, which no pidfd is
   std::optional<std::string> why_not_;
   std::optional<std::string> last_exit_;
   const std::function<void(const morpheus_event&)>* each_ = nullptr;

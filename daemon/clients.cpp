@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/clients.hpp"
 
-#include <poll.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <cassert>
@@ -22,18 +22,16 @@ void WorkerTotals::add(const morpheus_worker& worker) {
       std::accumulate(std::begin(worker.blocked), std::end(worker.blocked), std::uint64_t{0});
 }
 
-Clients::Usage Clients::used_by(uid_t uid) const {
-  const auto it = usage_.find(uid);
-  return it == usage_.end() ? Usage{} : it->second;
-}
+Clients::Clients(KernelSide& kernel, const ConfigLimits& limits, Accounts& accounts)
+    : kernel_(kernel),
+      limits_(limits),
+      accounts_(accounts),
+      exits_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
 std::optional<QuotaError> Clients::attach_quota(uid_t uid, std::uint32_t workers) const {
   if (workers > limits_.workers_per_client)
     return QuotaError{"workers_per_client", limits_.workers_per_client};
-  const std::uint64_t after = used_by(uid).bytes + ClientLines::bytes_for(workers);
-  if (after > std::uint64_t{limits_.memory_kib_per_uid} * 1024)
-    return QuotaError{"memory_kib_per_uid", limits_.memory_kib_per_uid};
-  return std::nullopt;
+  return accounts_.exceeded(uid, Resource::memory, ClientLines::bytes_for(workers));
 }
 
 Client& Clients::attach(const Peer& peer, std::string name, ClientLines lines) {
@@ -44,25 +42,20 @@ Client& Clients::attach(const Peer& peer, std::string name, ClientLines lines) {
   client->name = std::move(name);
   client->bytes = ClientLines::bytes_for(lines.capacity());
   client->lines = std::move(lines);
-  usage_[peer.uid].bytes += client->bytes;
+  accounts_.take(client->uid, Resource::memory, client->bytes);
   return *clients_.emplace(client->id, std::move(client)).first->second;
 }
 
 void Clients::detach(Client& client) {
   while (!client.workers.empty()) remove_worker(client, client.workers.begin()->first);
-  auto& usage = usage_[client.uid];
-  usage.bytes -= client.bytes;
-  if (usage.bytes == 0) usage_.erase(client.uid);
+  accounts_.give_back(client.uid, Resource::memory, client.bytes);
   clients_.erase(client.id);
 }
 
 std::optional<QuotaError> Clients::register_quota(const Client& client) const {
   const std::uint32_t per_client = std::min(limits_.workers_per_client, client.lines.capacity());
   if (client.workers.size() >= per_client) return QuotaError{"workers_per_client", per_client};
-  if (used_by(client.uid).workers >= limits_.workers_per_uid)
-    return QuotaError{"workers_per_uid", limits_.workers_per_uid};
-  if (worker_count_ >= limits_.workers) return QuotaError{"workers", limits_.workers};
-  return std::nullopt;
+  return accounts_.exceeded(client.uid, Resource::workers, 1);
 }
 
 bool Clients::is_registered(pid_t tid) {
@@ -90,12 +83,17 @@ Result<Worker*> Clients::add_worker(Client& client, ThreadRef thread, std::uint6
                                          .runtime_line = &runtime_line,
                                          .first_seq = first_seq});
   if (!added) return tl::unexpected(added.error());
+  epoll_event watched{.events = EPOLLIN, .data = {.u64 = std::uint64_t{worker.id} << 32 | worker.slot}};
+  if (::epoll_ctl(exits_.get(), EPOLL_CTL_ADD, worker.pidfd.get(), &watched) != 0) {
+    auto failed = fail_errno("watch thread " + std::to_string(worker.tid));
+    kernel_.remove_worker(worker.slot);
+    return failed;
+  }
   last_slot_ = worker.slot;
   Worker& kept = client.workers.emplace(worker.line, std::move(worker)).first->second;
   slots_[kept.slot] = {&client, &kept};
   slot_of_tid_[kept.tid] = kept.slot;
-  ++usage_[client.uid].workers;
-  ++worker_count_;
+  accounts_.take(client.uid, Resource::workers, 1);
   return &kept;
 }
 
@@ -114,21 +112,17 @@ void Clients::remove_worker(Client& client, std::uint32_t line) {
   kernel_.remove_worker(worker.slot);
   slots_[worker.slot] = {};
   slot_of_tid_.erase(worker.tid);
-  --usage_[client.uid].workers;
-  --worker_count_;
+  accounts_.give_back(client.uid, Resource::workers, 1);
   client.workers.erase(it);
 }
 
 void Clients::remove_dead_workers() {
-  std::vector<pollfd> watched;
-  std::vector<Owner> owners;
-  for (const auto& [tid, slot] : slot_of_tid_) {
-    watched.push_back({slots_[slot].worker->pidfd.get(), POLLIN, 0});
-    owners.push_back(slots_[slot]);
-  }
-  if (::poll(watched.data(), watched.size(), 0) <= 0) return;
-  for (std::size_t i = 0; i < watched.size(); ++i)
-    if (watched[i].revents != 0) remove_worker(*owners[i].client, owners[i].worker->line);
+  std::array<epoll_event, 64> ended;
+  int count = 0;
+  while ((count = ::epoll_wait(exits_.get(), ended.data(), ended.size(), 0)) > 0)
+    for (int i = 0; i < count; ++i)
+      thread_exited(static_cast<std::uint32_t>(ended[i].data.u64),
+                    static_cast<std::uint32_t>(ended[i].data.u64 >> 32));
 }
 
 void Clients::thread_exited(std::uint32_t slot, std::uint32_t generation) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/accounts.hpp"
 #include "daemon/config.hpp"
 #include "daemon/kernel_side.hpp"
 #include "daemon/peer.hpp"
@@ -38,12 +39,6 @@ struct Client {
   std::map<std::uint32_t, Worker> workers;  ///< by line
 };
 
-/// A quota that would be exceeded: its name in the configuration, and its value.
-struct QuotaError {
-  const char* what;
-  std::uint32_t limit;
-};
-
 /// Sums over all workers since start.
 struct WorkerTotals {
   std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0, deferrals = 0, overruns = 0,
@@ -53,7 +48,8 @@ struct WorkerTotals {
 
 class Clients {
  public:
-  Clients(KernelSide& kernel, const ConfigLimits& limits) : kernel_(kernel), limits_(limits) {}
+  /// All of them outlive this.
+  Clients(KernelSide& kernel, const ConfigLimits& limits, Accounts& accounts);
 
   /// The first quota that another client of this user with `workers` lines would exceed.
   [[nodiscard]] std::optional<QuotaError> attach_quota(uid_t uid, std::uint32_t workers) const;
@@ -71,6 +67,8 @@ class Clients {
   void set_state(Client& client, Worker& worker, morpheus_worker_state state);
   void remove_worker(Client& client, std::uint32_t line);
 
+  /// Becomes readable when a worker's thread ends.
+  [[nodiscard]] int exits_fd() const { return exits_.get(); }
   /// Forgets workers whose threads are gone.
   void remove_dead_workers();
   /// The thread of this use of the slot is gone.
@@ -81,7 +79,7 @@ class Clients {
   }
   /// The worker that has the slot in this generation; nothing if it is gone.
   [[nodiscard]] const Worker* find(std::uint32_t slot, std::uint32_t generation) const;
-  [[nodiscard]] std::size_t worker_count() const { return worker_count_; }
+  [[nodiscard]] std::size_t worker_count() const { return slot_of_tid_.size(); }
   [[nodiscard]] WorkerTotals totals() const;
 
  private:
@@ -89,21 +87,16 @@ class Clients {
     Client* client = nullptr;
     Worker* worker = nullptr;
   };
-  struct Usage {
-    std::uint32_t workers = 0;
-    std::uint64_t bytes = 0;
-  };
-  [[nodiscard]] Usage used_by(uid_t uid) const;
   [[nodiscard]] std::uint32_t free_slot() const;
   [[nodiscard]] std::uint32_t next_worker_id();
 
   KernelSide& kernel_;
   const ConfigLimits& limits_;
+  Accounts& accounts_;
+  UniqueFd exits_;  // an epoll of all workers' pidfds
   std::map<std::uint64_t, std::unique_ptr<Client>> clients_;  // by id
   std::array<Owner, MORPHEUS_MAX_WORKERS> slots_{};
   std::map<pid_t, std::uint32_t> slot_of_tid_;
-  std::map<uid_t, Usage> usage_;
-  std::size_t worker_count_ = 0;
   std::uint64_t last_client_id_ = 0;
   std::uint32_t last_worker_id_ = 0;
   std::uint32_t last_slot_ = 0;

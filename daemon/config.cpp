@@ -82,10 +82,16 @@ constexpr std::array kLimitFields{
     LimitField{"workers_per_uid", &ConfigLimits::workers_per_uid, 1, MORPHEUS_MAX_WORKERS - 1},
     LimitField{"workers_per_client", &ConfigLimits::workers_per_client, 1,
                MORPHEUS_MAX_WORKERS - 1},
+    LimitField{"memory_kib", &ConfigLimits::memory_kib, 8, kMost},
     LimitField{"memory_kib_per_uid", &ConfigLimits::memory_kib_per_uid, 8, kMost},
+    LimitField{"requests", &ConfigLimits::requests, 1, kMost},
+    LimitField{"requests_per_uid", &ConfigLimits::requests_per_uid, 1, kMost},
+    LimitField{"subscribers", &ConfigLimits::subscribers, 1, kMost},
+    LimitField{"subscribers_per_uid", &ConfigLimits::subscribers_per_uid, 1, kMost},
     LimitField{"message_bytes", &ConfigLimits::message_bytes, 1024, kMost},
     LimitField{"message_depth", &ConfigLimits::message_depth, 4, 1000},
     LimitField{"message_fds", &ConfigLimits::message_fds, 1, 253},
+    LimitField{"unclosed_per_uid", &ConfigLimits::unclosed_per_uid, 1, kMost},
     LimitField{"requests_per_turn", &ConfigLimits::requests_per_turn, 1, kMost},
     LimitField{"output_bytes", &ConfigLimits::output_bytes, 64 * 1024, kMost},
     LimitField{"subscriber_events", &ConfigLimits::subscriber_events, 1, kMost},
@@ -96,6 +102,13 @@ constexpr std::array kLimitFields{
 std::optional<Error> read_limits(const json& object, ConfigLimits& limits) {
   ObjectReader reader(object, "limits");
   for (const auto& f : kLimitFields) reader.number(f.name, limits.*f.field, f.least, f.most);
+  return reader.finish();
+}
+
+std::optional<Error> read_canary(const json& object, ConfigCanary& canary) {
+  ObjectReader reader(object, "canary");
+  reader.number("starved_ms", canary.starved_ms, 0, 60'000);
+  reader.number("refuse_s", canary.refuse_s, 0, 86'400);
   return reader.finish();
 }
 
@@ -140,6 +153,8 @@ Result<Config> parse_config(std::string_view text) {
   Config config;
   ObjectReader reader(parsed, "");
   reader.string("socket", config.socket);
+  reader.string("attach_group", config.attach_group);
+  reader.string("read_group", config.read_group);
   config.admin_group_is_chosen = reader.find("admin_group") != nullptr;
   reader.string("admin_group", config.admin_group);
   read_socket_mode(reader, config.socket_mode);
@@ -148,6 +163,8 @@ Result<Config> parse_config(std::string_view text) {
     if (auto error = read_tunables(*object, config.tunables)) return tl::unexpected(*error);
   if (const json* object = reader.find("limits"))
     if (auto error = read_limits(*object, config.limits)) return tl::unexpected(*error);
+  if (const json* object = reader.find("canary"))
+    if (auto error = read_canary(*object, config.canary)) return tl::unexpected(*error);
   if (auto error = reader.finish()) return tl::unexpected(*error);
   return config;
 }

@@ -17,8 +17,6 @@ auto control_fault(std::string_view name, const std::string& reason) {
   return fault("io.morpheus.Control." + std::string(name), {{"reason", reason}});
 }
 
-auto permission_denied() { return fault("org.varlink.service.PermissionDenied"); }
-
 Outcome answer(Json parameters) { return Answer{std::move(parameters), {}, false}; }
 
 // For methods without parameters.
@@ -35,7 +33,7 @@ Outcome get_status(Core& core, Call& call, Caller&) {
        {"backend", core.kernel().name()},
        {"mode", mode_name(core.mode())},
        {"uptime_ns", core.uptime_ns()},
-       {"scheduler", scheduler_json(core.kernel().report())},
+       {"scheduler", scheduler_json(core.scheduler_report())},
        {"clients", core.clients().all().size()},
        {"workers", core.clients().worker_count()},
        {"counters", counters_json(core.clients().totals(), core.kernel().events_dropped())},
@@ -44,12 +42,11 @@ Outcome get_status(Core& core, Call& call, Caller&) {
        {"tunables", to_json(core.tunables())}});
 }
 
-Outcome set_mode(Core& core, Call& call, Caller& caller) {
+Outcome set_mode(Core& core, Call& call, Caller&) {
   Parameters parameters(call.parameters);
   const auto mode = mode_from(parameters.string("mode", kLongestName));
   if (!mode) parameters.refuse("mode");
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
-  if (!core.is_admin(caller.peer)) return permission_denied();
   if (const auto changed = core.set_mode(*mode); !changed)
     return control_fault("EnforcedUnavailable", changed.error().text());
   return answer({{"mode", mode_name(core.mode())}});
@@ -60,13 +57,12 @@ Outcome get_tunables(Core& core, Call& call, Caller&) {
   return answer({{"tunables", to_json(core.tunables())}});
 }
 
-Outcome set_tunables(Core& core, Call& call, Caller& caller) {
+Outcome set_tunables(Core& core, Call& call, Caller&) {
   Parameters parameters(call.parameters);
   morpheus_tunables wanted = core.tunables();
   for (const auto& f : kTunableFields)
     if (const auto value = parameters.optional_number(f.name, kAnyNs)) wanted.*f.field = *value;
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
-  if (!core.is_admin(caller.peer)) return permission_denied();
   if (const auto changed = core.set_tunables(wanted); !changed)
     return control_fault("InvalidTunables", changed.error().text());
   return answer({{"tunables", to_json(core.tunables())}});
@@ -91,7 +87,11 @@ Outcome list_workers(Core& core, Call& call, Caller&) {
 Outcome subscribe(Core& core, Call& call, Caller& caller) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
   if (!call.more) return fault("org.varlink.service.ExpectedMore");
-  caller.subscription = core.subscribe();
+  auto subscription = core.subscribe(caller.peer.uid);
+  if (!subscription)
+    return fault("io.morpheus.Control.QuotaExceeded",
+                 {{"what", subscription.error().what}, {"limit", subscription.error().limit}});
+  caller.subscription = std::move(*subscription);
   // an empty first reply tells the subscriber that from now on nothing is missed
   return Answer{caller.subscription->take(0), {}, true};
 }
@@ -100,18 +100,21 @@ Outcome subscribe(Core& core, Call& call, Caller& caller) {
 
 void add_control_service(Router& router, Core& core) {
   router.add_interface("io.morpheus.Control", varlink::kControlInterface);
-  const auto add = [&](const char* name, Outcome (*method)(Core&, Call&, Caller&)) {
-    router.add_method(
-        std::string("io.morpheus.Control.") + name,
-        [&core, method](Call& call, Caller& caller) { return method(core, call, caller); });
+  const auto add = [&](Right right, const char* name, Outcome (*method)(Core&, Call&, Caller&)) {
+    router.add_method(std::string("io.morpheus.Control.") + name,
+                      [&core, right, method](Call& call, Caller& caller) -> Outcome {
+                        if (!core.allows(caller.peer, right))
+                          return fault("org.varlink.service.PermissionDenied");
+                        return method(core, call, caller);
+                      });
   };
-  add("GetStatus", get_status);
-  add("SetMode", set_mode);
-  add("GetTunables", get_tunables);
-  add("SetTunables", set_tunables);
-  add("ListClients", list_clients);
-  add("ListWorkers", list_workers);
-  add("Subscribe", subscribe);
+  add(Right::read, "GetStatus", get_status);
+  add(Right::change, "SetMode", set_mode);
+  add(Right::read, "GetTunables", get_tunables);
+  add(Right::change, "SetTunables", set_tunables);
+  add(Right::read, "ListClients", list_clients);
+  add(Right::read, "ListWorkers", list_workers);
+  add(Right::read, "Subscribe", subscribe);
 }
 
 }  // namespace morpheus::daemon

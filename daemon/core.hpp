@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <string>
 
+#include "daemon/access.hpp"
+#include "daemon/accounts.hpp"
+#include "daemon/canary.hpp"
 #include "daemon/clients.hpp"
 #include "daemon/config.hpp"
 #include "daemon/event_stream.hpp"
@@ -19,8 +22,8 @@ namespace morpheus::daemon {
 
 class Core {
  public:
-  /// `kernel` is started and outlives this.
-  Core(const Config& config, KernelSide& kernel, AdminRule admin, GlobalBlock global);
+  /// `kernel` is started; it and `config` outlive this.
+  Core(const Config& config, KernelSide& kernel, AccessRules access, GlobalBlock global);
 
   /// What the operator chose. That it is in force, only kernel.report() can say.
   [[nodiscard]] Mode mode() const { return mode_; }
@@ -36,11 +39,19 @@ class Core {
   /// At each tick, when kernel.event_fd() is readable (the ring fills up), and before counts are shown.
   void drain_events();
   /// From the return on the subscriber misses nothing.
-  [[nodiscard]] std::shared_ptr<Subscription> subscribe();
+  [[nodiscard]] tl::expected<std::shared_ptr<Subscription>, QuotaError> subscribe(uid_t uid);
+  /// Becomes readable when the canary raises the alarm.
+  [[nodiscard]] int alarm_fd() const { return alarm_.get(); }
+  /// After an alarm: Observer mode, and no Enforced mode for a while. Otherwise nothing.
+  void answer_alarm();
   /// Tells clients that the daemon ends on purpose.
   void announce_stop();
 
-  [[nodiscard]] bool is_admin(const Peer& peer) const { return admin_.allows(peer); }
+  [[nodiscard]] bool allows(const Peer& peer, Right right) const { return access_.allow(peer, right); }
+  void set_access(AccessRules access) { access_ = access; }
+  [[nodiscard]] Accounts& accounts() { return accounts_; }
+  /// What the kernel says, and what the canary does.
+  [[nodiscard]] SchedulerReport scheduler_report();
   [[nodiscard]] const ConfigLimits& limits() const { return config_.limits; }
   [[nodiscard]] const Pressure& pressure() const { return pressure_; }
   [[nodiscard]] const LatencyHistogram& ack_latency() const { return ack_latency_; }
@@ -53,11 +64,14 @@ class Core {
  private:
   void on_event(const morpheus_event& event, bool publish);
   void update_global();
+  [[nodiscard]] Result<void> attach_scheduler();
+  [[nodiscard]] std::optional<std::string> refusal() const;
 
   const Config& config_;
   KernelSide& kernel_;
-  AdminRule admin_;
+  AccessRules access_;
   GlobalBlock global_;
+  Accounts accounts_;
   Clients clients_;
   EventStream events_;
   LatencyHistogram ack_latency_;
@@ -66,9 +80,10 @@ class Core {
   Mode mode_ = Mode::observer;
   bool in_force_ = true;
   std::uint64_t started_ns_;
+  UniqueFd alarm_;
+  std::unique_ptr<Canary> canary_;  // while the scheduler is attached
+  std::optional<std::string> fallback_;  // why the canary ended Enforced mode
+  std::uint64_t refused_until_ns_ = 0;
 };
-
-/// An event as io.morpheus.Control shows it; `tid` 0 if the worker is gone. Pure.
-[[nodiscard]] nlohmann::json to_json(const morpheus_event& event, pid_t tid);
 
 }  // namespace morpheus::daemon

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -14,7 +15,9 @@
 #include "daemon/control_service.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/log.hpp"
+#include "daemon/monotonic_clock.hpp"
 #include "daemon/names.hpp"
+#include "daemon/reload.hpp"
 #include "daemon/server.hpp"
 #include "daemon/service_notify.hpp"
 #include "daemon/worker_service.hpp"
@@ -79,39 +82,53 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// The default group is there once the package is installed; without it root is enough for many.
-void tell_of_missing_group(const Config& config) {
-  constexpr const char* kText = "group '{}' does not exist: only root may change anything";
-  if (config.admin_group_is_chosen)
-    log::warn(kText, config.admin_group);
-  else
-    log::info(kText, config.admin_group);
-}
-
 class Loop {
  public:
-  Loop(Core& core, Server& server, asio::io_context& io, asio::signal_set& signals)
-      : core_(core),
+  /// `config` is what all parts look at, and changes when it is read again.
+  Loop(const Options& options, Config& config, Core& core, Server& server, asio::io_context& io,
+       asio::signal_set& signals)
+      : options_(options),
+        config_(config),
+        core_(core),
         server_(server),
         io_(io),
         signals_(signals),
         tick_(io),
-        watchdog_(io),
-        kernel_events_(io) {}
+        kernel_events_(io),
+        exits_(io),
+        alarm_(io) {}
 
   void run() {
-    signals_.async_wait([this](boost::system::error_code error, int signal) {
-      if (!error) stop(signal);
-    });
+    wait_for_signal();
     tick();
-    pat_watchdog();
-    watch_kernel();
+    whenever_readable(kernel_events_, core_.kernel().event_fd(), [this] { core_.drain_events(); });
+    whenever_readable(exits_, core_.clients().exits_fd(),
+                      [this] { core_.clients().remove_dead_workers(); });
+    whenever_readable(alarm_, core_.alarm_fd(), [this] { core_.answer_alarm(); });
     server_.start();
-    notify_service_manager("READY=1");
+    asio::post(io_, [] { notify_service_manager("READY=1"); });  // once the loop answers
     io_.run();
   }
 
  private:
+  void wait_for_signal() {
+    signals_.async_wait([this](boost::system::error_code error, int signal) {
+      if (error) return;
+      if (signal != SIGHUP) return stop(signal);
+      reload();
+      wait_for_signal();
+    });
+  }
+
+  void reload() {
+    notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_ns() / 1000));
+    if (auto fresh = options_.read_config())
+      adopt(config_, std::move(*fresh), core_);
+    else
+      log::error("{}; the configuration stays as it was", fresh.error().text());
+    notify_service_manager("READY=1");
+  }
+
   void stop(int signal) {
     log::info("stopping on signal {}", signal);
     notify_service_manager("STOPPING=1");
@@ -123,53 +140,47 @@ class Loop {
   void tick() {
     core_.tick();
     server_.check_patience();
-    again(tick_, std::chrono::seconds(1), [this] { tick(); });
-  }
-
-  void pat_watchdog() {
-    const auto interval = watchdog_interval();
-    if (!interval) return;
-    notify_service_manager("WATCHDOG=1");
-    again(watchdog_, *interval, [this] { pat_watchdog(); });
-  }
-
-  void watch_kernel() {
-    const int fd = core_.kernel().event_fd();
-    if (fd < 0) return;
-    // a copy, because stream_descriptor closes what it has
-    kernel_events_.assign(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    wait_for_events();
-  }
-
-  void wait_for_events() {
-    kernel_events_.async_wait(stream_descriptor::wait_read,
-                              [this](boost::system::error_code error) {
-                                if (error) return;
-                                core_.drain_events();
-                                wait_for_events();
-                              });
-  }
-
-  template <class Duration, class Next>
-  static void again(asio::steady_timer& timer, Duration after, Next next) {
-    timer.expires_after(after);
-    timer.async_wait([next](boost::system::error_code error) {
-      if (!error) next();
+    // said here and nowhere else: it means that somebody looks after the scheduler
+    if (is_watched_) notify_service_manager("WATCHDOG=1");
+    tick_.expires_after(std::chrono::seconds(1));
+    tick_.async_wait([this](boost::system::error_code error) {
+      if (!error) tick();
     });
   }
 
+  template <class Then>
+  void whenever_readable(stream_descriptor& watched, int fd, Then then) {
+    if (fd < 0) return;
+    // a copy, because stream_descriptor closes what it has
+    watched.assign(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    wait_on(watched, then);
+  }
+
+  template <class Then>
+  void wait_on(stream_descriptor& watched, Then then) {
+    watched.async_wait(stream_descriptor::wait_read,
+                       [this, &watched, then](boost::system::error_code error) {
+                         if (error) return;
+                         then();
+                         wait_on(watched, then);
+                       });
+  }
+
+  const Options& options_;
+  Config& config_;
   Core& core_;
   Server& server_;
   asio::io_context& io_;
   asio::signal_set& signals_;
-  asio::steady_timer tick_, watchdog_;
-  stream_descriptor kernel_events_;
+  const bool is_watched_ = is_watched();
+  asio::steady_timer tick_;
+  stream_descriptor kernel_events_, exits_, alarm_;
 };
 
 }  // namespace
 
 void run(const Options& options) {
-  const Config& config = options.config;
+  Config config = options.config;
   log::set_level(config.log_level);
   ::umask(022);
   raise_descriptor_limit();
@@ -179,9 +190,7 @@ void run(const Options& options) {
   asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
   Listener listener = take_socket(config.socket);  // before the kernel: two daemons never load
   RunningKernel kernel(options);
-  const AdminRule admin = AdminRule::for_group(config.admin_group);
-  if (!admin.group) tell_of_missing_group(config);
-  Core core(config, *kernel, admin, make_global());
+  Core core(config, *kernel, access_rules(config), make_global());
   if (config.mode == Mode::enforced)
     if (const auto set = core.set_mode(config.mode); !set)
       throw StartError(status_for(set.error()),
@@ -196,7 +205,7 @@ void run(const Options& options) {
   Server server(io, listener.fd(), core, router);
   log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
             core.kernel().name(), mode_name(core.mode()), config.socket);
-  Loop(core, server, io, signals).run();
+  Loop(options, config, core, server, io, signals).run();
 }
 
 }  // namespace morpheus::daemon

@@ -3,9 +3,25 @@
 
 #include <utility>
 
+#include "daemon/names.hpp"
+
 namespace morpheus::daemon {
 
-void Subscription::push(const nlohmann::json& event) {
+nlohmann::json to_json(const PublishedEvent& published) {
+  const auto& event = published.event;
+  nlohmann::json json{{"time_ns", event.time_ns},
+                      {"type", event_type_name(event.type)},
+                      {"worker_id", event.generation},
+                      {"tid", published.tid},
+                      {"cpu", event.cpu},
+                      {"seq", event.seq},
+                      {"value_ns", event.value_ns}};
+  if (event.type == MORPHEUS_EVENT_HINT) json["reason"] = hint_reason_name(event.reason);
+  if (event.type == MORPHEUS_EVENT_BLOCKED) json["reason"] = block_reason_name(event.reason);
+  return json;
+}
+
+void Subscription::push(const PublishedEvent& event) {
   if (events_.size() < capacity_)
     events_.push_back(event);
   else
@@ -15,7 +31,7 @@ void Subscription::push(const nlohmann::json& event) {
 nlohmann::json Subscription::take(std::size_t most) {
   auto events = nlohmann::json::array();
   for (; !events_.empty() && events.size() < most; events_.pop_front())
-    events.push_back(std::move(events_.front()));
+    events.push_back(to_json(events_.front()));
   return {{"events", std::move(events)}, {"dropped", std::exchange(dropped_, 0)}};
 }
 
@@ -30,7 +46,7 @@ bool EventStream::has_subscribers() {
   return !subscriptions_.empty();
 }
 
-void EventStream::publish(const nlohmann::json& event) {
+void EventStream::publish(const PublishedEvent& event) {
   for (const auto& weak : subscriptions_)
     if (const auto subscription = weak.lock()) subscription->push(event);
 }

@@ -10,9 +10,20 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/accounts.hpp"
+#include "proto/events.h"
 #include "proto/json.hpp"
 
 namespace morpheus::daemon {
+
+/// An event as it waits: JSON is made of it when it is sent, at a tenth of the size.
+struct PublishedEvent {
+  morpheus_event event{};
+  pid_t tid = 0;  ///< of the worker; 0 if it is gone
+};
+
+/// An event as io.morpheus.Control shows it. Pure.
+[[nodiscard]] nlohmann::json to_json(const PublishedEvent& published);
 
 /// One subscriber's queue.
 class Subscription {
@@ -20,7 +31,7 @@ class Subscription {
   explicit Subscription(std::size_t capacity) : capacity_(capacity) {}
 
   /// Queues an event, or counts it as dropped if the queue is full.
-  void push(const nlohmann::json& event);
+  void push(const PublishedEvent& event);
   /// The parameters of the next Subscribe reply: up to `most` events, and how many were dropped
   /// since the last one.
   [[nodiscard]] nlohmann::json take(std::size_t most);
@@ -28,10 +39,12 @@ class Subscription {
 
   /// Called after events were queued.
   std::function<void()> wake;
+  /// What the subscriber takes of his quota.
+  std::unique_ptr<Charge> charge;
 
  private:
   std::size_t capacity_;
-  std::deque<nlohmann::json> events_;
+  std::deque<PublishedEvent> events_;
   std::uint64_t dropped_ = 0;
 };
 
@@ -40,7 +53,7 @@ class EventStream {
   /// The subscription ends when the returned pointer goes.
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity);
   [[nodiscard]] bool has_subscribers();
-  void publish(const nlohmann::json& event);
+  void publish(const PublishedEvent& event);
   /// Wakes all subscribers; after a batch of publish().
   void wake_all();
 

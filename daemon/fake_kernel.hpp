@@ -25,6 +25,7 @@ class FakeKernel final : public KernelSide {
   void stop() override;
   [[nodiscard]] Result<void> set_mode(Mode mode) override;
   [[nodiscard]] SchedulerReport report() override;
+  [[nodiscard]] std::function<void()> rescue() override { return {}; }
   void set_tunables(const morpheus_tunables& tunables) override { tunables_ = tunables; }
   [[nodiscard]] Result<void> add_worker(const WorkerSpec& spec) override;
   void set_worker_state(std::uint32_t slot, morpheus_worker_state state) override;

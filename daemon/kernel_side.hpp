@@ -31,7 +31,7 @@ struct WorkerSpec {
   std::uint32_t slot = 0;        ///< index into the worker table, 1 .. MORPHEUS_MAX_WORKERS - 1
   std::uint32_t generation = 0;  ///< differs for each use of the slot
   std::uint32_t tid = 0;
-  int thread_pidfd = -1;  ///< borrowed; made with PIDFD_THREAD
+  int thread_pidfd = -1;  ///< borrowed until remove_worker(); made with PIDFD_THREAD
   morpheus_scb_kernel* kernel_line = nullptr;
   morpheus_scb_runtime* runtime_line = nullptr;
   std::uint64_t first_seq = 0;  ///< where preempt_seq starts
@@ -55,6 +55,11 @@ class KernelSide {
   [[nodiscard]] virtual Result<void> set_mode(Mode mode) = 0;
 
   [[nodiscard]] virtual SchedulerReport report() = 0;
+
+  /// What detaches the scheduler in an emergency, however the daemon's own thread fares: may be called from any
+  /// thread, also after the scheduler is gone. set_mode(observer) is still needed afterwards. Empty if no scheduler
+  /// is attached that could starve anybody.
+  [[nodiscard]] virtual std::function<void()> rescue() = 0;
 
   virtual void set_tunables(const morpheus_tunables& tunables) = 0;
 

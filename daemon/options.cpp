@@ -9,8 +9,10 @@
 namespace morpheus::daemon {
 namespace {
 
-constexpr const char* kFooter = R"(Exit status:
-  0   stopped cleanly (SIGTERM, SIGINT, SIGHUP)
+constexpr const char* kFooter = R"(SIGHUP reads the configuration file again.
+
+Exit status:
+  0   stopped cleanly (SIGTERM, SIGINT)
   64  usage: unknown option or value
   69  this kernel or machine cannot do what is asked; the message says what is missing
   75  another morpheusd runs on that socket
@@ -25,6 +27,8 @@ Examples:
 // What was given on the command line; what was not stays empty and leaves the file's value.
 struct Given {
   std::string config_path = kDefaultConfigPath;
+  bool config_is_named = false;
+  bool check_only = false;
   std::optional<std::string> socket, backend, mode, admin_group, log_level;
 };
 
@@ -32,6 +36,7 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
   app.footer(kFooter);
   app.set_version_flag("--version", "morpheusd " MORPHEUS_PROJECT_VERSION);
   app.add_option("--config", given.config_path, "Configuration file (JSON)")->capture_default_str();
+  app.add_flag("--check-config", given.check_only, "Only read the configuration; status 78 if it is wrong");
   app.add_option("--socket", given.socket,
                  std::string("Where to listen [") + kDefaultSocketPath + "]");
   app.add_option("--backend", given.backend, "bpf (the kernel) or fake (nothing but the protocol)")
@@ -81,10 +86,16 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& wrong) {
     throw StartError(ExitStatus::usage, std::string(wrong.what()) + "; see morpheusd --help");
   }
-  auto config = load_config(given.config_path, app.count("--config") > 0);
+  given.config_is_named = app.count("--config") > 0;
+  options.read_config = [given] {
+    auto config = load_config(given.config_path, given.config_is_named);
+    if (config) apply(given, *config);
+    return config;
+  };
+  auto config = options.read_config();
   if (!config) throw StartError(ExitStatus::config, config.error().text());
+  if (given.check_only) return std::nullopt;
   options.config = std::move(*config);
-  apply(given, options.config);
   return options;
 }
 

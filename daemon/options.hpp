@@ -2,6 +2,7 @@
 // morpheusd's command line, on top of its configuration file.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "daemon/config.hpp"
@@ -13,9 +14,11 @@ namespace morpheus::daemon {
 struct Options {
   Config config;
   FakeOptions fake;
+  /// Reads the same file again, below the same command line.
+  std::function<Result<Config>()> read_config;
 };
 
-/// Nothing if --help or --version was answered. Throws StartError for what is wrong.
+/// Nothing if --help, --version or --check-config was answered. Throws StartError for what is wrong.
 [[nodiscard]] std::optional<Options> parse_options(int argc, const char* const* argv);
 
 }  // namespace morpheus::daemon

@@ -17,6 +17,7 @@ class OutputQueue {
   /// Writes what the socket takes. True: all is written; false: the socket is full.
   [[nodiscard]] Result<bool> write_to(int socket);
   [[nodiscard]] bool empty() const { return messages_.empty(); }
+  [[nodiscard]] std::size_t messages() const { return messages_.size(); }
   /// Bytes that wait.
   [[nodiscard]] std::size_t size() const { return waiting_; }
 

@@ -2,9 +2,9 @@
 #include "daemon/peer.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -38,6 +38,33 @@ Result<UniqueFd> peer_pidfd(int socket, pid_t pid) {
   return opened;
 }
 
+// From linux/pidfd.h, which older build machines lack. Kernels write as much of it as they know.
+struct PidfdInfo {
+  __u64 mask;
+  __u64 cgroupid;
+  __u32 pid, tgid, ppid;
+  __u32 ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+  __s32 exit_code;
+};
+static_assert(sizeof(PidfdInfo) == 64);
+constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
+constexpr __u64 kPidfdInfoPid = 1;
+
+// Whose thread it is, in our own numbers, without /proc (which hidepid may hide). Nothing before Linux 6.13,
+// and for threads that are gone or not visible in our PID namespace. `fd` is a pidfd.
+std::optional<PidfdInfo> pidfd_info(int fd) {
+  PidfdInfo info{};
+  info.mask = kPidfdInfoPid;
+  if (::ioctl(fd, kPidfdGetInfo, &info) != 0 || (info.mask & kPidfdInfoPid) == 0)
+    return std::nullopt;
+  return info;
+}
+
+bool is_listed(pid_t pid, pid_t tid) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid);
+  return ::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_EACCESS) == 0;
+}
+
 std::vector<gid_t> peer_groups(int socket) {
   std::vector<gid_t> groups(64);
   while (true) {
@@ -62,34 +89,30 @@ Result<Peer> Peer::of(int socket) {
               std::move(*pidfd)};
 }
 
-AdminRule AdminRule::for_group(const std::string& name) {
-  AdminRule rule{::geteuid(), std::nullopt};
-  if (const struct ::group* found = ::getgrnam(name.c_str())) rule.group = found->gr_gid;
-  return rule;
-}
-
-bool AdminRule::allows(const Peer& peer) const {
-  if (peer.uid == 0 || peer.uid == daemon_uid) return true;
-  if (!group) return false;
-  return peer.gid == *group || std::ranges::find(peer.groups, *group) != peer.groups.end();
-}
-
 tl::expected<ThreadRef, ThreadError> open_thread_of(const Peer& peer, pid_t tid) {
   if (tid <= 0) return tl::unexpected(ThreadError::no_such_thread);
   UniqueFd pidfd(open_pidfd(tid, PIDFD_THREAD));
   if (!pidfd) return tl::unexpected(ThreadError::no_such_thread);
-  const std::string path = "/proc/" + std::to_string(peer.pid) + "/task/" + std::to_string(tid);
-  const bool listed = ::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_EACCESS) == 0;
+  const auto info = pidfd_info(pidfd.get());
+  const bool listed = info ? info->tgid == static_cast<__u32>(peer.pid) : is_listed(peer.pid, tid);
   // Both must still live: only then did neither number change hands while we looked.
   if (!is_alive(pidfd.get())) return tl::unexpected(ThreadError::no_such_thread);
   if (!listed || !is_alive(peer.pidfd.get())) return tl::unexpected(ThreadError::not_yours);
   return ThreadRef{tid, std::move(pidfd)};
 }
 
+bool is_pidfd(int fd) {
+  // signal 0 reaches nobody; it fails with EBADF for whatever is no pidfd, with ESRCH for a dead thread's
+  return ::syscall(SYS_pidfd_send_signal, fd, 0, nullptr, 0) == 0 || errno == EPERM ||
+         errno == ESRCH || errno == EINVAL;
+}
+
 std::optional<pid_t> thread_of_pidfd(int fd) {
-  // signal 0 reaches nobody; it fails with EBADF for whatever is no pidfd
-  if (::syscall(SYS_pidfd_send_signal, fd, 0, nullptr, 0) != 0 && errno != EPERM)
-    return std::nullopt;
+  if (!is_pidfd(fd)) return std::nullopt;
+  if (const auto info = pidfd_info(fd)) {
+    if (info->pid == 0) return std::nullopt;
+    return static_cast<pid_t>(info->pid);
+  }
   std::ifstream file("/proc/self/fdinfo/" + std::to_string(fd));
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   return parse_pidfd_info(text);

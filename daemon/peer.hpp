@@ -28,17 +28,6 @@ struct Peer {
   [[nodiscard]] static Result<Peer> of(int socket);
 };
 
-/// Who may change things: root, the daemon's own user (who could kill it anyway) and the admin
-/// group.
-struct AdminRule {
-  uid_t daemon_uid = 0;
-  std::optional<gid_t> group;
-
-  /// Looks the group up; `group` stays empty if there is none of that name.
-  [[nodiscard]] static AdminRule for_group(const std::string& name);
-  [[nodiscard]] bool allows(const Peer& peer) const;
-};
-
 /// A living thread: its number here, and a pidfd made with PIDFD_THREAD.
 struct ThreadRef {
   pid_t tid = 0;
@@ -50,6 +39,9 @@ enum class ThreadError { no_such_thread, not_yours };
 /// Opens thread `tid` of `peer` without a race: the descriptor refers to a thread that was the
 /// peer's and alive while it was checked.
 [[nodiscard]] tl::expected<ThreadRef, ThreadError> open_thread_of(const Peer& peer, pid_t tid);
+
+/// Whether a descriptor is a pidfd; asks nothing of whatever else it may be.
+[[nodiscard]] bool is_pidfd(int fd);
 
 /// The thread that a descriptor sent by a peer refers to; nothing if it is no pidfd or its thread
 /// is gone or not visible here.

@@ -25,7 +25,7 @@ bool is_flag(const Json& message, const char* name, bool& value) {
 
 }  // namespace
 
-std::optional<Call> parse_call(Json message, FdList fds) {
+std::optional<Call> parse_call(Json message) {
   Call call;
   if (!is_flag(message, "more", call.more) || !is_flag(message, "oneway", call.oneway))
     return std::nullopt;
@@ -37,7 +37,6 @@ std::optional<Call> parse_call(Json message, FdList fds) {
     if (!it->is_object()) return std::nullopt;
     call.parameters = std::move(*it);
   }
-  call.fds = std::move(fds);
   return call;
 }
 

@@ -32,7 +32,7 @@ class Router {
   std::map<std::string, Method, std::less<>> methods_;
 };
 
-/// Reads a message as a call; nothing if it is none. Pure.
-[[nodiscard]] std::optional<Call> parse_call(Json message, FdList fds);
+/// Reads a message as a call, without its descriptors; nothing if it is none. Pure.
+[[nodiscard]] std::optional<Call> parse_call(Json message);
 
 }  // namespace morpheus::daemon

@@ -25,7 +25,10 @@ void turn_away(int socket, std::uint32_t limit) {
 }  // namespace
 
 Server::Server(boost::asio::io_context& loop, int listening, Core& core, const Router& router)
-    : listening_(loop, listening), pause_(loop), context_{loop, core, router, refusals_} {}
+    : listening_(loop, listening),
+      pause_(loop),
+      turns_(loop),
+      context_{loop, core, router, refusals_, turns_, closer_} {}
 
 Server::~Server() {
   stop();
@@ -40,8 +43,7 @@ void Server::stop() {
   listening_.cancel(ignored);
   pause_.cancel();
   for (const auto& [id, session] : sessions_) session->close();
-  sessions_.clear();
-  per_uid_.clear();
+  while (!sessions_.empty()) forget(sessions_.begin()->first);
 }
 
 void Server::check_patience() {
@@ -78,30 +80,26 @@ void Server::accept_some() {
 void Server::admit(UniqueFd socket) {
   auto peer = Peer::of(socket.get());
   if (!peer) return log::debug("a peer was gone at once: {}", peer.error().text());
-  const auto& limits = context_.core.limits();
   const uid_t uid = peer->uid;
-  const bool too_many_of_user = per_uid_[uid] >= limits.connections_per_uid;
-  // users together cannot lock the operator out
-  const bool is_operator = uid == 0 || uid == ::geteuid();
-  const bool too_many = !is_operator && sessions_.size() >= limits.connections;
-  if (too_many_of_user || too_many) {
+  auto& accounts = context_.core.accounts();
+  if (const auto quota = accounts.exceeded(uid, Resource::connections, 1)) {
     if (refusals_.should_log(uid, "connections", Session::Clock::now()))
-      log::warn("refused pid {} uid {}: too many connections", peer->pid, uid);
-    return turn_away(socket.get(),
-                     too_many_of_user ? limits.connections_per_uid : limits.connections);
+      log::warn("refused pid {} uid {}: too many connections ({} is {})", peer->pid, uid,
+                quota->what, quota->limit);
+    turn_away(socket.get(), quota->limit);
+    return closer_.close_connection(uid, std::move(socket));
   }
+  accounts.take(uid, Resource::connections, 1);
   const std::uint64_t id = ++last_id_;
   auto session = std::make_shared<Session>(context_, std::move(socket), std::move(*peer));
   sessions_.emplace(id, session);
-  ++per_uid_[uid];
   session->start([this, id] { forget(id); });
 }
 
 void Server::forget(std::uint64_t id) {
   const auto it = sessions_.find(id);
   if (it == sessions_.end()) return;
-  const auto user = per_uid_.find(it->second->uid());
-  if (user != per_uid_.end() && --user->second == 0) per_uid_.erase(user);
+  context_.core.accounts().give_back(it->second->uid(), Resource::connections, 1);
   sessions_.erase(it);
 }
 

@@ -34,9 +34,10 @@ class Server {
   boost::asio::posix::stream_descriptor listening_;
   boost::asio::steady_timer pause_;
   RefusalLog refusals_;
+  Turns turns_;
+  Closer closer_;
   SessionContext context_;
   std::map<std::uint64_t, std::shared_ptr<Session>> sessions_;
-  std::map<uid_t, std::uint32_t> per_uid_;
   std::uint64_t last_id_ = 0;
 };
 

@@ -28,14 +28,11 @@ void notify_service_manager(std::string_view state) {
                  static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }
 
-std::optional<std::chrono::microseconds> watchdog_interval() {
+bool is_watched() {
   const char* usec = std::getenv("WATCHDOG_USEC");
   const char* pid = std::getenv("WATCHDOG_PID");
-  if (usec == nullptr) return std::nullopt;
-  if (pid != nullptr && std::strtol(pid, nullptr, 10) != ::getpid()) return std::nullopt;
-  const long long interval = std::strtoll(usec, nullptr, 10);
-  if (interval <= 0) return std::nullopt;
-  return std::chrono::microseconds(interval / 2);
+  if (usec == nullptr || std::strtoll(usec, nullptr, 10) <= 0) return false;
+  return pid == nullptr || std::strtol(pid, nullptr, 10) == ::getpid();
 }
 
 }  // namespace morpheus::daemon

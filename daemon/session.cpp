@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 
@@ -17,6 +18,7 @@ using boost::asio::posix::stream_descriptor;
 // Output above this is written before more is read: a peer that does not read is not answered.
 constexpr std::size_t kPauseBytes = 64 * 1024;
 constexpr std::size_t kEventsPerReply = 128;
+constexpr auto kTurn = std::chrono::milliseconds(1);
 constexpr std::size_t kLongestLogged = 200;
 
 varlink::Limits wire_limits(const ConfigLimits& limits) {
@@ -33,6 +35,10 @@ void watch(stream_descriptor& to, UniqueFd fd) {
   if (!error) (void)fd.release();
 }
 
+CallFault transport_quota(const QuotaError& quota) {
+  return {"io.morpheus.Transport.QuotaExceeded", {{"what", quota.what}, {"limit", quota.limit}}};
+}
+
 Json error_message(const CallFault& why) {
   Json message{{"error", why.name}};
   if (!why.parameters.empty()) message["parameters"] = why.parameters;
@@ -47,6 +53,8 @@ Session::Session(SessionContext context, UniqueFd socket, Peer peer)
       peer_watch_(context.loop),
       caller_{std::move(peer), nullptr, nullptr},
       decoder_(wire_limits(context.core.limits())),
+      memory_(context.core.accounts(), caller_.peer.uid, Resource::memory),
+      requests_(context.core.accounts(), caller_.peer.uid, Resource::requests),
       last_call_(Clock::now()),
       partial_since_(last_call_),
       last_progress_(last_call_) {
@@ -69,8 +77,12 @@ void Session::close() {
     log::debug("client {} is gone", caller_.client->id);
     context_.core.clients().detach(*std::exchange(caller_.client, nullptr));
   }
+  context_.closer.close(uid(), decoder_.abandon());
+  if (socket_.is_open())
+    context_.closer.close_connection(uid(), UniqueFd(socket_.release()));
+  (void)memory_.become(0);
+  (void)requests_.become(0);
   boost::system::error_code ignored;
-  socket_.close(ignored);
   peer_watch_.close(ignored);
   if (on_close_) boost::asio::post(context_.loop, std::exchange(on_close_, nullptr));
 }
@@ -98,28 +110,41 @@ void Session::read_later() {
 void Session::read_once() {
   std::array<char, 65536> buffer;
   const bool had_partial = decoder_.has_partial();
-  auto got =
-      varlink::receive_some(socket_.native_handle(), buffer, context_.core.limits().message_fds);
+  // all descriptors, however few are allowed: the kernel would close the others here and now
+  auto got = varlink::receive_some(socket_.native_handle(), buffer, varlink::kMostFds);
   if (!got && got.error().code == EAGAIN) return read_later();
   if (!got || got->size == 0) return close();
+  const bool has_fds = !got->fds.empty();
   decoder_.feed({buffer.data(), got->size}, std::move(got->fds), got->descriptors_lost);
   if (!had_partial) partial_since_ = Clock::now();
+  if (has_fds && context_.closer.waiting(uid()) >= context_.core.limits().unclosed_per_uid) {
+    log_refusal("descriptors that cannot be closed", Json::object());
+    return close();
+  }
+  if (const auto quota = account()) return end_with(transport_quota(*quota));
   advance();
 }
 
-// Handles what has been read, in turns, so that nobody waits for a peer that sends a lot.
 void Session::advance() {
-  for (std::uint32_t done = 0; done < context_.core.limits().requests_per_turn; ++done)
-    if (!handle_next()) return;
-  if (std::exchange(posted_, true)) return;
-  boost::asio::post(context_.loop, [self = shared_from_this()] {
-    self->posted_ = false;
-    self->advance();
-  });
+  if (closed_ || ending_ || asked_ || output_.size() > kPauseBytes) return;
+  if (!decoder_.has_next()) return read_later();
+  asked_ = true;
+  context_.turns.ask(uid(), shared_from_this());
+}
+
+bool Session::take_turn() {
+  const auto end = Clock::now() + kTurn;
+  const std::uint32_t most = context_.core.limits().requests_per_turn;
+  for (std::uint32_t done = 0; done == 0 || (done < most && Clock::now() < end); ++done) {
+    if (handle_next()) continue;
+    asked_ = false;
+    return false;
+  }
+  return true;
 }
 
 bool Session::handle_next() {
-  if (closed_ || ending_ || posted_ || output_.size() > kPauseBytes) return false;
+  if (closed_ || ending_ || output_.size() > kPauseBytes) return false;
   auto next = decoder_.next();
   if (!next) {
     read_later();
@@ -134,12 +159,17 @@ bool Session::handle_next() {
 }
 
 void Session::handle(varlink::Message message) {
-  auto call = parse_call(std::move(message.json), std::move(message.fds));
+  auto call = parse_call(std::move(message.json));
   // replies come in the order of calls, and a subscription's never end
-  if (!call || caller_.subscription)
+  if (!call || caller_.subscription) {
+    context_.closer.close(uid(), std::move(message.fds));
     return end_with({"io.morpheus.Transport.MalformedMessage",
                      {{"reason", call ? "subscribed" : "not_a_call"}}});
-  deliver(context_.router.call(*call, caller_), *call);
+  }
+  call->fds = std::move(message.fds);
+  auto outcome = context_.router.call(*call, caller_);
+  context_.closer.close(uid(), std::move(call->fds));
+  deliver(std::move(outcome), *call);
 }
 
 void Session::deliver(Outcome outcome, const Call& call) {
@@ -159,7 +189,11 @@ void Session::deliver(Outcome outcome, const Call& call) {
 void Session::reply(const Json& message, FdList fds) {
   if (closed_) return;
   if (output_.empty()) last_progress_ = Clock::now();
-  output_.push(varlink::encode_message(message), std::move(fds));
+  auto bytes = varlink::encode_message(message);
+  // what ends the connection is small, and is always said
+  if (!ending_)
+    if (const auto quota = account(bytes.size())) return end_with(transport_quota(*quota));
+  output_.push(std::move(bytes), std::move(fds));
   flush();
   if (output_.size() > context_.core.limits().output_bytes) {
     log_refusal("output limit", {{"bytes", output_.size()}});
@@ -167,11 +201,17 @@ void Session::reply(const Json& message, FdList fds) {
   }
 }
 
+std::optional<QuotaError> Session::account(std::size_t more) {
+  if (const auto quota = memory_.become(decoder_.buffered() + output_.size() + more)) return quota;
+  return requests_.become(output_.messages() + (more > 0 ? 1 : 0));
+}
+
 void Session::flush() {
   if (closed_ || writing_) return;
   const std::size_t before = output_.size();
   const auto done = output_.write_to(socket_.native_handle());
   if (!done) return close();
+  (void)account();  // it has become less
   if (output_.size() < before) last_progress_ = Clock::now();
   if (*done) {
     if (ending_) close();

@@ -9,10 +9,12 @@
 #include <memory>
 #include <string>
 
+#include "daemon/closer.hpp"
 #include "daemon/core.hpp"
 #include "daemon/output_queue.hpp"
 #include "daemon/refusal_log.hpp"
 #include "daemon/router.hpp"
+#include "daemon/turns.hpp"
 #include "proto/varlink_decoder.hpp"
 
 namespace morpheus::daemon {
@@ -23,14 +25,16 @@ struct SessionContext {
   Core& core;
   const Router& router;
   RefusalLog& refusals;
+  Turns& turns;
+  Closer& closer;
 };
 
-class Session : public std::enable_shared_from_this<Session> {
+class Session final : public Asker, public std::enable_shared_from_this<Session> {
  public:
   using Clock = std::chrono::steady_clock;
 
   Session(SessionContext context, UniqueFd socket, Peer peer);
-  ~Session();
+  ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -40,6 +44,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void close();
   /// Ends the session if its peer has kept us waiting for too long.
   void check_patience(Clock::time_point now);
+
+  /// Handles some of what has been read.
+  bool take_turn() override;
 
   [[nodiscard]] uid_t uid() const { return caller_.peer.uid; }
 
@@ -53,6 +60,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void handle(varlink::Message message);
   void deliver(Outcome outcome, const Call& call);
   void reply(const Json& message, FdList fds);
+  /// Charges the user for what waits here, and for `more` bytes of a further answer.
+  std::optional<QuotaError> account(std::size_t more = 0);
   void flush();
   void send_events();
   void refuse_stream(varlink::DecodeError error);
@@ -65,11 +74,12 @@ class Session : public std::enable_shared_from_this<Session> {
   Caller caller_;
   varlink::Decoder decoder_;
   OutputQueue output_;
+  Charge memory_, requests_;
   LoggedKinds logged_;
   std::function<void()> on_close_;
   bool reading_ = false;  // a wait for input is under way
   bool writing_ = false;  // a wait for room is under way
-  bool posted_ = false;   // advance() will run again
+  bool asked_ = false;    // for a turn
   bool ending_ = false;   // close once the output is written
   bool closed_ = false;
   Clock::time_point last_call_;

@@ -59,6 +59,7 @@ Outcome attach_answer(Core& core, const Client& client) {
 
 Outcome attach(Core& core, Call& call, Caller& caller) {
   Parameters parameters(call.parameters);
+  if (!core.allows(caller.peer, Right::attach)) return fault("org.varlink.service.PermissionDenied");
   const auto major = parameters.number("version_major", kAnyU32);
   (void)parameters.number("version_minor", kAnyU32);  // a newer minor reads an older memory
   const auto workers = parameters.number("workers", kAnyU32);

@@ -9,7 +9,7 @@
 #include "proto/scb.h"
 
 #define MORPHEUS_MAX_CPUS 1024u     /* a power of two: used as an index mask */
-#define MORPHEUS_MAX_WORKERS 4096u  /* likewise; slot 0 is never used and means "no worker" */
+#define MORPHEUS_MAX_WORKERS 16384u /* likewise; slot 0 is never used and means "no worker" */
 
 /* All changeable while running; each field stands alone. Nanoseconds. */
 struct morpheus_tunables {

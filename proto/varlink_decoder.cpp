@@ -102,7 +102,10 @@ std::string encode_message(const Json& message) {
 }
 
 void Decoder::feed(std::string_view bytes, FdList fds, bool descriptors_lost) {
-  if (error_) return;
+  if (error_) {
+    batches_.push_back({0, std::move(fds)});  // for abandon()
+    return;
+  }
   if (start_ > 0) {
     buffer_.erase(0, start_);
     base_ += start_;
@@ -134,11 +137,25 @@ std::optional<tl::expected<Message, DecodeError>> Decoder::next() {
   return message;
 }
 
+bool Decoder::has_next() const {
+  return error_ || buffered() > limits_.message_bytes ||
+         buffer_.find('\0', scanned_) != std::string::npos;
+}
+
+FdList Decoder::abandon() {
+  FdList all;
+  for (auto& batch : batches_)
+    all.insert(all.end(), std::move_iterator(batch.fds.begin()),
+               std::move_iterator(batch.fds.end()));
+  batches_.clear();
+  waiting_fds_ = 0;
+  return all;
+}
+
 tl::expected<Message, DecodeError> Decoder::broken(DecodeError error) {
   error_ = error;
   buffer_.clear();
   start_ = scanned_ = 0;
-  batches_.clear();
   return tl::unexpected(error);
 }
 

@@ -67,6 +67,14 @@ class Decoder {
 
   /// Whether part of a message has come.
   [[nodiscard]] bool has_partial() const { return start_ < buffer_.size(); }
+  /// Whether next() would return something.
+  [[nodiscard]] bool has_next() const;
+  /// Bytes that came and were not taken by next().
+  [[nodiscard]] std::size_t buffered() const { return buffer_.size() - start_; }
+
+  /// Descriptors that came and were not taken by next(), also after an error: for a receiver that does
+  /// not want to close a peer's descriptors just anywhere.
+  [[nodiscard]] FdList abandon();
 
  private:
   struct Batch {

@@ -17,13 +17,16 @@
 
 namespace morpheus::varlink {
 
+/// The most descriptors that the kernel sends with one message (SCM_MAX_FD).
+inline constexpr std::size_t kMostFds = 253;
+
 struct Received {
   std::size_t size = 0;           ///< bytes written to the buffer; 0: the peer hung up
   FdList fds;                     ///< close-on-exec
   bool descriptors_lost = false;  ///< more came than were allowed; the surplus is closed
 };
 
-/// One recvmsg(). Takes at most `max_fds` descriptors. Fails with EAGAIN on a non-blocking socket
+/// One recvmsg(). Takes at most `max_fds` descriptors; the kernel closes the others, in this thread. Fails with EAGAIN on a non-blocking socket
 /// that has nothing; retries EINTR.
 [[nodiscard]] Result<Received> receive_some(int socket, std::span<char> buffer,
                                             std::size_t max_fds);

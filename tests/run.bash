@@ -33,17 +33,29 @@ account() {
   cat "$mine" >>"$results"
 }
 
-run_native() {
+run_logged() {
   local label=$1 log=$build/logs/${1//[ \/]/-}.log status=0 started=$SECONDS
   shift
   # job control gives the program a process group of its own, which end_child can end
   set -m
-  timeout --kill-after=10 600 "$@" "${reporters[@]}" </dev/null >"$log.out" 2>"$log" &
+  timeout --kill-after=10 600 "$@" </dev/null >"$log.out" 2>"$log" &
   child=$!
   set +m
   wait "$child" 2>/dev/null || status=$?
   child=''
   account "$label" "$status" "$log" "$started"
+}
+
+run_native() { run_logged "$@" "${reporters[@]}"; }
+
+# The tests of the Python package that belong to a part: always with the interpreter that it was built for.
+run_python() {
+  local part=$1 tests=$root/tests/$1/python
+  [[ -d $tests && -d $build/sdk/python/morpheus ]] || return 0
+  # shellcheck disable=SC2016  # the inner shell expands it: what failed is told beside the results
+  PYTHONPATH=$build/sdk/python:$root/tests/python PYTHONDONTWRITEBYTECODE=1 \
+    run_logged "$part python" sh -c 'exec "$@" >&2' sh \
+    /usr/bin/python3 -m pytest -q -p result_lines -p no:cacheprovider "$tests"
 }
 
 run_kernel() {
@@ -56,10 +68,51 @@ run_kernel() {
   label="kernel ${image##*/}"
   log=$build/logs/${label// /-}.log
   echo "$label: booting (log: $log)"
-  "$root/tests/vm/run" --kernel "${image##*/}" --timeout 1200 -- /build/tests/kernel/kernel_tests "${reporters[@]}" \
+  "$root/tests/vm/run" --kernel "${image##*/}" --timeout 2400 -- env MORPHEUS_CRASHES="$MORPHEUS_CRASHES" /build/tests/kernel/kernel_tests "${reporters[@]}" \
     2>&1 >"$log.out" | tee "$log" | sed -un 's/^.*:test-result:/ /p' || status=$?
   cp "$build/vm/boot.log" "$log.boot" 2>/dev/null || true
   account "$label" "$status" "$log" "$started"
+}
+
+# Boots a machine of its own with the packages of this tree; see tests/system/run.
+run_system() {
+  local log=$build/logs/system.log status=0 started=$SECONDS
+  need_packages mmdebstrap dpkg-dev debhelper fakeroot
+  "$root/packaging/build" >"$log.packages" || {
+    echo "FAIL system: the packages do not build" >>"$results"
+    return
+  }
+  echo "system: booting (log: $log)"
+  "$root/tests/system/run" newest "$build/package" "$build/tests/system/system_app" "$log" 2>&1 | tee "$log" |
+    sed -un 's/^.*:test-result:/ /p' || status=$?
+  account system "$status" "$log" "$started"
+}
+
+# sanitized KIND PROGRAM...: these tests in a build of their own with these sanitizers.
+sanitized() {
+  local kind=$1 dir=$build-${1%%,*} program
+  shift
+  [[ -f $dir/build.ninja ]] || meson setup "$dir" "$root" -Db_sanitize="$kind" -Db_lundef=false >&2
+  ninja -C "$dir" daemon/morpheusd daemon/ctl/morpheusctl "${@/#/tests/}" >&2
+  for program; do
+    MORPHEUS_BUILD_DIR=$dir UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+      TSAN_OPTIONS=suppressions=$root/tests/unit/sdk/tsan.supp:halt_on_error=1 \
+      run_native "sanitize ${kind%%,*} $program" "$dir/tests/$program"
+  done
+}
+
+run_sanitize() {
+  sanitized address,undefined unit/daemon_tests unit/proto_tests unit/sdk_tests integration/control_tests \
+    integration/sdk_tests
+  sanitized thread unit/sdk_tests integration/sdk_tests
+}
+
+run_fuzz() {
+  local log=$build/logs/fuzz.log status=0 started=$SECONDS
+  need_packages libclang-rt-19-dev
+  echo "fuzz: building, then a few seconds of each target (log: $log)"
+  "$root/tests/fuzz/run" --smoke --seconds 5 >"$log" 2>&1 || status=$?
+  account fuzz "$status" "$log" "$started"
 }
 
 # The tests registered with meson that are no Catch2 programs (those are run for their single results).
@@ -85,6 +138,12 @@ for line in open(sys.argv[1]):
 run_part() {
   local part=$1 kernel program found=''
   shift
+  case $part in
+    fuzz | sanitize | system)
+      "run_$part"
+      return
+      ;;
+  esac
   for program in "$build/tests/$part"/*_tests; do
     [[ -x $program ]] || continue
     found=yes
@@ -95,6 +154,7 @@ run_part() {
   done
   [[ -n $found ]] || echo "FAIL $part: no test program in $build/tests/$part" >>"$results"
   run_registered "$part"
+  run_python "$part"
   [[ $part == kernel && -n $found ]] || return 0
   for kernel in "$@"; do
     run_kernel "$kernel"
@@ -102,18 +162,21 @@ run_part() {
 }
 
 run_tests() {
-  local parts=() kernels='newest second' part failed
+  local parts=() kernels='newest second' part failed crashes=10
   help_if_asked "$@" <<EOF
-usage: ./dev test [unit|integration|kernel]... [--kernels "K K"]
+usage: ./dev test [--all | unit|integration|fuzz|kernel|sanitize|system...] [--kernels "K K"]
 
-Builds and runs these tests (default: all three) and closes with the line "N passed, N failed, N skipped"; exit status
-1 if any failed. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
+Builds and runs these tests (default: all but sanitize and system, which --all adds) and closes with the line "N passed,
+N failed, N skipped"; exit status 1 if any failed. fuzz runs each fuzz target for a few seconds (./dev fuzz for long).
+sanitize builds again with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer for the library.
+system builds the packages and puts a Debian 13 with systemd through installing, using, crashing, upgrading and removing them
+in a virtual machine; that takes about twenty minutes. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
 "$kernels", or those of --kernels (see ./dev vm --help). Logs: BUILD/logs.
 EOF
   while (($#)); do
     case $1 in
-      unit | integration | kernel) parts+=("$1") && shift ;;
-      --all) parts=(unit integration kernel) && shift ;;
+      unit | integration | fuzz | kernel | sanitize | system) parts+=("$1") && shift ;;
+      --all) parts=(unit integration fuzz kernel sanitize system) crashes=100 && shift ;;
       --kernels)
         need_value "$@"
         kernels=$2
@@ -123,7 +186,8 @@ EOF
     esac
   done
   [[ $kernels != all ]] || kernels='newest 7.0 6.19 second 6.17 6.16'
-  ((${#parts[@]})) || parts=(unit integration kernel)
+  ((${#parts[@]})) || parts=(unit integration fuzz kernel)
+  export MORPHEUS_CRASHES=$crashes
   compile >&2
   results=$build/logs/results
   : >"$results"

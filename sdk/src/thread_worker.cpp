@@ -185,7 +185,7 @@ morpheus_guidance ThreadWorker::guidance() const {
           .pressure_level = load(line->kernel_pressure_level),
           .hint_reason = load(line->hint_reason),
           .hint_loss_count = load(line->hint_loss_count),
-          .reserved = 0};
+          .source = static_cast<std::uint32_t>(bound_.epoch) | 1U};  // epochs in use are even
 }
 
 }  // namespace morpheus::sdk

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 
@@ -34,22 +35,25 @@ std::string private_directory() {
   return name;
 }
 
-pid_t spawn(const std::string& program, const std::string& socket) {
+pid_t spawn(const std::string& program, const std::string& directory, const std::string& socket,
+            const Json& config, const std::string& backend) {
+  const std::string path = directory + "/config.json";
+  std::ofstream(path) << config.dump();
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  ::execl(program.c_str(), "morpheusd", "--socket", socket.c_str(), "--mode", "observer",
-          "--log-level", "warn", nullptr);
-  std::fprintf(stderr, "contention: cannot run %s\n", program.c_str());
+  ::execl(program.c_str(), "morpheusd", "--config", path.c_str(), "--backend", backend.c_str(), "--socket", socket.c_str(), "--mode",
+          "observer", "--log-level", "error", nullptr);
+  std::fprintf(stderr, "bench: cannot run %s\n", program.c_str());
   ::_exit(69);
 }
 
 }  // namespace
 
-DaemonUnderTest::DaemonUnderTest()
+DaemonUnderTest::DaemonUnderTest(const Json& config, const std::string& backend)
     : directory_(private_directory()),
       socket_(directory_ + "/morpheusd.sock"),
-      pid_(spawn(daemon_program(), socket_)) {
+      pid_(spawn(daemon_program(), directory_, socket_, config, backend)) {
   try {
     await_answer();
   } catch (const CannotStart&) {
@@ -76,7 +80,7 @@ void DaemonUnderTest::await_answer() {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  std::fprintf(stderr, "contention: morpheusd does not answer\n");
+  std::fprintf(stderr, "bench: morpheusd does not answer\n");
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   throw CannotStart{};

@@ -34,14 +34,19 @@ struct CannotStart {
 
 class DaemonUnderTest {
  public:
-  /// Starts a private one in Observer mode and waits until it answers. Throws CannotStart.
-  DaemonUnderTest();
+  /// Starts a private one in Observer mode with this configuration and waits until it answers. Throws CannotStart.
+  explicit DaemonUnderTest(const varlink::Json& config = varlink::Json::object(),
+                           const std::string& backend = "bpf");
   DaemonUnderTest(const DaemonUnderTest&) = delete;
   DaemonUnderTest& operator=(const DaemonUnderTest&) = delete;
   /// Ends it and waits for that.
   ~DaemonUnderTest();
 
   [[nodiscard]] const std::string& socket() const { return socket_; }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  /// A call of io.morpheus.Control. Throws std::runtime_error with the daemon's reason.
+  varlink::Json call(const std::string& method,
+                     const varlink::Json& parameters = varlink::Json::object());
   /// Throws std::runtime_error with the daemon's reason.
   void set_mode(const std::string& mode);
   /// Throws if the daemon watches fewer than `workers` of the client's threads: without them the
@@ -53,8 +58,6 @@ class DaemonUnderTest {
  private:
   void await_answer();
   [[nodiscard]] bool has_ended(int& status);
-  varlink::Json call(const std::string& method,
-                     const varlink::Json& parameters = varlink::Json::object());
 
   std::string directory_;
   std::string socket_;

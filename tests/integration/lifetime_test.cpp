@@ -46,10 +46,43 @@ TEST_CASE("after SIGKILL the memory stays, and a new daemon takes the socket ove
   CHECK(again.kernel(registered->parameters["slot"]).preempt_seq == 8);
 }
 
-TEST_CASE("SIGHUP, as from a terminal that closes, stops cleanly too") {
+TEST_CASE("SIGHUP reads the configuration again, and clients stay") {
   DaemonProcess daemon;
-  CHECK(daemon.stop(SIGHUP) == 0);
-  CHECK_FALSE(std::filesystem::exists(daemon.socket()));
+  Attached a(daemon);
+  const auto tunables = [&] {
+    auto reply = a.client.call("io.morpheus.Control.GetTunables");
+    REQUIRE(reply);
+    return reply->parameters["tunables"];
+  };
+  REQUIRE(a.client.call("io.morpheus.Control.SetTunables", {{"grace_ns", 20'000'000}}));
+  daemon.configure({{"limits", {{"workers_per_client", 2}}}});
+  ::kill(daemon.pid(), SIGHUP);
+  REQUIRE(eventually([&] { return daemon.log().find("was read again") != std::string::npos; }));
+  CHECK(tunables()["grace_ns"] == 20'000'000);  // the file said nothing new about it
+  auto other = daemon.connect();
+  auto refused = other.call("io.morpheus.Worker.Attach",
+                            {{"version_major", 1}, {"version_minor", 0}, {"workers", 3}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().parameters["what"] == "workers_per_client");
+  daemon.configure({{"tunables", {{"slice_ns", 4'000'000}}}, {"mode", "enforced"}});
+  ::kill(daemon.pid(), SIGHUP);
+  REQUIRE(eventually([&] { return tunables()["slice_ns"] == 4'000'000; }));
+  REQUIRE(eventually([&] {
+    auto status = other.call("io.morpheus.Control.GetStatus");
+    return status && status->parameters["mode"] == "enforced";
+  }));
+  CHECK(daemon.stop(SIGTERM) == 0);
+}
+
+TEST_CASE("a configuration that is wrong when it is read again changes nothing") {
+  DaemonProcess daemon;
+  Attached a(daemon);
+  daemon.configure({{"tunables", {{"slice_ns", 4'000'000}}}, {"limits", {{"workerz", 1}}}});
+  ::kill(daemon.pid(), SIGHUP);
+  REQUIRE(eventually([&] { return daemon.log().find("limits.workerz: unknown key") != std::string::npos; }));
+  auto reply = a.client.call("io.morpheus.Control.GetTunables");
+  REQUIRE(reply);
+  CHECK(reply->parameters["tunables"]["slice_ns"] == 5'000'000);
 }
 
 TEST_CASE("a daemon whose log is read no more goes on") {
@@ -118,10 +151,13 @@ TEST_CASE("what is wrong at the start has its exit status and one line") {
       {"--backend", "fake", "--mode", "enforced", "--fake-refuse-enforced", "no sched_ext here"});
   CHECK(refused.status == 69);
   CHECK(refused.err.find("no sched_ext here") != std::string::npos);
+  CHECK(start({"--check-config", "--config", dir.path + "/config"}).status == 78);
+  std::ofstream(dir.path + "/config") << R"({"limits": {"workers": 1}})";
+  CHECK(start({"--check-config", "--config", dir.path + "/config"}).status == 0);
   CHECK(start({"--help"}).out.find("Exit status") != std::string::npos);
 }
 
-TEST_CASE("systemd is told when the daemon is ready and when it stops") {
+TEST_CASE("systemd is told when the daemon is ready, that it lives, when it reads its configuration and when it stops") {
   const TempDir dir;
   const std::string path = dir.path + "/notify";
   const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -136,10 +172,20 @@ TEST_CASE("systemd is told when the daemon is ready and when it stops") {
     const auto size = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
     return std::string(buffer.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
   };
+  const auto next_but_watchdog = [&] {
+    while (true)
+      if (auto state = next(); state != "WATCHDOG=1") return state;
+  };
   ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  ::setenv("WATCHDOG_USEC", "3000000", 1);
   DaemonProcess daemon;
   ::unsetenv("NOTIFY_SOCKET");
-  CHECK(next() == "READY=1");
+  ::unsetenv("WATCHDOG_USEC");
+  CHECK(next_but_watchdog() == "READY=1");
+  CHECK(next() == "WATCHDOG=1");
+  ::kill(daemon.pid(), SIGHUP);
+  CHECK(next_but_watchdog().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+  CHECK(next_but_watchdog() == "READY=1");
   daemon.stop(SIGTERM);
-  CHECK(next() == "STOPPING=1");
+  CHECK(next_but_watchdog() == "STOPPING=1");
 }

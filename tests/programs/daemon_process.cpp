@@ -78,11 +78,18 @@ Finished run_program(const std::vector<std::string>& command, int uid) {
 
 DaemonProcess::DaemonProcess(std::vector<std::string> extra, const Json& limits)
     : extra_(std::move(extra)) {
-  std::ofstream(dir_.path + "/config.json") << Json{{"limits", limits}}.dump();
+  configure({{"limits", limits}});
   start();
 }
 
-DaemonProcess::DaemonProcess(Backend backend) : backend_(backend) { start(); }
+DaemonProcess::DaemonProcess(const Json& config, Backend backend) : backend_(backend) {
+  configure(config);
+  start();
+}
+
+void DaemonProcess::configure(const Json& config) const {
+  std::ofstream(dir_.path + "/config.json") << config.dump();
+}
 
 DaemonProcess::~DaemonProcess() {
   if (pid_ > 0) stop(SIGKILL);
@@ -91,8 +98,7 @@ DaemonProcess::~DaemonProcess() {
 void DaemonProcess::start() {
   std::vector<std::string> command{program("daemon/morpheusd"), "--backend",
                                    backend_ == Backend::bpf ? "bpf" : "fake", "--socket", socket()};
-  if (const auto config = dir_.path + "/config.json"; std::filesystem::exists(config))
-    command.insert(command.end(), {"--config", config});
+  command.insert(command.end(), {"--config", dir_.path + "/config.json"});
   command.insert(command.end(), extra_.begin(), extra_.end());
   pid_ = spawn(command, dir_.path + "/log", dir_.path + "/log");
   REQUIRE(eventually([&] { return varlink::connect_unix(socket()).has_value(); }));

@@ -47,12 +47,16 @@ class DaemonProcess {
  public:
   /// With the fake kernel side, which needs no privilege. `limits` becomes the configuration's.
   explicit DaemonProcess(std::vector<std::string> extra = {}, const Json& limits = Json::object());
-  explicit DaemonProcess(Backend backend);
+  explicit DaemonProcess(Backend backend) : DaemonProcess(Json::object(), backend) {}
+  /// With this whole configuration.
+  DaemonProcess(const Json& config, Backend backend);
   ~DaemonProcess();
   DaemonProcess(const DaemonProcess&) = delete;
   DaemonProcess& operator=(const DaemonProcess&) = delete;
 
   void start();
+  /// Replaces the configuration file; the daemon reads it at its next start, or on SIGHUP.
+  void configure(const Json& config) const;
   /// Sends the signal and returns the exit status, -1 if the signal killed it.
   int stop(int signal);
   [[nodiscard]] std::string socket() const { return dir_.path + "/m.sock"; }

@@ -17,7 +17,7 @@ import tempfile
 sys.dont_write_bytecode = True  # the source tree stays as it is
 from mutants import MUTANTS
 
-TABLE = ("proto/events.h", "MORPHEUS_MAX_WORKERS 4096u", "MORPHEUS_MAX_WORKERS 131072u")
+TABLE = ("proto/events.h", "MORPHEUS_MAX_WORKERS 16384u", "MORPHEUS_MAX_WORKERS 131072u")
 
 
 def change(tree, file, old, new):

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 
+C_ABI = ("error.h", "export.h", "morpheus.h", "safepoint.h")
 # What the files of a room may include: rooms, or single files. A file belongs to the longest of these paths that
 # holds it; tests belong to none and may include everything. A generated header belongs to the room that makes it.
 ARROWS = {
@@ -17,6 +18,7 @@ ARROWS = {
     "bpf/policy.bpf.h": {"proto"},  # pure: the unit tests compile it without any kernel header
     "daemon": {"daemon", "proto", "bpf/morpheus.skel.h"},
     "daemon/ctl": {"daemon/ctl", "proto"},
+    "sdk/python": {"sdk/python", "proto/scb.h", *("sdk/include/morpheus/" + name for name in C_ABI)},
     "sdk": {"sdk", "sdk/include", "proto"},
     "sdk/include": {"sdk/include", "proto/scb.h"},  # what is installed
 }

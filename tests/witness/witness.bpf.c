@@ -56,7 +56,8 @@ SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *p)
 {
 	__sync_fetch_and_add(&wakeups[p->thread_info.cpu & (WITNESS_MAX_CPUS - 1)], 1);
-	if (probe_tid && p->pid == (int)probe_tid) {
+	/* Woken before it had left the CPU, it does not wait. */
+	if (probe_tid && p->pid == (int)probe_tid && p->pid != (int)bpf_get_current_pid_tgid()) {
 		safe_points_at_wakeup = all_safe_points();
 		probe_waits = 1;
 	}

@@ -213,6 +213,44 @@ TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
   CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, &kTunables) == kNow + 128 * 5 * kMs);
 }
 
+TEST_CASE("policy: a place ahead comes before every virtual time and hides none") {
+  constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
+  for (const std::uint64_t clock : {kNow, std::uint64_t{0}, kEnd - 3}) {
+    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, &kTunables);
+    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, &kTunables);
+    CHECK(policy_vtime_before(newest - POLICY_AHEAD, oldest));
+    for (const std::uint64_t vtime : {std::uint64_t{oldest}, clock, std::uint64_t{newest}}) {
+      CHECK(policy_vtime_of(vtime, clock) == vtime);
+      CHECK(policy_vtime_of(vtime - POLICY_AHEAD, clock) == vtime);
+    }
+  }
+}
+
+TEST_CASE("policy: half of a CPU at most goes to threads ahead of their virtual time") {
+  std::uint64_t until = 0, now = kNow, ahead = 0;
+  // Somebody is always about to go ahead, for 2 ms at a time; who may not lets others run for 1 ms.
+  while (now < kNow + 10'000 * kMs) {
+    if (policy_may_go_ahead(until, now, &kTunables)) {
+      now += 2 * kMs;
+      ahead += 2 * kMs;
+      until = policy_charge_ahead(until, now, 2 * kMs, 100, &kTunables);
+    } else {
+      now += kMs;
+    }
+  }
+  CHECK(ahead > 4'900 * kMs);
+  CHECK(ahead < 5'000 * kMs + kTunables.hold_cap_ns);
+  // Light threads pay more, and a pause of the machine below is not held against anybody.
+  CHECK(policy_charge_ahead(0, kNow, kMs, 50, &kTunables) == kNow + 4 * kMs);
+  CHECK(policy_charge_ahead(0, kNow, 900 * kMs, 100, &kTunables) == kNow + 2 * kTunables.slice_ns);
+}
+
+TEST_CASE("policy: who slept owes one slice of its own at most") {
+  CHECK(policy_vtime_woken(kNow + 3 * kMs, kNow, 100, &kTunables) == kNow + 3 * kMs);
+  CHECK(policy_vtime_woken(kNow + 80 * kMs, kNow, 100, &kTunables) == kNow + 5 * kMs);
+  CHECK(policy_vtime_woken(kNow + 80 * kMs, kNow, 10, &kTunables) == kNow + 50 * kMs);
+}
+
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {
   CHECK(policy_wakeup_preempts(kNow - 2 * kMs, kNow, &kTunables));
   CHECK_FALSE(policy_wakeup_preempts(kNow - 1 * kMs, kNow, &kTunables));

@@ -10,14 +10,20 @@ TEST_CASE("a subscriber that is too slow loses events and learns how many") {
   CHECK_FALSE(stream.has_subscribers());
   auto slow = stream.subscribe(2);
   auto fast = stream.subscribe(10);
-  for (int i = 0; i < 5; ++i) stream.publish(i);
+  PublishedEvent event;
+  for (event.event.seq = 0; event.event.seq < 5; ++event.event.seq) stream.publish(event);
+  const auto numbers = [](const nlohmann::json& reply) {
+    std::vector<int> all;
+    for (const auto& event : reply["events"]) all.push_back(event["seq"]);
+    return all;
+  };
   auto batch = slow->take(10);
   CHECK(batch["events"].size() == 2);
   CHECK(batch["dropped"] == 3);
   CHECK(slow->empty());
   CHECK(slow->take(10)["dropped"] == 0);
-  CHECK(fast->take(3)["events"] == nlohmann::json({0, 1, 2}));
-  CHECK(fast->take(3)["events"] == nlohmann::json({3, 4}));
+  CHECK(numbers(fast->take(3)) == std::vector{0, 1, 2});
+  CHECK(numbers(fast->take(3)) == std::vector{3, 4});
 }
 
 TEST_CASE("a subscription ends with its pointer, even while it is woken") {

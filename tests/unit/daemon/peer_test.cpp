@@ -104,20 +104,32 @@ TEST_CASE("a pidfd's text says which thread it is") {
   CHECK(parse_pidfd_info("Pid:\t42") == 42);
 }
 
-TEST_CASE("root, the daemon's user and the admin group may change things") {
-  const AdminRule rule{.daemon_uid = 500, .group = gid_t{77}};
-  Peer peer;
-  peer.uid = peer.gid = 1000;
-  CHECK_FALSE(rule.allows(peer));
-  peer.groups = {5, 77};
-  CHECK(rule.allows(peer));
-  peer.groups = {};
-  peer.gid = 77;
-  CHECK(rule.allows(peer));
-  peer.gid = 1000;
-  CHECK_FALSE(AdminRule{500, std::nullopt}.allows(peer));
-  peer.uid = 500;
-  CHECK(rule.allows(peer));
-  peer.uid = 0;
-  CHECK(rule.allows(peer));
+TEST_CASE("what is no pidfd is told from one, also from a dead process's") {
+  std::array<int, 2> sockets{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets.data()) == 0);
+  const UniqueFd a(sockets[0]), b(sockets[1]);
+  CHECK_FALSE(is_pidfd(a.get()));
+  CHECK_FALSE(is_pidfd(-1));
+  UniqueFd pidfd;
+  {
+    const Child child;
+    pidfd.reset(pidfd_open(child.pid()));
+    CHECK(is_pidfd(pidfd.get()));
+  }
+  CHECK(is_pidfd(pidfd.get()));
+  CHECK_FALSE(thread_of_pidfd(pidfd.get()));
+}
+
+TEST_CASE("a peer that is gone owns no thread, whoever has its number now") {
+  Peer peer = ourselves();
+  const pid_t gone = ::fork();
+  if (gone == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  peer.pidfd.reset(pidfd_open(gone));
+  ::kill(gone, SIGKILL);
+  ::waitpid(gone, nullptr, 0);
+  // the number is right and the thread lives, but the process that connected does not
+  CHECK(open_thread_of(peer, ::gettid()).error() == ThreadError::not_yours);
 }

@@ -49,7 +49,7 @@ struct Fixture {
 
   Config config;
   FakeKernel kernel;
-  Core core{config, kernel, AdminRule{::geteuid(), {}}, GlobalBlock::create().value()};
+  Core core{config, kernel, AccessRules{::geteuid(), {}}, GlobalBlock::create().value()};
   Router router;
   Caller caller;
 };
@@ -301,11 +301,11 @@ TEST_CASE("unknown methods and interfaces are told apart") {
 }
 
 TEST_CASE("what is no call is not taken for one") {
-  CHECK(parse_call(Json{{"method", "a.B"}}, {}));
-  CHECK(parse_call(Json{{"method", "a.B"}, {"parameters", nullptr}}, {}));
+  CHECK(parse_call(Json{{"method", "a.B"}}));
+  CHECK(parse_call(Json{{"method", "a.B"}, {"parameters", nullptr}}));
   for (const Json& bad :
        {Json::object(), Json{{"method", 1}}, Json{{"method", "a.B"}, {"parameters", 1}},
         Json{{"method", "a.B"}, {"more", 1}},
         Json{{"method", "a.B"}, {"more", true}, {"oneway", true}}})
-    CHECK_FALSE(parse_call(bad, {}));
+    CHECK_FALSE(parse_call(bad));
 }

@@ -113,13 +113,31 @@ TEST_CASE("descriptors belong to the message that holds the last byte of their r
   CHECK((*second)->fds.size() == 2);
 }
 
-TEST_CASE("descriptors are bounded and none stays open after a refusal") {
+TEST_CASE("descriptors are bounded, and after a refusal they are the receiver's to close") {
   Decoder decoder({.fds = 2});
   auto fds = some_fds(3);
   const int raw = fds[0].get();
   decoder.feed("{", std::move(fds));
   CHECK(next_error(decoder) == DecodeError::too_many_descriptors);
+  decoder.feed("}", some_fds(1));
+  CHECK(decoder.abandon().size() == 4);
   CHECK(::fcntl(raw, F_GETFD) == -1);
+  CHECK(decoder.abandon().empty());
+  CHECK(next_error(decoder) == DecodeError::too_many_descriptors);
+}
+
+TEST_CASE("what came is told before it is taken") {
+  Decoder decoder({.message_bytes = 8});
+  decoder.feed("{}");
+  CHECK_FALSE(decoder.has_next());
+  CHECK(decoder.buffered() == 2);
+  decoder.feed("\0{"s);
+  CHECK(decoder.has_next());
+  REQUIRE(decoder.next());
+  CHECK_FALSE(decoder.has_next());
+  CHECK(decoder.buffered() == 1);
+  decoder.feed("         ");
+  CHECK(decoder.has_next());  // too long already
 }
 
 TEST_CASE("descriptors trickled in with one message are counted together") {

@@ -41,6 +41,7 @@ TEST_CASE("an absent daemon is no error: the worker works and is never asked") {
   guidance.cpu_time_ns = 1;
   CHECK(morpheus_get_guidance(&guidance) == MORPHEUS_OK);
   CHECK(guidance.cpu_time_ns == 0);
+  CHECK(guidance.source == 0);
 }
 
 TEST_CASE("misuse is named") {

@@ -136,6 +136,7 @@ TEST_CASE("guidance and pressure are the kernel's words") {
   CHECK(guidance.budget_remaining_ns == 12345);
   CHECK(guidance.pressure_level == 77);
   CHECK(guidance.hint_reason == MORPHEUS_HINT_BUDGET);
+  CHECK(guidance.source != 0);
   morpheus_global_pressure pressure{};
   REQUIRE(morpheus_get_pressure(&pressure) == MORPHEUS_OK);
   CHECK(pressure.cpu_pressure_pct == 33);

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lets the Linux kernel ask this program's threads for their CPU, through morpheusd.
+
+    import morpheus
+
+    morpheus.attach()               # this thread may be asked; harmless without a daemon
+    for item in work:
+        process(item)
+        morpheus.checkpoint()       # the safe point: as cheap as an empty call until the kernel asks
+
+asyncio: morpheus.run(main()) has a safe point between every two callbacks, and can tell which slow callbacks
+are slow by their own fault (blame=True). python -m morpheus [-m module | script] does it for an unchanged program.
+"""
+from ._core import (
+    MorpheusError,
+    acheckpoint,
+    acknowledge,
+    budget_remaining,
+    checkpoint,
+    critical,
+    critical_depth,
+    is_registered,
+    set_priority,
+    yield_cpu,
+)
+from ._core import VERSION as __version__
+from .adaptive import AdaptiveCheckpointer
+from .blame import Blame, SlowCallback
+from .loop import instrument, new_event_loop, run
+from .worker import (
+    Link,
+    Mode,
+    Policy,
+    Pressure,
+    Stats,
+    Status,
+    attach,
+    detach,
+    mode,
+    pressure,
+    register,
+    registered,
+    set_escapable,
+    stats,
+    status,
+    unregister,
+)
+
+__all__ = [
+    "AdaptiveCheckpointer",
+    "Blame",
+    "Link",
+    "Mode",
+    "MorpheusError",
+    "Policy",
+    "Pressure",
+    "SlowCallback",
+    "Stats",
+    "Status",
+    "__version__",
+    "acheckpoint",
+    "acknowledge",
+    "attach",
+    "budget_remaining",
+    "checkpoint",
+    "critical",
+    "critical_depth",
+    "detach",
+    "instrument",
+    "is_registered",
+    "mode",
+    "new_event_loop",
+    "pressure",
+    "register",
+    "registered",
+    "run",
+    "set_escapable",
+    "set_priority",
+    "stats",
+    "status",
+    "unregister",
+    "yield_cpu",
+]

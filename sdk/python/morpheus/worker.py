@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The process's attachment to morpheusd, and the calling thread as a worker.
+
+Everything here is about the calling OS thread, not about the interpreter. Without a daemon all of it works and
+nothing is ever asked; a daemon that comes later, or comes again, takes the process on by itself.
+"""
+import enum
+import os
+import sys
+import time
+import types
+from typing import Any, Dict, NamedTuple, Optional, Type
+
+from . import _core
+
+MOST_NAME_BYTES = 64
+ENDING_THREADS_S = 0.2  # a thread that was joined may still be on its way out
+
+
+class Mode(enum.IntEnum):
+    """How the calling thread behaves, by what it has met."""
+
+    DETERMINISTIC = _core.DETERMINISTIC
+    """no hint for a second"""
+    PRESSURED = _core.PRESSURED
+    """a hint within the last second"""
+    DEFENSIVE = _core.DEFENSIVE
+    """hints were lost, or the daemon went away under pressure: safe points yield by themselves"""
+
+
+class Policy(enum.IntEnum):
+    """What the kernel may do to a thread that consented and ignored a request (Enforced mode)."""
+
+    NONE = _core.POLICY_NONE
+    THREAD_KICK = _core.POLICY_THREAD_KICK
+    CGROUP_THROTTLE = _core.POLICY_CGROUP_THROTTLE
+    HYBRID = _core.POLICY_HYBRID
+
+
+class Link(enum.IntEnum):
+    """What the process is to the daemon now."""
+
+    NONE = _core.LINK_NONE
+    """attach() was not called"""
+    WAITING = _core.LINK_WAITING
+    """no daemon; trying again"""
+    ATTACHED = _core.LINK_ATTACHED
+    """the daemon watches the workers"""
+
+
+class Status(NamedTuple):
+    link: Link
+    workers: int
+    """threads registered"""
+    guided: int
+    """of these, watched by the daemon"""
+    attaches: int
+    """how often a daemon took this process on"""
+    last_error: str
+    """why the last attempt or registration failed; empty if none did"""
+
+
+class Pressure(NamedTuple):
+    """0 to 100, but for the depth; all 0 without a daemon."""
+
+    cpu: int
+    io: int
+    memory: int
+    runqueue_depth: int
+    """runnable threads in the system"""
+    here: int
+    """how crowded the CPU of the calling thread is; 0 if it is not registered"""
+
+
+class Stats(NamedTuple):
+    """What the calling thread has met since it was registered; all 0 if it is not."""
+
+    hints: int
+    acks: int
+    withdrawn: int
+    """of the answers, without giving up the CPU: nobody waited any more"""
+    yields: int
+    eager_yields: int
+    """of the yields, by itself in Mode.DEFENSIVE"""
+    deferred: int
+    """safe points that answered nothing because of a critical section"""
+    rebinds: int
+    """moves to or from a daemon"""
+
+
+_options: Dict[str, Any] = {}  # of the last attach(): a forked child attaches by them again
+
+
+def _program_name() -> str:
+    path = sys.argv[0] if sys.argv else ""
+    name = os.path.basename(path)
+    if name == "__main__.py":
+        name = os.path.basename(os.path.dirname(path))
+    return name.encode(errors="replace")[:MOST_NAME_BYTES].decode(errors="ignore") or "python3"
+
+
+def _attach_process() -> None:
+    options: Dict[str, Any] = {"name": _program_name(), **_options}
+    _core.attach(**options)
+
+
+def attach(
+    *,
+    socket: Optional[str] = None,
+    name: Optional[str] = None,
+    max_workers: Optional[int] = None,
+    register: bool = True,
+) -> None:
+    """Attaches the process to morpheusd, unless it is, and registers the calling thread, unless it is.
+
+    socket: of the daemon; default $MORPHEUS_SOCKET, else /run/morpheus/morpheusd.sock.
+    name: shown to operators; default the program's.
+    max_workers: how many threads may be registered at once, 1 to 4095; default 64.
+    register: False attaches the process only.
+
+    An absent daemon is no error. Raises MorpheusError if options are given and the process is attached already, and
+    ValueError if the name is longer than 64 bytes.
+    A forked child is not attached; whatever registers a thread there attaches it with the same options.
+    """
+    if name is not None and len(name.encode()) > MOST_NAME_BYTES:
+        raise ValueError(f"the name is longer than {MOST_NAME_BYTES} bytes")
+    given = {k: v for k, v in (("socket", socket), ("name", name), ("max_workers", max_workers)) if v is not None}
+    if given or _core.status()[0] == Link.NONE:
+        before = _options.copy()
+        _options.update(given)
+        try:
+            _attach_process()
+        except BaseException:
+            _options.clear()
+            _options.update(before)
+            raise
+    if register:
+        globals()["register"]()
+
+
+def detach() -> None:
+    """Unregisters the calling thread, if it is registered, and undoes attach().
+
+    Raises MorpheusError if the process is not attached, or other threads are still registered.
+    """
+    if _core.is_registered():
+        _core.worker_unregister()
+    deadline = time.monotonic() + ENDING_THREADS_S
+    while True:
+        try:
+            _core.detach()
+            break
+        except _core.MorpheusError as error:
+            if error.code != _core.ERR_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.001)
+    _options.clear()
+
+
+def register() -> None:
+    """Makes the calling thread a worker, if it is none: from now on the kernel may ask it for its CPU.
+
+    It is not escapable: set_escapable() is for that. Attaches the process if it is not attached. Made for
+    ThreadPoolExecutor(initializer=morpheus.register). A thread that ends is unregistered by itself.
+    """
+    if _core.is_registered():
+        return
+    try:
+        _core.worker_register()
+    except _core.MorpheusError as error:
+        if error.code != _core.ERR_NOT_ATTACHED:
+            raise
+        _attach_process()
+        _core.worker_register()
+    _core.set_running(True)
+
+
+def unregister() -> None:
+    """The calling thread is no worker any more. Raises MorpheusError if it was none, or is in a critical section."""
+    _core.worker_unregister()
+
+
+class registered:
+    """with registered(): the calling thread is a worker until the end of the block; if it was one, it stays one."""
+
+    def __init__(self) -> None:
+        self._is_ours = False
+
+    def __enter__(self) -> "registered":
+        self._is_ours = not _core.is_registered()
+        register()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[types.TracebackType],
+    ) -> None:
+        # a forked child leaves the block unregistered
+        if self._is_ours and _core.is_registered():
+            unregister()
+
+
+def set_escapable(escapable: bool, policy: Policy = Policy.THREAD_KICK) -> None:
+    """Whether the kernel may take the CPU from the calling thread when it ignores a request (Enforced mode).
+
+    Off for every thread until this is called on it: a thread that loses the CPU may hold the interpreter lock,
+    and then every thread of the program waits with it. Never inside critical().
+    Raises MorpheusError on a thread that is not registered.
+    """
+    _core.set_escapable(escapable, policy if escapable else Policy.NONE)
+
+
+def status() -> Status:
+    """What the process is to the daemon now. May wait about a second while the library talks to it."""
+    link, workers, guided, attaches, last_error = _core.status()
+    return Status(Link(link), workers, guided, attaches, last_error)
+
+
+def pressure() -> Pressure:
+    """How crowded the machine is."""
+    return Pressure(*_core.pressure())
+
+
+def stats() -> Stats:
+    """The calling thread's counts."""
+    return Stats(*_core.stats())
+
+
+def mode() -> Mode:
+    """The calling thread's mode, decided anew by this call."""
+    return Mode(_core.mode())

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * morpheus._core: what the Python package needs in C. Everything here is about the calling OS thread,
+ * never about an interpreter: libmorpheus keeps its state in thread-local storage, and so does this.
+ *
+ * Written for the limited API of Python 3.9, so that one build serves every later version with a GIL;
+ * free-threaded Pythons have no limited API and are built for from the same source.
+ */
+#ifndef MORPHEUS_PYTHON_CORE_H
+#define MORPHEUS_PYTHON_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <morpheus/morpheus.h>
+
+#define STATIC_METHOD(function) ((PyCFunction)(void (*)(void))(function))
+#define NS_PER_SECOND 1000000000ull
+
+struct core {
+	PyObject *error;       /* MorpheusError */
+	PyObject *at_once;     /* an awaitable that completes without suspending */
+	PyTypeObject *gave_way; /* an awaitable that suspends once */
+	PyTypeObject *adaptive;
+	PyTypeObject *checked; /* an iterator that takes an adaptive's turns */
+};
+
+/// CLOCK_MONOTONIC, nanoseconds.
+uint64_t monotonic_ns(void);
+
+/// A number for the calling thread that no other thread of this process ever had or gets; a forked
+/// child's thread keeps its number.
+uint64_t thread_number(void);
+
+/// Answers the hint, and gives up the CPU if somebody waits for it: without holding the interpreter
+/// lock, so that other Python threads can use the time. Returns whether it did.
+MORPHEUS_COLD bool give_way(void);
+
+/// morpheus_checkpoint_here() with that slow path.
+static inline bool safe_point(void)
+{
+	return !MORPHEUS_LIKELY(!morpheus_asked(&morpheus_here)) && give_way();
+}
+
+/// Raises MorpheusError for an error code; returns NULL.
+PyObject *raise_error(PyObject *module, int code, const char *what);
+
+/// The tp_new of types whose objects only this module makes.
+PyObject *refuse_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+
+extern PyMethodDef adaptive_functions[];
+extern PyMethodDef checkpoint_functions[];
+extern PyMethodDef worker_functions[];
+extern PyType_Spec at_once_spec, gave_way_spec, critical_spec, adaptive_spec, checked_spec,
+	safe_points_spec;
+
+/* critical.c, for the loop */
+
+/// Whether the object is a section that somebody holds.
+bool section_is_held(PyObject *section);
+/// Stops being critical without leaving: the task that holds it was suspended. On the thread that
+/// holds it; nothing elsewhere.
+void section_suspend(PyObject *section);
+/// Is critical again. On the thread that holds it.
+void section_resume(PyObject *section);
+
+#endif
