@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "sdk/src/clock.hpp"
 #include "sdk/src/futex.hpp"
@@ -112,7 +113,9 @@ void Watch::report(PoolWorker& worker, Seen& seen, std::uint64_t now) {
   const Times times = times_of(worker.tid());
   const std::uint64_t lasting = now - seen.since_ns;
   const std::uint64_t on_cpu = std::min(times.on_cpu - seen.times.on_cpu, lasting);
-  const std::uint64_t waiting = std::min(times.waiting - seen.times.waiting, lasting - on_cpu);
+  std::uint64_t waiting = std::min(times.waiting - seen.times.waiting, lasting - on_cpu);
+  // A wait that goes on is not in the account yet.
+  if (times.is_runnable) waiting = lasting - on_cpu;
   const task_info task = describe_task(seen.sight.running);
   using std::chrono::nanoseconds;
   const stall told{.worker = worker.index(),
@@ -138,7 +141,21 @@ Watch::Times Watch::times_of(int tid) {
     if (std::fscanf(file, "%llu %llu", &on_cpu, &waiting) == 2) times = {on_cpu, waiting};
     std::fclose(file);
   }
+  times.is_runnable = is_runnable(tid);
   return times;
+}
+
+/// By the letter after the name in /proc/TID/stat.
+bool Watch::is_runnable(int tid) {
+  const std::string path = "/proc/self/task/" + std::to_string(tid) + "/stat";
+  std::FILE* const file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return false;
+  char text[256] = "";
+  const std::size_t got = std::fread(text, 1, sizeof text - 1, file);
+  std::fclose(file);
+  const std::string_view stat(text, got);
+  const auto name_end = stat.rfind(')');
+  return name_end != std::string_view::npos && stat.substr(name_end).starts_with(") R");
 }
 
 }  // namespace morpheus::sdk

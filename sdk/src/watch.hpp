@@ -29,6 +29,7 @@ class Watch {
   struct Times {  // nanoseconds
     std::uint64_t on_cpu = 0;
     std::uint64_t waiting = 0;
+    bool is_runnable = false;  // runs or waits to run
   };
   struct Seen {
     PoolWorker::Sight sight;
@@ -45,6 +46,7 @@ class Watch {
   void relieve(PoolWorker& worker);
   void report(PoolWorker& worker, Seen& seen, std::uint64_t now);
   [[nodiscard]] static Times times_of(int tid);
+  [[nodiscard]] static bool is_runnable(int tid);
 
   WorkerPool& pool_;
   std::vector<Seen> seen_;

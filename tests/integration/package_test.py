@@ -112,7 +112,7 @@ def use_with_cmake(top, work):
         return
     write(work, "main.cpp", CPP_PROGRAM)
     write(work, "CMakeLists.txt", CMAKE)
-    run("cmake", "-S", work, "-B", f"{work}/build", f"-Dmorpheus_DIR={find(top, 'morpheus-config.cmake')}")
+    run("cmake", "-S", work, "-B", f"{work}/build", f"-Dmorpheus_DIR={find(top, 'morpheusConfig.cmake')}")
     run("cmake", "--build", f"{work}/build")
     check("C++ by CMake, shared", run(f"{work}/build/shared"), "42")
     check("C++ by CMake, static", run(f"{work}/build/static"), "42")
