@@ -2,6 +2,7 @@
 #include "daemon/peer.hpp"
 
 #include <fcntl.h>
+#include <linux/types.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
