@@ -69,8 +69,17 @@ void Machine::add_thread(Kind kind) {
   reborn(t);
 }
 
+/// All threads are in one control group, which nothing bounds.
+css_set* only_group() {
+  static kernfs_node node{1};
+  static cgroup group{{nullptr, nullptr}, &node};
+  static css_set set{&group};
+  return &set;
+}
+
 /// A new thread in the place of one that is gone.
 void Machine::reborn(Thread& t) {
+  t.task.cgroups = only_group();
   t.task.pid = next_pid_++;
   t.task.flags = 0;
   t.task.cpus_ptr = &t.allowed;

@@ -100,7 +100,7 @@ struct task_struct {
 	u8 on_cpu;
 	struct sched_entity se;
 	struct sched_ext_entity scx;
-	struct css_set *cgroups;             /* not walked: no group is bounded here */
+	struct css_set *cgroups;
 	void *owner;                         /* the simulator's thread */
 	int usage;                           /* references that programs hold */
 	u8 has_storage;                      /* task local storage, of the one map there is */
