@@ -89,6 +89,9 @@ func (l lateness) percentile(p float64) float64 {
 	return l[int(p*float64(len(l)-1))]
 }
 
+// Not inlined: the compiler would drop most of the work of a caller that has no use for the result.
+//
+//go:noinline
 func steps(n int, x uint64) uint64 {
 	for ; n > 0; n-- {
 		x ^= x << 13
