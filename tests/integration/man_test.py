@@ -44,13 +44,13 @@ def difference(what, real, told):
 
 def wrong_ctl(root, page, morpheusctl):
     text = help_of(morpheusctl)
-    commands = set(re.findall(r"^  ([a-z]+)\s", text.partition("ubcommands:")[2].partition("Exit status")[0], flags=re.M))
+    commands = set(re.findall(r"^  ([a-z-]+)\s", text.partition("ubcommands:")[2].partition("Exit status")[0], flags=re.M))
     assert len(commands) > 10, text
     options = long_options(text)
     for command in commands:
         options |= long_options(help_of(morpheusctl, command))
     looking = page.partition(".Ss Looking")[2].partition(".Sh ENVIRONMENT")[0]
-    yield from difference("command", commands, set(re.findall(r"^\.It Cm (\w+)", looking, flags=re.M)))
+    yield from difference("command", commands, set(re.findall(r"^\.It Cm ([\w-]+)", looking, flags=re.M)))
     yield from difference("option", options, options_told(page))
     real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, "daemon/ctl/exit_status.hpp"), flags=re.M)}
     yield from difference("exit status", real, statuses_told(page))
