@@ -16,10 +16,10 @@ import tempfile
 SUBJECTS = ("floor", "morpheus", "asio", "asyncio")
 
 
-def play(main, programs, asked):
+def play(main, programs, asked, subjects=SUBJECTS, work="0.002", rounds="1"):
     with tempfile.TemporaryDirectory() as directory:
-        command = [main, "--build-dir", directory, "--programs", programs, "--rounds", "1", "--work", "0.002", "--json",
-                   "--subject", ",".join(SUBJECTS), "--measure", ",".join(asked)]
+        command = [main, "--build-dir", directory, "--programs", programs, "--rounds", rounds, "--work", work, "--json",
+                   "--subject", ",".join(subjects), "--measure", ",".join(asked)]
         return subprocess.run(command, capture_output=True, text=True, timeout=280)
 
 
@@ -50,9 +50,14 @@ def wrong_values(records):
             yield f"{measure}: the floor is not far below asyncio"
     if not 8 < value["memory", "floor", "1000000"] < value["memory", "asyncio", "1000000"]:
         yield "memory: the floor is not below asyncio"
-    futexes = value.get(("wake-futexes", "morpheus", "sleeping"), 0)
-    if futexes > 1:
-        yield f"waking a runtime took {futexes} futexes"
+
+
+def wrong_futexes(main, programs):
+    """One futex wakes a sleeping worker. A loaded machine may add some to a round, hardly to all of them."""
+    done = play(main, programs, ["wake"], subjects=["morpheus"], work="0.2", rounds="3")
+    least = [r["min"] for r in json.loads(done.stdout) if r["measure"] == "wake-futexes"] if done.stdout else []
+    if len(least) != 1 or not 0 < least[0] <= 1.1:
+        yield f"waking a runtime took {least} futexes {done.stderr}"
 
 
 def main():
@@ -71,6 +76,8 @@ def main():
         return 1
     records = json.loads(done.stdout)
     wrong = list(wrong_records(records, expected(asked, subjects(None), cpus))) or list(wrong_values(records))
+    if not wrong and shutil.which("strace"):
+        wrong += wrong_futexes(os.path.join(bench, "main.py"), sys.argv[2])
     for statement in wrong:
         print(statement)
     print(f"{len(records)} records, {len(wrong)} wrong")
