@@ -162,7 +162,7 @@ run_part() {
 }
 
 run_tests() {
-  local parts=() kernels='newest second' part failed crashes=10
+  local parts=() kernels='newest second' part failed crashes=4
   help_if_asked "$@" <<EOF
 usage: ./dev test [--all | unit|integration|fuzz|kernel|sanitize|system...] [--kernels "K K"|all]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What dies at a bad moment, and what starves: the host gets itself back, and nobody loses anything. How often things
-// are killed: MORPHEUS_CRASHES (default 10; ./dev test --all kills 100 times).
+// are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills 100 times).
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <signal.h>
