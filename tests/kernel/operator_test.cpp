@@ -3,6 +3,7 @@
 // what a trace holds. Effects are taken from /proc and from the witness.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <fstream>
 #include <iostream>
 
@@ -127,7 +128,8 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   CHECK(of(observed, noisy, "i", "kick").empty());
 
   // so let the kernel take the CPU from it
-  REQUIRE(op.types({"tunables", "set", "slice=20ms", "grace=20ms", "hold_cap=200ms"}).status == 0);
+  REQUIRE(op.types({"tunables", "set", "slice=20ms", "grace=20ms", "hold_cap=200ms",
+                    "min_run=19ms"}).status == 0);  // asked late in its slice, so that the slice's end does not come first
   CHECK(op.types({"mode", "enforced"}).status == 0);
   CHECK(sched_ext_ops() == "morpheus");
   REQUIRE(eventually([&] { return witness().count(0).kicked > 3; }));
@@ -151,14 +153,17 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
   const Operator op(daemon);
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acks"] > 0; }));
   const auto before = load.seen(0).cpu_ns;
+  const auto began = std::chrono::steady_clock::now();
   const auto trace = trace_of(op, "3");
-  const auto passed_ms = static_cast<double>(load.seen(0).cpu_ns - before) / 1e6;
+  const auto counted_ms = static_cast<double>(load.seen(0).cpu_ns - before) / 1e6;
+  const std::chrono::duration<double, std::milli> passed = std::chrono::steady_clock::now() - began;
   const auto runs = of(trace, load.tid(0), "X", "running");
   REQUIRE(runs.size() > 10);
-  // morpheusctl starts and ends within what /proc counted
+  // the start and end of morpheusctl lie within what /proc counted: compare shares
   if (trace["otherData"]["events_lost"] == 0) {
-    CHECK(milliseconds(runs) < passed_ms * 1.05);
-    CHECK(milliseconds(runs) > passed_ms * 0.5);
+    const double traced = milliseconds(runs) / 3000, counted = counted_ms / passed.count();
+    CHECK(traced < counted * 1.3);
+    CHECK(traced > counted * 0.7);
   }
   for (const auto& run : runs) CHECK(run["args"]["cpu"] == crowded_cpu());
   CHECK_FALSE(of(trace, load.tid(0), "X", "waiting").empty());
