@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The parts of the scheduler benchmark and what each is given.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "tests/bench/scheduler/figures.hpp"
+#include "tests/bench/scheduler/options.hpp"
+#include "tests/bench/scheduler/subject.hpp"
+#include "tests/programs/load.hpp"
+
+namespace morpheus::bench {
+
+struct Bench {
+  const SchedulerOptions& options;
+  Host& host;
+  Figures& figures;
+
+  /// Those of `subjects` that this kernel can run.
+  [[nodiscard]] std::vector<Subject> possible(std::initializer_list<Subject> subjects) const;
+  /// Lets each subject play each round, in turns, with the machine in its hands, and checks afterwards
+  /// that it has kept it. Tells on stderr how far the part is.
+  void each_round(const std::vector<Subject>& subjects, const std::function<void(Subject)>& play) const;
+  /// The same without any trace of Morpheus in the rounds of others.
+  void each_round_alone(const std::vector<Subject>& subjects, const std::function<void(Subject)>& play) const;
+  /// Throws if the daemon does not watch all workers of `load` although the subject hints.
+  void expect_watched(Subject subject, const test::Load& load, unsigned workers) const;
+
+ private:
+  void each(const std::vector<Subject>& subjects, void (Host::*use)(Subject),
+            const std::function<void(Subject)>& play) const;
+};
+
+/// A value of a measure that compares: how many times the kernel's own is this subject's.
+class Ratio {
+ public:
+  /// Remembers the kernel's value of this round; of other subjects, returns kernel / value.
+  std::optional<double> of(Subject subject, double value);
+
+ private:
+  std::optional<double> kernel_;
+};
+
+void measure_latency(const Bench& bench);
+void measure_cost(const Bench& bench);
+
+struct Part {
+  const char* name;
+  const char* what;
+  void (*measure)(const Bench&);
+};
+
+inline constexpr std::array kParts{
+    Part{"latency", "wakeup to run of a probe beside CPU-bound workers; CPU lost inside critical sections", measure_latency},
+    Part{"cost", "what the schedulers' callbacks and the observer's programs cost, from the kernel's statistics", measure_cost},
+};
+
+}  // namespace morpheus::bench
