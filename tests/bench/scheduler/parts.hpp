@@ -45,6 +45,10 @@ class Ratio {
 
 void measure_latency(const Bench& bench);
 void measure_cost(const Bench& bench);
+void measure_shares(const Bench& bench);
+void measure_starvation(const Bench& bench);
+void measure_liar(const Bench& bench);
+void measure_lock(const Bench& bench);
 
 struct Part {
   const char* name;
@@ -54,6 +58,10 @@ struct Part {
 
 inline constexpr std::array kParts{
     Part{"latency", "wakeup to run of a probe beside CPU-bound workers; CPU lost inside critical sections", measure_latency},
+    Part{"lock", "a lock held in critical sections of too many workers on one CPU: how long they wait for it", measure_lock},
+    Part{"starvation", "a deaf worker beside a rival: off its CPU in time if it consented, never escalated if not", measure_starvation},
+    Part{"liar", "workers that claim what is not true: what it costs their neighbours", measure_liar},
+    Part{"shares", "CPU time of equal workers, by nice value and by the weight of control groups", measure_shares},
     Part{"cost", "what the schedulers' callbacks and the observer's programs cost, from the kernel's statistics", measure_cost},
 };
 
