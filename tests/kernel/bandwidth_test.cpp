@@ -5,9 +5,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
-#include <chrono>
 #include <cmath>
-#include <thread>
 
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
@@ -17,7 +15,6 @@ using namespace morpheus::test;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr double kClose = 0.02;  // two percentage points of one CPU
 
 /// Skips the test where there are none.
@@ -26,27 +23,12 @@ void need_control_groups() {
   if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
 }
 
-/// CPU time of the first `count` threads together, as a share of the time that passes.
-double used(const Load& load, std::size_t count, double seconds) {
-  const auto sum = [&] {
-    std::uint64_t ns = 0;
-    for (std::size_t i = 0; i < count; ++i) ns += load.seen(i).cpu_ns;
-    return ns;
-  };
-  const auto start = Clock::now();
-  const auto before = sum();
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  const auto after = sum();
-  const std::chrono::duration<double, std::nano> passed = Clock::now() - start;
-  return static_cast<double>(after - before) / passed.count();
-}
-
 /// Whether the share settles at `wanted`: the bound may have been set while the daemon looked away.
 void check_settles(const Load& load, std::size_t count, double wanted) {
   double last = 0;
   const bool settled = [&] {
     for (int attempt = 0; attempt < 3; ++attempt)
-      if (std::abs((last = used(load, count, 4)) - wanted) < kClose) return true;
+      if (std::abs((last = load.used(count, 4)) - wanted) < kClose) return true;
     return false;
   }();
   INFO("used " << last << " of a CPU, allowed " << wanted);
@@ -73,7 +55,7 @@ TEST_CASE("enforced: an operator's cpu.max holds, and so does a change of it") {
   group.write("cpu.max", "50000 100000");
   check_settles(load, 2, 0.50);
   group.write("cpu.max", "max 100000");
-  CHECK(eventually([&] { return used(load, 2, 0.5) > 0.8; }));
+  CHECK(eventually([&] { return load.used(2, 0.5) > 0.8; }));
   CHECK(sched_ext_state() == "enabled");
 }
 
@@ -94,14 +76,14 @@ TEST_CASE("enforced: a deaf worker's group is throttled where the operator allow
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["throttles"] > 0; }));
   check_settles(load, 2, 0.20);
   CHECK(((*witness)->count(0).kicked > 0) == (policy == MORPHEUS_POLICY_HYBRID));
-  CHECK(used(neighbour, 1, 2) > 0.6);
+  CHECK(neighbour.used(1, 2) > 0.6);
   CHECK(group.read("cpu.max") == before);
 
   // nothing of it outlives the daemon, however that ends
   daemon.stop(SIGKILL);
   REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
   CHECK(group.read("cpu.max") == before);
-  CHECK(eventually([&] { return used(load, 2, 1) > 0.5; }));
+  CHECK(eventually([&] { return load.used(2, 1) > 0.5; }));
 }
 
 TEST_CASE("enforced: a group that the operator did not name is never throttled") {
@@ -113,7 +95,7 @@ TEST_CASE("enforced: a group that the operator did not name is never throttled")
   set_mode(daemon, "enforced");
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["blocked"].contains("CGROUP"); }));
   CHECK(worker(daemon, load.tid(0))["throttles"] == 0);
-  CHECK(used(load, 2, 3) > 0.8);
+  CHECK(load.used(2, 3) > 0.8);
 }
 
 TEST_CASE("enforced: a penalty ends") {
@@ -126,9 +108,9 @@ TEST_CASE("enforced: a penalty ends") {
   group.take(load.pid());
   set_mode(daemon, "enforced");
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["throttles"] > 0; }));
-  CHECK(used(load, 2, 1) < 0.3);
+  CHECK(load.used(2, 1) < 0.3);
   set_mode(daemon, "observer");  // no further offence
   set_tunables_ms(daemon, 900, 9000, 2000);
   set_mode(daemon, "enforced");
-  CHECK(eventually([&] { return used(load, 2, 1) > 0.8; }));
+  CHECK(eventually([&] { return load.used(2, 1) > 0.8; }));
 }

@@ -28,8 +28,9 @@ constexpr uid_t kNobody = 65534;
 constexpr std::size_t kMaxThreads = 16;
 constexpr auto kStartLimit = 60s;  // an emulated machine under load is slow
 
-void bind_to(unsigned cpu) {
+void bind(std::size_t thread, unsigned cpu) {
   if (cpu == Load::kAnyCpu) return;
+  if (cpu == Load::kEachCpu) cpu = static_cast<unsigned>(thread) % static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN));
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
@@ -116,7 +117,7 @@ void Load::child(const std::string& socket, unsigned cpu) {
 // None burns before all have registered, which takes a while beside those that burn.
 void Load::run(std::size_t index, unsigned cpu, std::mutex& lock, Match match) {
   const auto& spec = specs_[index];
-  bind_to(cpu);
+  bind(index, cpu);
   if (spec.nice != 0 && ::setpriority(PRIO_PROCESS, 0, spec.nice) != 0) std::_Exit(93);
   ::prctl(PR_SET_TIMERSLACK, 1);
   Actor actor(spec, shared_->threads[index],
@@ -158,6 +159,20 @@ std::vector<double> Load::shares(double seconds) const {
     sum += used[i] += static_cast<double>(seen(i).cpu_ns);
   for (auto& share : used) share /= sum;
   return used;
+}
+
+double Load::used(std::size_t threads, double seconds) const {
+  const auto sum = [&] {
+    std::uint64_t ns = 0;
+    for (std::size_t i = 0; i < threads; ++i) ns += seen(i).cpu_ns;
+    return ns;
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const auto before = sum();
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  const auto after = sum();
+  const std::chrono::duration<double, std::nano> passed = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(after - before) / passed.count();
 }
 
 }  // namespace morpheus::test

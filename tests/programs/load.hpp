@@ -29,6 +29,8 @@ class Load {
  public:
   /// No bond to one CPU.
   static constexpr unsigned kAnyCpu = ~0U;
+  /// Bound to one CPU each, in turns.
+  static constexpr unsigned kEachCpu = ~1U;
 
   /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`; where
   /// no daemon answers they go on without one. Throws std::runtime_error on failure.
@@ -43,14 +45,16 @@ class Load {
   [[nodiscard]] Seen seen(std::size_t thread) const;
   /// CPU time of each thread over the next `seconds`, as a share of their sum.
   [[nodiscard]] std::vector<double> shares(double seconds) const;
+  /// CPU time of the first `threads` together over the next `seconds`, as a share of the time that passes.
+  [[nodiscard]] double used(std::size_t threads, double seconds) const;
   /// preempt_seq as the thread itself reads it; it need not start at 0.
   [[nodiscard]] std::uint64_t hints(std::size_t thread) const;
   /// As the thread itself reads it from its kernel line.
   [[nodiscard]] std::uint64_t last_escalation_ns(std::size_t thread) const;
   /// Units of work done.
   [[nodiscard]] std::uint64_t safe_points(std::size_t thread) const;
-  /// How late a sleeper woke, how long a locker waited for the lock. Only when the load is idle or ended
-  /// do its numbers belong to one moment.
+  /// How late a sleeper woke, how long a locker waited for the lock. The last samples may be there in
+  /// part.
   [[nodiscard]] sim::Histogram times(std::size_t thread) const;
 
  private:

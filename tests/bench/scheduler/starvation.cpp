@@ -28,6 +28,8 @@ constexpr double kHintLeadMs = 1;
 constexpr double kWithinPercent = 99;
 constexpr double kRivalPercent = 45;  // half, but for what a kick costs
 
+constexpr double kBoundPercent = 50;  // neither alone nor at the mercy of the others
+
 constexpr double kBucketMs = WITNESS_STINT_BUCKET_NS / 1e6;
 
 std::uint64_t stints_within(Stints stints, double ms) {
@@ -63,9 +65,21 @@ void deaf_beside_rival(const Bench& bench, Witness& witness, Subject subject) {
   figures.add("its kicks", "count", subject, static_cast<double>(witness.count(0).kicked));
 }
 
+/// A thread that may run on one CPU only must not wait for ever because others, who may run anywhere, keep
+/// that CPU busy.
+void bound_beside_unbound(const Bench& bench, Subject subject) {
+  const std::size_t burners = std::min(3U * Host::cpus(), 16U);
+  const double fair = static_cast<double>(Host::cpus()) / static_cast<double>(burners + 1);
+  const Load unbound(bench.host.socket(), Load::kAnyCpu, std::vector<ThreadSpec>(burners, {.manner = Manner::rival}), nullptr);
+  const Load bound(bench.host.socket(), Host::crowded_cpu(), {{.manner = Manner::rival}}, nullptr);
+  bench.figures.add("share of a thread bound to one CPU, of its fair one", "%", subject,
+                    100 * bound.used(1, bench.options.seconds) / fair,
+                    subject == Subject::enforced ? std::optional(at_least(kBoundPercent)) : std::nullopt);
+}
+
 /// Deaf workers on all CPUs, the last of which alone has consented.
 std::vector<ThreadSpec> crowd() {
-  const std::size_t refusing = std::min(3U * Host::cpus(), 15U);
+  const std::size_t refusing = std::min(4U * Host::cpus() - 1, 15U);
   std::vector<ThreadSpec> threads(refusing, {.manner = Manner::deaf});
   threads.push_back({.manner = Manner::deaf, .escapable = true});
   return threads;
@@ -79,7 +93,7 @@ void never_without_consent(const Bench& bench, Witness& witness) {
   witness.set_late_after(static_cast<std::uint64_t>(2 * kShortMs * 1e6));
   const auto threads = crowd();
   const std::size_t refusing = threads.size() - 1;
-  const Load load(bench.host.socket(), Load::kAnyCpu, threads, &witness);
+  const Load load(bench.host.socket(), Load::kEachCpu, threads, &witness);
   bench.expect_watched(Subject::enforced, load, static_cast<unsigned>(threads.size()));
   const auto sum = [&](auto member) {
     std::uint64_t all = 0;
@@ -113,7 +127,10 @@ void measure_starvation(const Bench& bench) {
   auto witness = Witness::start();
   if (!witness) throw std::runtime_error("starvation: no witness: " + witness.error().text());
   bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced}),
-                   [&](Subject subject) { deaf_beside_rival(bench, **witness, subject); });
+                   [&](Subject subject) {
+                     deaf_beside_rival(bench, **witness, subject);
+                     bound_beside_unbound(bench, subject);
+                   });
   if (!bench.host.has_sched_ext()) return;
   bench.host.use(Subject::enforced);
   never_without_consent(bench, **witness);
