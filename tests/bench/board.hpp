@@ -22,6 +22,7 @@ struct alignas(64) Tally {
 struct Round {
   std::size_t column = 0;
   AtSafePoint at_safe_point = AtSafePoint::nothing;
+  bool with_probe = true;
 };
 
 /// The phases of a round. A thread reports each phase that it has reached.

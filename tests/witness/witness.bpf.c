@@ -21,7 +21,8 @@ __u64 passed[WITNESS_PASSED_MAX];
 /* How long watched threads kept a CPU, by thread and length. */
 __u32 stints[WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS];
 __u64 stint_since[WITNESS_MAX_THREADS];
-__u64 late_after_ns;
+__u64 allowed_ns;
+__u32 ticks_beyond[WITNESS_MAX_THREADS]; /* in the present stint, after so long */
 
 /* Threads that woke, by CPU: nobody can have been a reason for more hints than these. */
 __u64 wakeups[WITNESS_MAX_CPUS];
@@ -80,6 +81,8 @@ static __always_inline void end_stint(int i)
 	stints[(at * WITNESS_STINT_BUCKETS + bucket) &
 	       (WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS - 1)]++;
 	stint_since[at] = 0;
+	if (ticks_beyond[at] > 1)
+		counts[at].overstays++;
 }
 
 static __always_inline void begin_stint(int i)
@@ -88,6 +91,7 @@ static __always_inline void begin_stint(int i)
 
 	counts[at].switched_in++;
 	stint_since[at] = bpf_ktime_get_ns();
+	ticks_beyond[at] = 0;
 	marks[at].late = 0;
 }
 
@@ -149,8 +153,10 @@ int BPF_KPROBE(on_tick)
 	int i = find((__u32)bpf_get_current_pid_tgid());
 	__u32 at = i & (WITNESS_MAX_THREADS - 1);
 
-	if (i >= 0 && stint_since[at] && *(volatile unsigned int *)&marks[at].late &&
-	    bpf_ktime_get_ns() - stint_since[at] > late_after_ns)
+	if (i < 0 || !stint_since[at] || bpf_ktime_get_ns() - stint_since[at] <= allowed_ns)
+		return 0;
+	ticks_beyond[at]++;
+	if (*(volatile unsigned int *)&marks[at].late)
 		counts[at].late_ticks++;
 	return 0;
 }

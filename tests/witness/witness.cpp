@@ -38,7 +38,7 @@ std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> Witness::stints(std::size_
       skeleton_->bss->stints + thread % WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS, WITNESS_STINT_BUCKETS);
 }
 
-void Witness::set_late_after(std::uint64_t ns) { skeleton_->bss->late_after_ns = ns; }
+void Witness::allow(std::uint64_t ns) { skeleton_->bss->allowed_ns = ns; }
 
 void Witness::clear() {
   watch(0);

@@ -32,9 +32,9 @@ struct witness_count {
 	unsigned long long losses_to_higher; /* of those, to a thread of a higher class */
 	unsigned long long losses_to_stop;   /* of those, to the kernel's stopper, the highest */
 	unsigned long long kicked;           /* sched_ext kicked its CPU while it ran there */
-	/* Ticks in which it was late (see the mark) and had run for longer than the witness was told. */
+	/* Ticks in which it had run for longer than the witness was told to allow, and was late (see the mark). */
 	unsigned long long late_ticks;
-	unsigned long long reserved[1];
+	unsigned long long overstays; /* stints that saw more than one tick after that time */
 } __attribute__((aligned(64)));
 
 #endif

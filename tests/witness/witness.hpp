@@ -33,8 +33,8 @@ class Witness {
   [[nodiscard]] witness_count count(std::size_t thread) const;
   /// How many of the stints of `thread` on a CPU lasted so many times WITNESS_STINT_BUCKET_NS.
   [[nodiscard]] std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> stints(std::size_t thread) const;
-  /// What witness_count.late_ticks counts from.
-  void set_late_after(std::uint64_t ns);
+  /// How long a stint may last for its ticks not to be counted: see witness_count.
+  void allow(std::uint64_t ns);
   /// Forgets all threads and their counts.
   void clear();
   [[nodiscard]] std::array<std::uint64_t, WITNESS_PASSED_MAX> passed() const;

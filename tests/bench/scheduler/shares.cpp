@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/bench/scheduler/parts.hpp"
+#include "tests/bench/scheduler/program_times.hpp"
 #include "tests/programs/control_group.hpp"
 
 namespace morpheus::bench {
@@ -41,12 +42,18 @@ double worst_deviation(const std::vector<double>& times, const std::vector<doubl
   return 100 * worst;
 }
 
+/// Whether a loaded scheduler has the callback by which the kernel tells these weights.
+bool is_told_of_weights() {
+  const auto programs = ProgramClock::read();
+  return std::ranges::any_of(programs, [](const auto& program) { return program.first.ends_with("cgroup_set_weight"); });
+}
+
 std::optional<Goal> goal(Subject subject, double percent) {
   return subject == Subject::enforced ? std::optional(at_most(percent)) : std::nullopt;
 }
 
 // Slices are milliseconds and a round is short: longer than other parts' rounds.
-double time_of(const Bench& bench) { return 2 * bench.options.seconds; }
+double time_of(const Bench& bench) { return 3 * bench.options.seconds; }
 
 void equal(const Bench& bench, Subject subject) {
   constexpr std::size_t kWorkers = 4;
@@ -72,6 +79,8 @@ void nice(const Bench& bench, Subject subject) {
 
 void groups(const Bench& bench, Subject subject) {
   if (!ControlGroup::can_be_made()) return bench.figures.skip("there is no cgroup v2 here");
+  if (needs_sched_ext(subject) && !is_told_of_weights())
+    return bench.figures.skip(std::string(name(subject)) + " does not ask the kernel for the weights of control groups");
   struct Member {
     std::unique_ptr<ControlGroup> group;  // outlives the load
     std::unique_ptr<Load> load;
@@ -98,7 +107,7 @@ void groups(const Bench& bench, Subject subject) {
 }  // namespace
 
 void measure_shares(const Bench& bench) {
-  bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced}), [&](Subject subject) {
+  bench.each_round(bench.possible({Subject::kernel, Subject::enforced}), [&](Subject subject) {
     equal(bench, subject);
     nice(bench, subject);
     groups(bench, subject);

@@ -46,6 +46,7 @@ double stint_p99_ms(Stints stints) {
 
 void deaf_beside_rival(const Bench& bench, Witness& witness, Subject subject) {
   const bool is_enforced = subject == Subject::enforced;
+  witness.allow(static_cast<std::uint64_t>((kSliceMs + kGraceMs) * 1e6));
   const Load load(bench.host.socket(), Host::crowded_cpu(),
                   {{.manner = Manner::deaf, .escapable = true}, {.manner = Manner::rival}}, &witness);
   bench.expect_watched(subject, load, 1);
@@ -56,9 +57,13 @@ void deaf_beside_rival(const Bench& bench, Witness& witness, Subject subject) {
   if (all == 0) throw std::runtime_error("starvation: the deaf worker never left its CPU");
   auto& figures = bench.figures;
   figures.add("stints of a deaf worker that consented", "count", subject, all);
+  // An emulated tick may be late by itself; what the scheduler makes of ticks can be told in any case.
+  figures.add("of these, over by the first tick after slice + grace", "%", subject,
+              100 * (1 - static_cast<double>(witness.count(0).overstays) / all),
+              is_enforced ? std::optional(at_least(kWithinPercent)) : std::nullopt);
   figures.add("of these, within slice + grace + tick", "%", subject,
               100 * static_cast<double>(stints_within(stints, bound_ms)) / all,
-              is_enforced ? std::optional(at_least(kWithinPercent)) : std::nullopt);
+              is_enforced && !bench.host.is_emulated() ? std::optional(at_least(kWithinPercent)) : std::nullopt);
   figures.add("length of its stints, p99", "ms", subject, stint_p99_ms(stints));
   figures.add("share of its rival", "%", subject, 100 * shares[1],
               is_enforced ? std::optional(at_least(kRivalPercent)) : std::nullopt);
@@ -90,7 +95,7 @@ std::vector<ThreadSpec> crowd() {
 void never_without_consent(const Bench& bench, Witness& witness) {
   constexpr double kShortMs = 0.1;
   bench.host.set_tunables_ms(kShortMs, kShortMs, kHoldCapMs, 0);
-  witness.set_late_after(static_cast<std::uint64_t>(2 * kShortMs * 1e6));
+  witness.allow(static_cast<std::uint64_t>(2 * kShortMs * 1e6));
   const auto threads = crowd();
   const std::size_t refusing = threads.size() - 1;
   const Load load(bench.host.socket(), Load::kEachCpu, threads, &witness);
@@ -134,7 +139,7 @@ void measure_starvation(const Bench& bench) {
   if (!bench.host.has_sched_ext()) return;
   bench.host.use(Subject::enforced);
   never_without_consent(bench, **witness);
-  bench.host.expect_in_charge();
+  bench.check_in_charge(Subject::enforced);
 }
 
 }  // namespace morpheus::bench

@@ -71,12 +71,16 @@ void Host::use_alone(Subject subject) {
   expect_in_charge();
 }
 
-void Host::expect_in_charge() const {
+bool Host::is_in_charge() const {
   const std::string expected = subject_ == Subject::fifo       ? "fifo"
                                : subject_ == Subject::enforced ? "morpheus"
                                                                : "none";
-  if (const auto found = scheduler_in_charge(); has_sched_ext_ && found != expected)
-    throw std::runtime_error(std::string(name(subject_)) + ": the sched_ext scheduler in charge is " + found);
+  return !has_sched_ext_ || scheduler_in_charge() == expected;
+}
+
+void Host::expect_in_charge() const {
+  if (!is_in_charge())
+    throw std::runtime_error(std::string(name(subject_)) + ": the sched_ext scheduler in charge is " + scheduler_in_charge());
 }
 
 unsigned Host::cpus() { return static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)); }

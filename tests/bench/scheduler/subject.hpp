@@ -46,8 +46,10 @@ class Host {
   void use(Subject subject);
   /// The same, without any trace of Morpheus where the subject is not Morpheus.
   void use_alone(Subject subject);
-  /// Throws std::runtime_error if the kernel has thrown the subject's scheduler out meanwhile.
-  void expect_in_charge() const;
+  /// Whether the subject still has the machine: neither the kernel nor the daemon has ended its scheduler.
+  [[nodiscard]] bool is_in_charge() const;
+  /// Ends the daemon, and with it what it remembers of having lost the machine.
+  void forget() { daemon_.reset(); }
 
   [[nodiscard]] bool has_sched_ext() const { return has_sched_ext_; }
   [[nodiscard]] bool is_emulated() const { return is_emulated_; }
@@ -66,6 +68,7 @@ class Host {
 
  private:
   void start_daemon();
+  void expect_in_charge() const;
 
   bool has_sched_ext_;
   bool is_emulated_;
