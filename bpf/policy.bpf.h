@@ -49,6 +49,26 @@ POLICY_FN __u64 policy_ack_latency(const struct morpheus_worker *w, __u64 claime
 	return claimed_ns > w->hinted_at_ns ? claimed_ns - w->hinted_at_ns : 0;
 }
 
+/*
+ * How many slices long a thread's turn is. The kernel asks for the next thread before it queues the present
+ * one again, so nobody has two turns in succession where others wait: what a heavy thread is owed must fit
+ * into one, or it would get half of the CPU at most. Bounded: the hold cap is for the whole turn.
+ */
+POLICY_FN __u32 policy_slices(__u32 weight, const struct morpheus_tunables *t)
+{
+	__u64 slices = weight / POLICY_WEIGHT_UNIT;
+	__u64 most = t->slice_ns ? t->hold_cap_ns / 2 / t->slice_ns : 1;
+
+	if (slices > most)
+		slices = most;
+	return slices ? (__u32)slices : 1;
+}
+
+POLICY_FN __u64 policy_slice_ns(const struct morpheus_worker *w, const struct morpheus_tunables *t)
+{
+	return t->slice_ns * (w->slices ? w->slices : 1);
+}
+
 /* A worker that can be asked now, which is not yet to say that it should be. */
 POLICY_FN bool policy_can_be_asked(const struct morpheus_worker *w)
 {
@@ -66,7 +86,7 @@ POLICY_FN __u32 policy_hint(const struct morpheus_worker *w, const struct morphe
 		return MORPHEUS_HINT_NONE;
 	if (waiters && now - w->run_start_ns >= t->min_run_ns)
 		return MORPHEUS_HINT_PRESSURE;
-	if ((waiters || contended) && now - w->slice_start_ns + t->hint_lead_ns >= t->slice_ns)
+	if ((waiters || contended) && now - w->slice_start_ns + t->hint_lead_ns >= policy_slice_ns(w, t))
 		return MORPHEUS_HINT_BUDGET;
 	return MORPHEUS_HINT_NONE;
 }
@@ -78,7 +98,7 @@ POLICY_FN __u32 policy_hint(const struct morpheus_worker *w, const struct morphe
 POLICY_FN bool policy_hint_imbalance(const struct morpheus_worker *w,
 				     const struct morpheus_tunables *t, __u64 now)
 {
-	return policy_can_be_asked(w) && now - w->slice_start_ns + t->hint_lead_ns >= t->slice_ns;
+	return policy_can_be_asked(w) && now - w->slice_start_ns + t->hint_lead_ns >= policy_slice_ns(w, t);
 }
 
 /* Waiting threads, there and here. Moving one must not make the other queue the longer one. */
@@ -133,11 +153,11 @@ POLICY_FN bool policy_last_call(__u32 mode, const struct morpheus_worker *w,
 POLICY_FN __u64 policy_next_look(const struct morpheus_worker *w, const struct morpheus_tunables *t,
 				 __u64 now, __u64 floor)
 {
-	__u64 lead = t->hint_lead_ns < t->slice_ns ? t->hint_lead_ns : t->slice_ns;
-	__u64 at = w->slice_start_ns + t->slice_ns - lead;
+	__u64 lead = t->hint_lead_ns < policy_slice_ns(w, t) ? t->hint_lead_ns : policy_slice_ns(w, t);
+	__u64 at = w->slice_start_ns + policy_slice_ns(w, t) - lead;
 
 	if (policy_hint_open(w) && w->lost_seq == w->seq)
-		at = now + t->slice_ns;
+		at = now + policy_slice_ns(w, t);
 	else if (policy_hint_open(w) && w->hinted_at_ns + policy_call_after(t) > now)
 		at = w->hinted_at_ns + policy_call_after(t);
 	else if (policy_hint_open(w))
@@ -168,7 +188,7 @@ POLICY_FN __u32 policy_escalation_gate(__u32 mode, const struct morpheus_worker 
 		return MORPHEUS_BLOCK_CRITICAL;
 	if (!policy_hint_open(w) || c->last_ack_seq == w->seq)
 		return MORPHEUS_BLOCK_ACKNOWLEDGED;
-	if (!w->run_start_ns || now - w->run_start_ns <= t->slice_ns + t->grace_ns)
+	if (!w->run_start_ns || now - w->run_start_ns <= policy_slice_ns(w, t) + t->grace_ns)
 		return MORPHEUS_BLOCK_EARLY;
 	return MORPHEUS_BLOCK_NONE;
 }
@@ -191,7 +211,7 @@ POLICY_FN __u32 policy_slice(const struct morpheus_worker *w, const struct polic
 
 	if (!contended)
 		return POLICY_SLICE_RENEW;
-	if (ran < t->slice_ns)
+	if (ran < policy_slice_ns(w, t))
 		return POLICY_SLICE_KEEP;
 	if (!c->critical && !fresh)
 		return POLICY_SLICE_END;
@@ -285,15 +305,12 @@ POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 }
 
 /*
- * Where a thread enters a queue: one that slept keeps at most one slice of credit; one that waits on keeps
- * what it is owed (a heavy one is owed more than a slice by the light ones' long runs). None starts so far
- * ahead (it comes from another queue, with another clock) that it would starve.
+ * Where a thread enters a queue: one that slept keeps at most one slice of credit, and none starts so
+ * far ahead (it comes from another queue, with another clock) that it would starve.
  */
-POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, bool woken,
-				   const struct morpheus_tunables *t)
+POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morpheus_tunables *t)
 {
-	__u64 most = POLICY_MOST_AHEAD_SLICES * t->slice_ns;
-	__u64 oldest = clock - (woken ? t->slice_ns : most), newest = clock + most;
+	__u64 oldest = clock - t->slice_ns, newest = clock + POLICY_MOST_AHEAD_SLICES * t->slice_ns;
 
 	if (policy_vtime_before(vtime, oldest))
 		return oldest;
@@ -308,10 +325,16 @@ POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, bool woken,
  */
 #define POLICY_AHEAD (1ull << 62)
 
+/* Of a place in a queue, as a distance from the queue's clock. */
+POLICY_FN bool policy_is_ahead(__u64 distance)
+{
+	return policy_vtime_before(distance, -(POLICY_AHEAD / 2));
+}
+
 /* The virtual time behind a place in a queue whose clock is `clock`. */
 POLICY_FN __u64 policy_vtime_of(__u64 place, __u64 clock)
 {
-	return policy_vtime_before(place, clock - POLICY_AHEAD / 2) ? place + POLICY_AHEAD : place;
+	return policy_is_ahead(place - clock) ? place + POLICY_AHEAD : place;
 }
 
 /*

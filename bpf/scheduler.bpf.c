@@ -115,6 +115,11 @@ OUT_OF_LINE s32 cpu_to_ask(struct task_struct *p, s32 cpu)
 	return found;
 }
 
+static __always_inline u64 turn_of(u32 weight)
+{
+	return tunables.slice_ns * policy_slices(weight, &tunables);
+}
+
 SEC("struct_ops/select_cpu")
 s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -128,7 +133,7 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 		cpu = cpu_to_ask(p, cpu);
 	change_llc(p, llc_of_cpu(prev_cpu), llc_of_cpu(cpu));
 	if (idle)
-		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), tunables.slice_ns, 0);
+		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), turn_of(weight_of(p)), 0);
 	return cpu;
 }
 
@@ -158,6 +163,7 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	bool woken = enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
 	u64 clock = *clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
+	u32 weight = weight_of(p);
 	s32 cpu = scx_bpf_task_cpu(p);
 	u64 place;
 
@@ -165,17 +171,17 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 		park(p, enq_flags);
 		return;
 	}
-	vtime = policy_vtime_clamp(vtime, clock, woken, &tunables);
+	vtime = policy_vtime_clamp(vtime, clock, &tunables);
 	if (!woken) {
-		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
+		compat_insert_vtime(p, dsq_of(p), turn_of(weight), vtime, enq_flags);
 		/* It was out of time, and its CPU is about to idle: there is time again. */
 		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
 			scx_bpf_kick_cpu(cpu, 0);
 		return;
 	}
-	vtime = policy_vtime_woken(vtime, clock, weight_of(p), &tunables);
+	vtime = policy_vtime_woken(vtime, clock, weight, &tunables);
 	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
-	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
+	compat_insert_vtime(p, dsq_of(p), turn_of(weight), place, enq_flags);
 	preempt_ordinary(cpu, vtime - clock);
 }
 
@@ -331,13 +337,21 @@ static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bou
 
 static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
 {
-	u64 shared_queue = shared_dsq(cpu), here, shared;
+	u64 shared_queue = shared_dsq(cpu), here = 0, shared = 0;
+	bool bound_waits = first_vtime(cpu, &here), shared_waits = first_vtime(shared_queue, &shared);
+	bool bound_first;
 
-	if (!first_vtime(cpu, &here) || !first_vtime(shared_queue, &shared)) {
-		c->passed_over = QUEUE_NONE;
-		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
+	here -= c->clock;
+	shared -= *shared_clock(llc_of_cpu(cpu));
+	bound_first = bound_waits && !(shared_waits && policy_vtime_before(shared, here));
+	/* Who is ahead of virtual time is no turn of its queue's: the others there wait on. */
+	if (!policy_is_ahead(bound_first ? here : shared)) {
+		if (bound_waits && shared_waits)
+			bound_first = turn_of_bound(c, cpu, bound_first);
+		else
+			c->passed_over = QUEUE_NONE;
 	}
-	if (turn_of_bound(c, cpu, !policy_vtime_before(shared - *shared_clock(llc_of_cpu(cpu)), here - c->clock)))
+	if (bound_first)
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 	return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
 }
@@ -369,7 +383,7 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 	}
 	c->ended = 0;
 	if (!take_next(c, cpu) && on_rq && !is_out_of_time(prev))
-		prev->scx.slice = tunables.slice_ns;
+		prev->scx.slice = turn_of(c->run_weight);
 }
 
 SEC("struct_ops/yield")
@@ -444,6 +458,9 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 
 	if (c->yielded)
 		return; /* on its way out: a new slice would undo the yield */
+	/* Who has a CPU to itself owes nothing for it to those who come later. */
+	if (!contended(cpu))
+		c->run_exec_ns = p->se.sum_exec_runtime;
 	if (nr_llcs > 1)
 		look_around(c, cpu, bpf_ktime_get_ns());
 	slot = running_worker(c);
@@ -452,8 +469,8 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 		/* The kernel refills a lone thread's slice with its own long default. */
 		if (out_of_time)
 			p->scx.slice = 0;
-		else if (p->scx.slice > tunables.slice_ns)
-			p->scx.slice = tunables.slice_ns;
+		else if (p->scx.slice > turn_of(c->run_weight))
+			p->scx.slice = turn_of(c->run_weight);
 		return;
 	}
 	now = bpf_ktime_get_ns();

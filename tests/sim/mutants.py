@@ -23,7 +23,7 @@ MUTANTS = {
     "gate_without_answer": (POLICY, "if (!policy_hint_open(w) || c->last_ack_seq == w->seq)", "if (0)"),
     "late_at_once": (POLICY, "return policy_hint_open(w) && w->timed_seq == w->seq && now - w->hinted_at_ns >= t->grace_ns",
                      "return policy_hint_open(w)"),
-    "gate_too_early": (POLICY, "<= t->slice_ns + t->grace_ns)", "<= t->slice_ns)"),
+    "gate_too_early": (POLICY, "<= policy_slice_ns(w, t) + t->grace_ns)", "<= policy_slice_ns(w, t))"),
     "no_cap": (POLICY, "return ran < t->hold_cap_ns ?", "return 1 ?"),
     "local_queue_forgotten": (SCHEDULER, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),

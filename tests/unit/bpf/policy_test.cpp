@@ -180,6 +180,27 @@ TEST_CASE("policy: a priority can only lower a weight, and a group scales it") {
   CHECK(policy_group_weight(0xffffffff, 10'000) == POLICY_MOST_WEIGHT);
 }
 
+TEST_CASE("policy: a heavy thread's turn is as many slices as it weighs, up to half of the hold cap") {
+  CHECK(policy_slices(1, &kTunables) == 1);
+  CHECK(policy_slices(100, &kTunables) == 1);
+  CHECK(policy_slices(199, &kTunables) == 1);
+  CHECK(policy_slices(400, &kTunables) == 4);
+  CHECK(policy_slices(POLICY_MOST_WEIGHT, &kTunables) == 10);
+  auto none = kTunables;
+  none.slice_ns = 0;
+  CHECK(policy_slices(400, &none) == 1);
+  auto w = running(19 * kMs);
+  w.slices = 4;
+  CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_KEEP);
+  CHECK(policy_hint(&w, &kTunables, kNow, 0, true) == MORPHEUS_HINT_BUDGET);
+  w = running(18 * kMs);
+  w.slices = 4;
+  CHECK(policy_hint(&w, &kTunables, kNow, 0, true) == MORPHEUS_HINT_NONE);
+  w = hinted(29 * kMs, 20 * kMs);
+  w.slices = 4;
+  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &kConsent, &kTunables, kNow) == MORPHEUS_BLOCK_EARLY);
+}
+
 TEST_CASE("policy: escalation needs every one of its conditions") {
   const auto w = hinted(16 * kMs, 11 * kMs);
   REQUIRE(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &kConsent, &kTunables, kNow) ==
@@ -272,19 +293,17 @@ TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   CHECK(policy_vtime_before(kEnd - 5, 5));
   CHECK_FALSE(policy_vtime_before(5, kEnd - 5));
-  CHECK(policy_vtime_clamp(0, kNow, true, &kTunables) == kNow - 5 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 3, kNow, true, &kTunables) == kNow + 3);
-  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, true, &kTunables) == kNow + 500 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, true, &kTunables) == kNow + 128 * 5 * kMs);
-  CHECK(policy_vtime_clamp(kNow - 30 * kMs, kNow, false, &kTunables) == kNow - 30 * kMs);
-  CHECK(policy_vtime_clamp(0, kNow, false, &kTunables) == kNow - 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, &kTunables) == kNow - 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 3, kNow, &kTunables) == kNow + 3);
+  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, &kTunables) == kNow + 500 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, &kTunables) == kNow + 128 * 5 * kMs);
 }
 
 TEST_CASE("policy: a place ahead comes before every virtual time and hides none") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   for (const std::uint64_t clock : {kNow, std::uint64_t{0}, kEnd - 3}) {
-    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, false, &kTunables);
-    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, false, &kTunables);
+    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, &kTunables);
+    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, &kTunables);
     CHECK(policy_vtime_before(newest - POLICY_AHEAD, oldest));
     for (const std::uint64_t vtime : {std::uint64_t{oldest}, clock, std::uint64_t{newest}}) {
       CHECK(policy_vtime_of(vtime, clock) == vtime);
