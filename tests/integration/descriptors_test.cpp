@@ -227,6 +227,7 @@ TEST_CASE("readers that ask for a lot and read nothing take a bounded amount of 
     sockets.push_back(raw_connection(daemon));
     (void)varlink::send_some(sockets.back().get(), calls, {});
   }
+  REQUIRE(eventually([&] { return daemon.log().find("memory_kib_per_uid") != std::string::npos; }));
   ::usleep(300'000);
   // what waits is counted, and those who exceed it are sent away; some megabytes are the allocator's
   CHECK(rss_kib(daemon.pid()) - before < 2048 + 8192);
