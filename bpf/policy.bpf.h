@@ -342,6 +342,17 @@ POLICY_FN __u64 policy_vtime_woken(__u64 vtime, __u64 clock, __u32 weight,
 	return policy_vtime_before(newest, vtime) ? newest : vtime;
 }
 
+/*
+ * A CPU has two queues, and only one moves its clock while the other is served: their threads' distances need
+ * not change for as long as both are crowded. So the one that was passed over has its turn once each thread
+ * of the other, `waiting` for so many `cpus`, has had a slice.
+ */
+POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 waiting, __u32 cpus,
+				       const struct morpheus_tunables *t)
+{
+	return now - since_ns >= t->slice_ns * (1 + waiting / (cpus ? cpus : 1));
+}
+
 /* Ordinary threads preempt each other once the woken one lags by more than this. */
 POLICY_FN bool policy_wakeup_preempts(__u64 waker_vtime, __u64 current_vtime,
 				      const struct morpheus_tunables *t)

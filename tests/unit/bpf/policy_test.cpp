@@ -316,6 +316,15 @@ TEST_CASE("policy: who slept owes one slice of its own at most") {
   CHECK(policy_vtime_woken(kNow + 80 * kMs, kNow, 10, &kTunables) == kNow + 50 * kMs);
 }
 
+TEST_CASE("policy: of a CPU's two queues none is passed over for longer than a round of the other") {
+  const std::uint64_t slice = kTunables.slice_ns;
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice - 1, 0, 1, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + slice, 0, 1, &kTunables));
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + 3 * slice - 1, 4, 2, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + 3 * slice, 4, 2, &kTunables));
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice, 4, 0, &kTunables));
+}
+
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {
   CHECK(policy_wakeup_preempts(kNow - 2 * kMs, kNow, &kTunables));
   CHECK_FALSE(policy_wakeup_preempts(kNow - 1 * kMs, kNow, &kTunables));
