@@ -285,12 +285,15 @@ POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 }
 
 /*
- * Where a thread enters a queue: one that slept keeps at most one slice of credit, and none starts so
- * far ahead (it comes from another queue, with another clock) that it would starve.
+ * Where a thread enters a queue: one that slept keeps at most one slice of credit; one that waits on keeps
+ * what it is owed (a heavy one is owed more than a slice by the light ones' long runs). None starts so far
+ * ahead (it comes from another queue, with another clock) that it would starve.
  */
-POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morpheus_tunables *t)
+POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, bool woken,
+				   const struct morpheus_tunables *t)
 {
-	__u64 oldest = clock - t->slice_ns, newest = clock + POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+	__u64 most = POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+	__u64 oldest = clock - (woken ? t->slice_ns : most), newest = clock + most;
 
 	if (policy_vtime_before(vtime, oldest))
 		return oldest;

@@ -156,8 +156,8 @@ static __always_inline bool may_go_ahead(struct cpu_state *c)
 SEC("struct_ops/enqueue")
 void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	u64 clock = *clock_of(p);
-	u64 vtime = policy_vtime_clamp(policy_vtime_of(p->scx.dsq_vtime, clock), clock, &tunables);
+	bool woken = enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
+	u64 clock = *clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
 	s32 cpu = scx_bpf_task_cpu(p);
 	u64 place;
 
@@ -165,7 +165,8 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 		park(p, enq_flags);
 		return;
 	}
-	if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))) {
+	vtime = policy_vtime_clamp(vtime, clock, woken, &tunables);
+	if (!woken) {
 		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
 		/* It was out of time, and its CPU is about to idle: there is time again. */
 		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))

@@ -272,17 +272,19 @@ TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   CHECK(policy_vtime_before(kEnd - 5, 5));
   CHECK_FALSE(policy_vtime_before(5, kEnd - 5));
-  CHECK(policy_vtime_clamp(0, kNow, &kTunables) == kNow - 5 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 3, kNow, &kTunables) == kNow + 3);
-  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, &kTunables) == kNow + 500 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, &kTunables) == kNow + 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, true, &kTunables) == kNow - 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 3, kNow, true, &kTunables) == kNow + 3);
+  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, true, &kTunables) == kNow + 500 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, true, &kTunables) == kNow + 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow - 30 * kMs, kNow, false, &kTunables) == kNow - 30 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, false, &kTunables) == kNow - 128 * 5 * kMs);
 }
 
 TEST_CASE("policy: a place ahead comes before every virtual time and hides none") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   for (const std::uint64_t clock : {kNow, std::uint64_t{0}, kEnd - 3}) {
-    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, &kTunables);
-    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, &kTunables);
+    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, false, &kTunables);
+    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, false, &kTunables);
     CHECK(policy_vtime_before(newest - POLICY_AHEAD, oldest));
     for (const std::uint64_t vtime : {std::uint64_t{oldest}, clock, std::uint64_t{newest}}) {
       CHECK(policy_vtime_of(vtime, clock) == vtime);
