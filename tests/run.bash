@@ -77,11 +77,14 @@ run_kernel() {
 # Boots a machine of its own with the packages of this tree; see tests/system/run.
 run_system() {
   local log=$build/logs/system.log status=0 started=$SECONDS
-  need_packages mmdebstrap dpkg-dev debhelper fakeroot
+  need_packages mmdebstrap dpkg-dev debhelper fakeroot lintian
   "$root/packaging/build" >"$log.packages" || {
     echo "FAIL system: the packages do not build" >>"$results"
     return
   }
+  "$root/tests/system/contents" "$build/package" >"$build/logs/packages.log" 2>&1 || status=$?
+  account system "$status" "$build/logs/packages.log" "$started"
+  status=0
   echo "system: booting (log: $log)"
   "$root/tests/system/run" newest "$build/package" "$build/tests/system/system_app" "$log" 2>&1 | tee "$log" |
     sed -un 's/^.*:test-result:/ /p' || status=$?

@@ -227,10 +227,12 @@ TEST_CASE("readers that ask for a lot and read nothing take a bounded amount of 
     sockets.push_back(raw_connection(daemon));
     (void)varlink::send_some(sockets.back().get(), calls, {});
   }
+  REQUIRE(eventually([&] { return daemon.log().find("memory_kib_per_uid") != std::string::npos; }));
   ::usleep(300'000);
   // what waits is counted, and those who exceed it are sent away; some megabytes are the allocator's
   CHECK(rss_kib(daemon.pid()) - before < 2048 + 8192);
-  CHECK(daemon.ctl({"status"}).status == 0);
+  // the readers' own user may find his quota used up; others do not
+  if (::geteuid() == 0) CHECK(daemon.ctl({"status"}, 65534).status == 0);
 }
 
 TEST_CASE("subscribers of one user are bounded by name") {

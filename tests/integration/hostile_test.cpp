@@ -3,11 +3,13 @@
 // notices nothing.
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <thread>
 
 #include "proto/varlink_socket.hpp"
 #include "tests/integration/bystander.hpp"
@@ -28,6 +30,24 @@ std::string last_words(const DaemonProcess& daemon, std::string_view bytes,
   if (!reply) return "still open";
   if (reply->empty()) return "closed without a word";
   return Json::parse(reply->substr(0, reply->find('\0'))).value("error", "no error");
+}
+
+// The next answers on a connection; fewer if the daemon keeps us waiting.
+std::vector<Json> answers(int socket, std::size_t count) {
+  std::vector<Json> all;
+  std::string rest;
+  std::array<char, 65536> buffer;
+  pollfd watched{socket, POLLIN, 0};
+  while (all.size() < count && ::poll(&watched, 1, 10'000) > 0) {
+    const auto got = varlink::receive_some(socket, buffer, 0);
+    if (!got || got->size == 0) break;
+    rest.append(buffer.data(), got->size);
+    for (std::size_t end = rest.find('\0'); end != std::string::npos; end = rest.find('\0')) {
+      all.push_back(Json::parse(rest.substr(0, end)));
+      rest.erase(0, end + 1);
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -148,6 +168,52 @@ TEST_CASE("a flood of calls does not starve others") {
     while (varlink::receive_some(socket.get(), buffer, 0)) {
     }
   }
+}
+
+TEST_CASE("a call waits for one turn of another user's storm, however many connections that comes from") {
+  if (::geteuid() != 0) SKIP("needs two users, so root");
+  constexpr std::size_t kConnections = 40, kCalls = 50;
+  const DaemonProcess daemon;
+  auto ours = daemon.connect();
+  REQUIRE(ours.call("io.morpheus.Control.GetStatus"));
+  REQUIRE(::seteuid(65534) == 0);
+  std::vector<UniqueFd> storm;
+  while (storm.size() < kConnections) storm.push_back(raw_connection(daemon));
+  REQUIRE(::seteuid(0) == 0);
+  std::string calls;
+  for (std::size_t i = 0; i < kCalls; ++i) calls += "{\"method\":\"io.morpheus.Control.GetStatus\"}\0"s;
+  // everything is there when the daemon looks, whoever gets which CPU: the answers themselves tell the order
+  REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
+  for (const auto& socket : storm) send_all(socket.get(), calls);
+  std::thread goes_on([&] { ::usleep(20'000), ::kill(daemon.pid(), SIGCONT); });
+  const auto ours_at = ours.call("io.morpheus.Control.GetStatus");
+  goes_on.join();
+  REQUIRE(ours_at);
+  std::size_t all = 0, before = 0;
+  for (const auto& socket : storm) {
+    for (const auto& answered : answers(socket.get(), kCalls)) {
+      ++all;
+      if (answered["parameters"]["uptime_ns"] < ours_at->parameters["uptime_ns"]) ++before;
+    }
+  }
+  CHECK(all == kConnections * kCalls);
+  INFO(before << " of " << all << " calls were answered first");
+  CHECK(before <= 100);
+}
+
+TEST_CASE("calls whose answers nobody takes are bounded by name") {
+  const DaemonProcess daemon({}, {{"requests_per_uid", 4}});
+  const auto socket = raw_connection(daemon);
+  std::string calls;
+  for (int i = 0; i < 100; ++i)
+    calls += "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+             "{\"interface\":\"io.morpheus.Control\"}}\0"s;
+  send_all(socket.get(), calls);
+  REQUIRE(eventually([&] { return daemon.log().find("requests_per_uid") != std::string::npos; }));
+  const auto said = read_to_end(socket.get());
+  REQUIRE(said);
+  CHECK(said->find("QuotaExceeded") != std::string::npos);
+  CHECK(daemon.connect().call("io.morpheus.Control.GetStatus"));
 }
 
 TEST_CASE("users together cannot lock the operator out") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What dies at a bad moment, and what starves: the host gets itself back, and nobody loses anything. How often things
-// are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills 100 times).
+// are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills 100 times). Of four daemons one is let come up;
+// the others die while they load, which takes long where the kernel is emulated.
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <signal.h>
@@ -76,14 +77,17 @@ TEST_CASE("observer: killed with -9 again and again, every worker comes back", "
   std::minstd_rand random(1);
   std::vector<double> seconds;
   for (int i = 0; i < crashes(); ++i) {
-    wait_up_to_ms(random, 200);
+    wait_up_to_ms(random, 500);
     daemon.stop(SIGKILL);
     check_threads(load);
-    daemon.start();
+    daemon.launch();
+    if (i % 4 != 3) continue;
+    daemon.await_answer();
     const auto answered = std::chrono::steady_clock::now();
     REQUIRE(eventually([&] { return attached_again(daemon, load); }));
     seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - answered).count());
   }
+  if (seconds.empty()) SKIP("fewer than four kills were asked for");
   // the library waits for a second at most between two attempts
   std::ranges::sort(seconds);
   INFO("seconds until all workers were back: median " << seconds[seconds.size() / 2] << ", longest " << seconds.back());
@@ -98,8 +102,8 @@ TEST_CASE("enforced: killed with -9 again and again, the host gets itself back e
   std::minstd_rand random(2);
   for (int i = 0; i < crashes(); ++i) {
     // while the scheduler is attached, comes or goes
-    set_mode(daemon, "enforced");
-    if (i % 3 == 0) {
+    if (i % 4 == 0) set_mode(daemon, "enforced");
+    if (i % 8 == 0) {
       auto client = daemon.connect();
       (void)client.call_more("io.morpheus.Control.SetMode", {{"mode", "observer"}});
     } else {
@@ -110,7 +114,9 @@ TEST_CASE("enforced: killed with -9 again and again, the host gets itself back e
     REQUIRE(eventually([] { return programs_in_kernel() == 0; }));
     check_threads(load);
     REQUIRE(nothing_throttled());
-    daemon.start();
+    daemon.launch();
+    if (i % 4 != 3) continue;
+    daemon.await_answer();
     REQUIRE(eventually([&] { return attached_again(daemon, load); }));
   }
 }

@@ -96,11 +96,19 @@ DaemonProcess::~DaemonProcess() {
 }
 
 void DaemonProcess::start() {
+  launch();
+  await_answer();
+}
+
+void DaemonProcess::launch() {
   std::vector<std::string> command{program("daemon/morpheusd"), "--backend",
                                    backend_ == Backend::bpf ? "bpf" : "fake", "--socket", socket()};
   command.insert(command.end(), {"--config", dir_.path + "/config.json"});
   command.insert(command.end(), extra_.begin(), extra_.end());
   pid_ = spawn(command, dir_.path + "/log", dir_.path + "/log");
+}
+
+void DaemonProcess::await_answer() {
   const bool answers = eventually([&] { return varlink::connect_unix(socket()).has_value(); });
   INFO(log());
   REQUIRE(answers);

@@ -55,6 +55,9 @@ class DaemonProcess {
   DaemonProcess& operator=(const DaemonProcess&) = delete;
 
   void start();
+  /// The two halves of start(): runs it, and waits until it answers.
+  void launch();
+  void await_answer();
   /// Replaces the configuration file; the daemon reads it at its next start, or on SIGHUP.
   void configure(const Json& config) const;
   /// Sends the signal and returns the exit status, -1 if the signal killed it.
