@@ -2,7 +2,6 @@
 #include "sdk/src/timer_queue.hpp"
 
 #include <algorithm>
-#include <mutex>
 
 namespace morpheus::sdk {
 namespace {
@@ -32,19 +31,6 @@ void TimerQueue::remove(detail::timer& timer) {
     queue.note_earliest();
   }
   detail::schedule(timer.task_, timer.where_);
-}
-
-detail::job_list TimerQueue::fire(std::uint64_t now_ns) {
-  detail::job_list due;
-  const std::scoped_lock lock(lock_);
-  while (!heap_.empty() && heap_.front().deadline_ns <= now_ns) {
-    detail::timer& timer = *heap_.front().timer;
-    timer.index_ = detail::timer::kOutside;
-    due.push(timer.task_);
-    take_out(0);
-  }
-  note_earliest();
-  return due;
 }
 
 void TimerQueue::put(std::size_t index, const Entry& entry) {

@@ -125,6 +125,7 @@ class channel {
 
   [[nodiscard]] std::optional<T> take(detail::waiter*& woken) {
     std::optional<T> value;
+    if (!senders_wait_ && values_.empty()) return value;
     if (senders_wait_) woken = queue_.pop();
     auto* const sender = static_cast<send_awaiter*>(woken);
     if (sender != nullptr) sender->is_taken_ = true;
