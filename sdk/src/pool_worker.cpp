@@ -122,31 +122,33 @@ std::uint64_t PoolWorker::search_span() {
   return pool_.size() > 1 ? std::max(kSearchNs, span) : span;
 }
 
-/// Waits for what others post, and asks those that have work to share it; at last it takes from those that
-/// did not answer.
+/// Waits for what others post, and asks those that have work to share it; now and then, and at last, it takes
+/// from those that did not answer.
 job* PoolWorker::search(std::uint64_t span_ns) {
   const std::uint64_t begun = monotonic_ns();
-  bool is_last_round = false;
-  while (true) {
-    ask_others(is_last_round);
+  std::uint64_t taken = begun;
+  for (std::uint64_t now = begun;;) {
+    const bool is_last = now - begun >= span_ns;
+    const bool takes = is_last || now - taken >= kSearchNs;
+    if (takes) taken = now;
+    ask_others(takes);
     if (has_posted()) take_in();
-    const std::uint64_t now = monotonic_ns();
     if (timers_.earliest() <= now) fire_timers(now);
     job* const found = take();
-    if (found != nullptr || is_last_round || pool_.is_ending()) {
+    now = monotonic_ns();
+    if (found != nullptr || is_last || pool_.is_ending()) {
       spin_.spend(now - begun, found != nullptr);
       return found;
     }
-    is_last_round = now - begun >= span_ns;
     for (int i = 0; i < 16 && !has_posted(); ++i) cpu_relax();
   }
 }
 
-void PoolWorker::ask_others(bool is_last_round) {
+void PoolWorker::ask_others(bool takes) {
   for (std::size_t i = 1; i < pool_.threads(); ++i) {
     PoolWorker& other = pool_.worker((index_ + i) % pool_.threads());
     if (!other.looks_busy()) continue;
-    if (is_last_round || (random_ != 0 && chance(4)))
+    if (takes || (random_ != 0 && chance(4)))
       (void)other.bereave(Part::half);
     else
       other.ask_to_share();

@@ -98,7 +98,7 @@ class PoolWorker final : public detail::runner {
   [[nodiscard]] detail::job* await_work();
   [[nodiscard]] std::uint64_t search_span();
   [[nodiscard]] detail::job* search(std::uint64_t span_ns);
-  void ask_others(bool is_last_round);
+  void ask_others(bool takes);
   [[nodiscard]] bool sleep(bool after_search);
   [[nodiscard]] bool sleep_until_relief();
   void wait_for_call();
