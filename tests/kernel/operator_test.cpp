@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "tests/kernel/load.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/trace_check.hpp"
 

@@ -18,7 +18,7 @@
 #include <chrono>
 #include <thread>
 
-#include "tests/kernel/load.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 
 using namespace morpheus::test;
