@@ -14,7 +14,7 @@ bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* wher
   heap_.push_back({});
   timer.task_ = task;
   timer.where_ = where;
-  timer.queue_ = this;
+  if (timer.queue_ != this) timer.queue_ = this;  // if it was prepared, a stop may be reading it
   rise(heap_.size() - 1, {timer.deadline_ns_, added_++, &timer});
   note_earliest();
   return true;

@@ -28,7 +28,7 @@ Watch::Watch(WorkerPool& pool) : pool_(pool), seen_(pool.threads()) {
   thread_ = std::thread([this] { run(); });
 }
 
-Watch::~Watch() {
+void Watch::end() {
   is_ending_.store(1, std::memory_order_release);
   futex_wake_one(is_ending_);
   end_sleep();

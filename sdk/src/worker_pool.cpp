@@ -55,7 +55,7 @@ WorkerPool::~WorkerPool() {
 }
 
 void WorkerPool::join_all() {
-  watch_.reset();
+  if (watch_) watch_->end();
   is_ending_.store(true, std::memory_order_release);
   for (auto& worker : workers_) worker->wake();
   for (auto& worker : workers_) worker->join();

