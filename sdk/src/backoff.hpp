@@ -8,12 +8,12 @@
 
 namespace morpheus::sdk {
 
-/// 10 ms, growing eightfold to `longest_ms`; each wait is between half of that and all of it, so that the clients
+/// 10 ms, growing sixteenfold to `longest_ms`; each wait is between half of that and all of it, so that the clients
 /// of a restarted daemon do not all come at once.
 class Backoff {
  public:
   static constexpr int kFirstMs = 10;
-  static constexpr int kGrowth = 8;
+  static constexpr int kGrowth = 16;
 
   explicit Backoff(std::uint32_t seed) : random_(seed) {}
 
