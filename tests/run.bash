@@ -107,7 +107,7 @@ sanitized() {
 run_sanitize() {
   sanitized address,undefined unit/daemon_tests unit/proto_tests unit/sdk_tests integration/control_tests \
     integration/sdk_tests
-  sanitized thread unit/sdk_tests integration/sdk_tests
+  sanitized thread unit/sdk_tests unit/runtime_tests unit/asio_tests integration/sdk_tests
 }
 
 run_fuzz() {

@@ -8,18 +8,19 @@
 
 namespace morpheus::sdk {
 
-/// 10 ms, doubling to 1 s; each wait is between half of that and all of it, so that the clients of
-/// a restarted daemon do not all come at once.
+/// 10 ms, growing sixteenfold to `longest_ms`; each wait is between half of that and all of it, so that the clients
+/// of a restarted daemon do not all come at once.
 class Backoff {
  public:
   static constexpr int kFirstMs = 10;
-  static constexpr int kLongestMs = 1000;
+  static constexpr int kGrowth = 16;
 
   explicit Backoff(std::uint32_t seed) : random_(seed) {}
 
-  [[nodiscard]] int next_ms() {
+  [[nodiscard]] int next_ms(int longest_ms) {
+    span_ms_ = std::min(span_ms_, longest_ms);
     const int whole = span_ms_;
-    span_ms_ = std::min(span_ms_ * 2, kLongestMs);
+    span_ms_ = std::min(span_ms_ * kGrowth, longest_ms);
     return std::uniform_int_distribution<int>(whole / 2, whole)(random_);
   }
   void reset() { span_ms_ = kFirstMs; }

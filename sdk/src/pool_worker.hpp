@@ -9,8 +9,12 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <thread>
 
+#include "sdk/src/lane_queues.hpp"
+#include "sdk/src/pool_lane.hpp"
+#include "sdk/src/spin_budget.hpp"
 #include "sdk/src/timer_queue.hpp"
 
 namespace morpheus::sdk {
@@ -24,7 +28,12 @@ class PoolWorker final : public detail::runner {
 
   void start();
   void join() { thread_.join(); }
+  /// The calling thread's; null on threads that are no workers.
+  [[nodiscard]] static PoolWorker* current() {
+    return detail::here->where() == nullptr ? nullptr : static_cast<PoolWorker*>(detail::here);
+  }
   [[nodiscard]] unsigned index() const { return index_; }
+  [[nodiscard]] std::string name() const;
   [[nodiscard]] WorkerPool& pool() const { return pool_; }
 
   [[nodiscard]] TimerQueue& timers() { return timers_; }
@@ -33,15 +42,27 @@ class PoolWorker final : public detail::runner {
   // --- Any thread ----------------------------------------------------------------------------------
   /// Ends the worker's sleep. At most one futex(2).
   void wake();
+  /// Queues a job that only this worker may run.
+  void post(detail::job* ready);
   /// Whether it seems to have jobs that others could take.
-  [[nodiscard]] bool looks_busy() const { return !ready_.empty() || !forks_.empty(); }
+  [[nodiscard]] bool looks_busy() const {
+    constexpr std::uint32_t kOwn = 1U << PoolLane::kOwn;
+    return (lanes_.waiting() & ~kOwn) != 0 || (!keeps_.load(std::memory_order_relaxed) && has_ready());
+  }
+  /// The same, and those that it keeps.
+  [[nodiscard]] bool looks_waited_for() const {
+    return !lanes_.empty() || has_ready() || has_inbox_.load(std::memory_order_relaxed);
+  }
   void ask_to_share() {
     if ((attention_.load(std::memory_order_relaxed) & detail::kWanted) == 0)
       attention_.fetch_or(detail::kWanted, std::memory_order_relaxed);
   }
-  /// Takes half or all of the jobs of an owner that makes no step. None if it is in the midst of one.
-  enum class part { half, all };
-  [[nodiscard]] detail::job_list bereave(part taken);
+  enum class Part : std::uint8_t { half, all };
+  /// Makes half or all of the jobs of an owner that makes no step available to all workers. False: there
+  /// are none, or it is in the midst of a step.
+  bool bereave(Part taken);
+  /// The same with its timers that are due.
+  bool bereave_timers(std::uint64_t now);
   [[nodiscard]] worker_stats stats() const;
   void trace(bool is_on);
   /// What the worker was last seen to do.
@@ -59,6 +80,8 @@ class PoolWorker final : public detail::runner {
   void ask_to_give_way();
 
   // --- The owner: what the runner's hot path calls ---------------------------------------------------
+  /// Queues a job of a lane that does not run now.
+  void put(PoolLane& lane, detail::job* ready);
   detail::job* yield_slowly(detail::job* self);
   detail::job* next_slowly();
   void serve();
@@ -68,33 +91,45 @@ class PoolWorker final : public detail::runner {
   detail::job* give_way(detail::job* self);
 
  private:
+  // pool_worker.cpp: its thread
   void run();
   [[nodiscard]] std::optional<worker> registration() const;
+  void bind_to_cpu() const;
   [[nodiscard]] detail::job* await_work();
-  [[nodiscard]] detail::job* take();
-  [[nodiscard]] detail::job* search();
-  [[nodiscard]] bool may_search() const;
+  [[nodiscard]] std::uint64_t search_span();
+  [[nodiscard]] detail::job* search(std::uint64_t span_ns);
+  void ask_others(bool takes);
   [[nodiscard]] bool sleep(bool after_search);
   [[nodiscard]] bool sleep_until_relief();
-  void bind_to_cpu() const;
   void wait_for_call();
   [[nodiscard]] bool drive();
+
+  // pool_worker_steps.cpp: what it does between two jobs
+  [[nodiscard]] detail::job* take();
+  void take_in();
+  void queue(PoolLane& lane, const detail::job_list& jobs);
+  void take_turns();
+  void charge(std::uint64_t now);
   void poll(std::uint64_t now);
   void tick();
   void set_ticks(std::uint64_t now);
+  void fire_timers(std::uint64_t now);
   void share_some();
   void answer_kernel();
   void hand_over();
   static void hand_over_here();
   void note_hints();
   void wait_for_revocation();
-  detail::job_list half();
-  detail::job_list all();
   detail::job* begin(detail::job* next);
   void shuffle();
   [[nodiscard]] bool chance(unsigned one_in);
   void note_mode(std::uint64_t now);
   void add_steps();
+  bool give(Part given);
+
+  [[nodiscard]] PoolLane& lane() const { return static_cast<PoolLane&>(*lane_); }
+  [[nodiscard]] bool has_ready() const { return !ready_.empty() || !forks_.empty(); }
+  [[nodiscard]] bool has_posted() const;
 
   struct Counts {  // written by the owner, or by whoever takes jobs
     std::atomic<std::uint64_t> steps{0}, sleeps{0}, shared{0}, handed_over{0}, taken_over{0},
@@ -114,6 +149,13 @@ class PoolWorker final : public detail::runner {
   std::atomic<morpheus_safepoint*> safe_point_{nullptr};
   std::uint64_t last_tick_ns_ = 0;
   std::int32_t tick_span_ = 1;
+  LaneQueues lanes_;
+  std::uint64_t charged_ns_ = 0;     // up to when lanes have been charged; 0: from now on
+  std::atomic<bool> keeps_{false};   // it runs its own lane: what is ready may not be taken
+  detail::spin_lock inbox_lock_;
+  detail::job_list inbox_;  // of its own lane, from other threads
+  std::atomic<bool> has_inbox_{false};
+  SpinBudget spin_;
   TimerQueue timers_;
   std::uint64_t driven_ns_ = 0;
   std::atomic<bool> is_driving_{false};

@@ -57,6 +57,7 @@ int Registry::attach(const SessionSpec& spec) {
   is_stopping_ = false;
   attaches_ = 0;
   last_error_.clear();
+  socket_watch_.emplace(spec.socket);
   (void)connect();  // the thread tries again
   house_keeper_ = start_without_signals([this] { keep_house(); });
   if (!house_keeper_) {
@@ -90,6 +91,7 @@ int Registry::detach() {
   house_keeper_->join();
   const std::scoped_lock lock(lock_);
   house_keeper_.reset();
+  socket_watch_.reset();
   session_.reset();
   DaemonAbsence::set({});
   change_epoch(Epoch::base_above(highest_seq()), nullptr);

@@ -15,6 +15,7 @@
 #include "proto/mapping.hpp"
 #include "sdk/src/fixed_window.hpp"
 #include "sdk/src/session.hpp"
+#include "sdk/src/socket_watch.hpp"
 #include "sdk/src/thread_worker.hpp"
 
 namespace morpheus::sdk {
@@ -73,6 +74,7 @@ class Registry {
   bool is_stopping_ = false;
   SessionSpec spec_;
   std::optional<Session> session_;
+  bool is_nobody_listening_ = false;  // as of the last attempt to connect
   std::uint32_t attaches_ = 0;
   std::string last_error_;
   std::vector<ThreadWorker*> workers_;
@@ -80,6 +82,7 @@ class Registry {
   FixedWindow global_window_;
   std::vector<RuntimeLines> runtime_lines_;  // the newest last; older ones while in use
   UniqueFd wake_fd_;
+  std::optional<SocketWatch> socket_watch_;  // the house keeper's
   std::unique_ptr<std::thread> house_keeper_;
 };
 

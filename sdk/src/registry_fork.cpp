@@ -30,6 +30,7 @@ void Registry::forget_parent() {
   kernel_window_.hide();
   global_window_.hide();
   session_.reset();
+  socket_watch_.reset();
   DaemonAbsence::set({});
   // The thread exists in the parent only; a std::thread that nobody joins must not be destroyed.
   [[maybe_unused]] auto* parents = house_keeper_.release();

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "sdk/src/backoff.hpp"
 #include "sdk/src/clock.hpp"
@@ -15,12 +16,28 @@ namespace morpheus::sdk {
 namespace {
 
 constexpr int kForever = -1;
+/// Tries are at most so far apart; the longer one while nobody listens and the coming of a socket is noticed.
+constexpr int kLongestMs = 1'000;
+constexpr int kLongestWatchedMs = 30'000;
 
-void wait_for_news(int link_fd, int wake_fd, int timeout_ms) {
+void wait_until_lost(int link_fd, int wake_fd) {
   pollfd watched[] = {{wake_fd, POLLIN, 0}, {link_fd, POLLRDHUP, 0}};
-  (void)::poll(watched, std::size(watched), timeout_ms);
+  (void)::poll(watched, std::size(watched), kForever);
   eventfd_t ignored = 0;
   (void)::eventfd_read(wake_fd, &ignored);
+}
+
+/// Until `timeout_ms` have passed or wake_fd is written to; true: until there is news at the socket.
+bool wait_for_socket(SocketWatch& socket, int wake_fd, int timeout_ms) {
+  const std::uint64_t end = monotonic_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000;
+  for (std::uint64_t now = monotonic_ns(); now < end; now = monotonic_ns()) {
+    pollfd watched[] = {{wake_fd, POLLIN, 0}, {socket.fd(), POLLIN, 0}};
+    (void)::poll(watched, std::size(watched), static_cast<int>((end - now) / 1'000'000) + 1);
+    if (watched[1].revents != 0 && socket.has_news()) return true;
+    eventfd_t ignored = 0;
+    if (watched[0].revents != 0 && ::eventfd_read(wake_fd, &ignored) == 0) return false;
+  }
+  return false;
 }
 
 }  // namespace
@@ -31,16 +48,27 @@ void Registry::keep_house() {
   while (true) {
     int link_fd = -1;
     int wake_fd = -1;
+    int longest_ms = kLongestMs;
     {
       const std::scoped_lock lock(lock_);
       if (is_stopping_) return;
       if (session_ && !is_link_alive()) lose_link();
+      if (!session_) socket_watch_->arm();
       if (!session_ && connect()) backoff.reset();
       drop_unused_lines();
       if (session_) link_fd = session_->fd();
+      if (session_) socket_watch_->disarm();
+      if (is_nobody_listening_ && socket_watch_->fd() >= 0) longest_ms = kLongestWatchedMs;
       wake_fd = wake_fd_.get();
     }
-    wait_for_news(link_fd, wake_fd, link_fd >= 0 ? kForever : backoff.next_ms());
+    if (link_fd >= 0) {
+      wait_until_lost(link_fd, wake_fd);
+      continue;
+    }
+    if (!wait_for_socket(*socket_watch_, wake_fd, backoff.next_ms(longest_ms))) continue;
+    // It may be bound and not listen yet, and all clients see it at once.
+    backoff.reset();
+    (void)wait_for_socket(*socket_watch_, wake_fd, backoff.next_ms(longest_ms));
   }
 }
 
@@ -52,6 +80,8 @@ bool Registry::is_link_alive() const {
 
 bool Registry::connect() {
   auto opened = Session::open(spec_);
+  is_nobody_listening_ =
+      !opened && (opened.error().code == ENOENT || opened.error().code == ECONNREFUSED);
   if (!opened) {
     last_error_ = opened.error().text();
     return false;

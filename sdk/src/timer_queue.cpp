@@ -2,7 +2,6 @@
 #include "sdk/src/timer_queue.hpp"
 
 #include <algorithm>
-#include <mutex>
 
 namespace morpheus::sdk {
 namespace {
@@ -15,7 +14,7 @@ bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* wher
   heap_.push_back({});
   timer.task_ = task;
   timer.where_ = where;
-  timer.queue_ = this;
+  if (timer.queue_ != this) timer.queue_ = this;  // if it was prepared, a stop may be reading it
   rise(heap_.size() - 1, {timer.deadline_ns_, added_++, &timer});
   note_earliest();
   return true;
@@ -32,19 +31,6 @@ void TimerQueue::remove(detail::timer& timer) {
     queue.note_earliest();
   }
   detail::schedule(timer.task_, timer.where_);
-}
-
-detail::job_list TimerQueue::fire(std::uint64_t now_ns) {
-  detail::job_list due;
-  const std::scoped_lock lock(lock_);
-  while (!heap_.empty() && heap_.front().deadline_ns <= now_ns) {
-    detail::timer& timer = *heap_.front().timer;
-    timer.index_ = detail::timer::kOutside;
-    due.push(timer.task_);
-    take_out(0);
-  }
-  note_earliest();
-  return due;
 }
 
 void TimerQueue::put(std::size_t index, const Entry& entry) {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 namespace morpheus::sdk {
@@ -22,8 +23,19 @@ class TimerQueue {
   static void remove(detail::timer& timer);
   /// When the first one is due.
   [[nodiscard]] std::uint64_t earliest() const { return earliest_.load(std::memory_order_relaxed); }
-  /// The tasks whose time has come, in the order of their deadlines.
-  [[nodiscard]] detail::job_list fire(std::uint64_t now_ns);
+  /// Calls `resume(task, its lane)` for each task whose time has come, in the order of the deadlines.
+  /// Under the queue's lock.
+  template <class F>
+  void fire(std::uint64_t now_ns, F resume) {
+    const std::scoped_lock lock(lock_);
+    while (!heap_.empty() && heap_.front().deadline_ns <= now_ns) {
+      detail::timer& timer = *heap_.front().timer;
+      timer.index_ = detail::timer::kOutside;
+      take_out(0);
+      resume(timer.task_, timer.where_);
+    }
+    note_earliest();
+  }
 
  private:
   struct Entry {

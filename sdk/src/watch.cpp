@@ -28,7 +28,7 @@ Watch::Watch(WorkerPool& pool) : pool_(pool), seen_(pool.threads()) {
   thread_ = std::thread([this] { run(); });
 }
 
-Watch::~Watch() {
+void Watch::end() {
   is_ending_.store(1, std::memory_order_release);
   futex_wake_one(is_ending_);
   end_sleep();
@@ -88,7 +88,7 @@ void Watch::look_at(PoolWorker& worker, Seen& seen, std::uint64_t now) {
     return;
   }
   const std::uint64_t lasting = now - seen.since_ns;
-  const bool has_others = worker.looks_busy() || worker.timers().earliest() <= now;
+  const bool has_others = worker.looks_waited_for() || worker.timers().earliest() <= now;
   if (has_others) {
     worker.ask_to_give_way();
     if (is_off || lasting >= kHeldUpNs) relieve(worker);
@@ -101,10 +101,9 @@ void Watch::look_at(PoolWorker& worker, Seen& seen, std::uint64_t now) {
 void Watch::relieve(PoolWorker& worker) {
   if (pool_.threads() == 1) return;
   pool_.release_driver(worker);
-  detail::job_list jobs = worker.bereave(PoolWorker::part::all);
-  jobs.append(worker.timers().fire(monotonic_ns()));
-  if (jobs.empty()) return;
-  pool_.share(jobs);
+  const bool has_given = worker.bereave(PoolWorker::Part::all);
+  if (!worker.bereave_timers(monotonic_ns()) && !has_given) return;
+  pool_.call_one();
   pool_.call_relief();
 }
 

@@ -18,7 +18,10 @@ class Watch {
   explicit Watch(WorkerPool& pool);
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
-  ~Watch();
+  /// After end().
+  ~Watch() = default;
+  /// Ends the thread. notice_wake() may still be called.
+  void end();
 
   /// A worker has woken up. On the worker; a futex(2) only if the watch sleeps for good.
   void notice_wake() {

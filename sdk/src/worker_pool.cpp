@@ -24,9 +24,16 @@ WorkerPool::WorkerPool(scheduler& owner, const scheduler_options& options)
     : owner_(owner), options_(options), blocking_(std::max(1U, options.blocking_threads)) {
   (void)can_barrier_all_threads();
   if (options.guided) has_attached_ = morpheus_attach(nullptr) == MORPHEUS_OK;
-  size_ = options.workers != 0 ? options.workers : usable_cpus();
-  for (unsigned i = 0; i < size_ + options.relief_workers; ++i)
+  const std::size_t cpus = usable_cpus();
+  size_ = options.workers != 0 ? options.workers : cpus;
+  may_spin_ = cpus > 1 && size_ <= cpus;
+  lanes_[PoolLane::kHome] = std::make_unique<PoolLane>(*this, live_, PoolLane::kHome,
+                                                       PoolLane::kUsualShares, options.name);
+  for (unsigned i = 0; i < size_ + options.relief_workers; ++i) {
     workers_.push_back(std::make_unique<PoolWorker>(*this, i, i >= size_));
+    own_lanes_.push_back(std::make_unique<PoolLane>(*this, live_, PoolLane::kOwn, PoolLane::kUsualShares,
+                                                    workers_.back()->name(), workers_.back().get()));
+  }
   try {
     // Nobody can take from one lone worker, and nobody asks about its stalls: then nobody looks.
     if (threads() > 1 || options.stall_threshold.count() > 0) watch_.emplace(*this);
@@ -41,14 +48,14 @@ WorkerPool::~WorkerPool() {
   stop_.request_stop();
   while (true) {
     const std::uint32_t seen = ends_.load(std::memory_order_acquire);
-    if (home_.live() == 0) break;
+    if (live_.load(std::memory_order_acquire) == 0) break;
     futex_wait(ends_, seen);
   }
   join_all();
 }
 
 void WorkerPool::join_all() {
-  watch_.reset();
+  if (watch_) watch_->end();
   is_ending_.store(true, std::memory_order_release);
   for (auto& worker : workers_) worker->wake();
   for (auto& worker : workers_) worker->join();
@@ -60,30 +67,25 @@ void WorkerPool::notice_end() {
   if (stop_.stop_requested()) futex_wake_one(ends_);
 }
 
-void WorkerPool::share(const detail::job_list& jobs) {
-  {
-    const std::scoped_lock lock(shared_lock_);
-    shared_.append(jobs);
-    has_shared_.store(true, std::memory_order_seq_cst);
+PoolLane& WorkerPool::add_group(const group_options& options) {
+  const std::scoped_lock lock(groups_lock_);
+  for (unsigned number = PoolLane::kFirstGroup; number < lanes_.size(); ++number) {
+    if (lanes_[number]) continue;
+    lanes_[number] = std::make_unique<PoolLane>(*this, live_, number, options.shares, options.name);
+    has_lanes_.store(true, std::memory_order_relaxed);
+    return *lanes_[number];
   }
-  call_one();
+  throw std::length_error("a scheduler has at most 14 groups");
 }
 
-void WorkerPool::share(detail::job* ready) {
-  detail::job_list one;
-  one.push(ready);
-  share(one);
-}
-
-detail::job_list WorkerPool::take_shared() {
+void WorkerPool::put_shared(PoolLane& lane, const detail::job_list& jobs) {
   const std::scoped_lock lock(shared_lock_);
-  constexpr std::size_t kMost = 64;
-  detail::job_list part = threads() == 1 ? shared_.take() : shared_.take_half(kMost);
-  has_shared_.store(!shared_.empty(), std::memory_order_relaxed);
-  return part;
+  shared_[lane.number()].append(jobs);
+  shared_lanes_.fetch_or(std::uint32_t{1} << lane.number(), std::memory_order_seq_cst);
 }
 
 void WorkerPool::call_one() {
+  if (!is_call_useful_.load(std::memory_order_seq_cst)) return;
   PoolWorker* called = nullptr;
   {
     const std::scoped_lock lock(idle_lock_);
@@ -193,13 +195,43 @@ void WorkerPool::update_call() {
 
 namespace morpheus {
 
-void detail::lane::post(job* ready) noexcept { static_cast<sdk::PoolLane*>(this)->pool().share(ready); }
+void detail::lane::post(job* ready) noexcept {
+  auto& lane = static_cast<sdk::PoolLane&>(*this);
+  sdk::PoolWorker* const mine = sdk::PoolWorker::current();
+  if (mine != nullptr && &mine->pool() == &lane.pool() && (lane.owner() == nullptr || lane.owner() == mine))
+    return mine->put(lane, ready);
+  if (lane.owner() != nullptr) return lane.owner()->post(ready);
+  job_list one;
+  one.push(ready);
+  lane.pool().share(lane, one);
+}
 void detail::lane::all_ended() noexcept { static_cast<sdk::PoolLane*>(this)->pool().notice_end(); }
 
-scheduler::scheduler(const scheduler_options& options)
-    : pool_(std::make_unique<sdk::WorkerPool>(*this, options)) {}
+scheduler::scheduler(const scheduler_options& options, detail::layout built) {
+  if (built != detail::layout{})
+    throw std::logic_error("this program was compiled with the headers of another libmorpheus: rebuild it");
+  pool_ = std::make_unique<sdk::WorkerPool>(*this, options);
+}
 scheduler::~scheduler() = default;
 detail::lane& scheduler::home() noexcept { return pool_->home(); }
+scheduling_group scheduler::add_group(const group_options& options) {
+  if (options.shares < 1 || options.shares > 100'000)
+    throw std::invalid_argument("a group's shares are 1 to 100,000");
+  return scheduling_group(pool_->add_group(options));
+}
+scheduling_group scheduler::on_worker(unsigned index) {
+  if (index >= pool_->size()) throw std::out_of_range("no such worker");
+  return scheduling_group(pool_->lane_of(pool_->worker(index)));
+}
+const std::string& scheduling_group::name() const noexcept {
+  return static_cast<const sdk::PoolLane*>(lane_)->name();
+}
+unsigned scheduling_group::shares() const noexcept {
+  return static_cast<const sdk::PoolLane*>(lane_)->shares();
+}
+std::chrono::nanoseconds scheduling_group::run_time() const noexcept {
+  return static_cast<const sdk::PoolLane*>(lane_)->run_time();
+}
 std::stop_token scheduler::stop_token() const noexcept { return pool_->stop().get_token(); }
 void scheduler::request_stop() noexcept { pool_->stop().request_stop(); }
 unsigned scheduler::workers() const noexcept { return static_cast<unsigned>(pool_->size()); }

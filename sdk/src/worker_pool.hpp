@@ -7,7 +7,9 @@
 #include <morpheus/detail/spin_lock.hpp>
 #include <morpheus/scheduler.hpp>
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -16,21 +18,11 @@
 #include <vector>
 
 #include "sdk/src/blocking_threads.hpp"
+#include "sdk/src/pool_lane.hpp"
 #include "sdk/src/pool_worker.hpp"
 #include "sdk/src/watch.hpp"
 
 namespace morpheus::sdk {
-
-/// The lane of jobs that may run on any worker of the pool.
-class PoolLane final : public detail::lane {
- public:
-  explicit PoolLane(WorkerPool& pool) : pool_(pool) {}
-  [[nodiscard]] WorkerPool& pool() const { return pool_; }
-  [[nodiscard]] std::size_t live() const { return live_.load(std::memory_order_acquire); }
-
- private:
-  WorkerPool& pool_;
-};
 
 /// Functions may be called on any thread unless they say otherwise.
 class WorkerPool {
@@ -43,7 +35,7 @@ class WorkerPool {
   ~WorkerPool();
 
   [[nodiscard]] scheduler& owner() const { return owner_; }
-  [[nodiscard]] PoolLane& home() { return home_; }
+  [[nodiscard]] PoolLane& home() { return *lanes_[PoolLane::kHome]; }
   [[nodiscard]] const scheduler_options& options() const { return options_; }
   /// Workers; the relief workers come after them.
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -53,13 +45,41 @@ class WorkerPool {
   [[nodiscard]] BlockingThreads& blocking() { return blocking_; }
   void notice_end();
 
+  // --- Lanes -----------------------------------------------------------------------------------------
+  /// Throws std::length_error.
+  [[nodiscard]] PoolLane& add_group(const group_options& options);
+  [[nodiscard]] PoolLane& lane_of(PoolWorker& worker) {
+    has_lanes_.store(true, std::memory_order_relaxed);
+    return *own_lanes_[worker.index()];
+  }
+  /// The lane of that number on that worker.
+  [[nodiscard]] PoolLane& lane(unsigned number, const PoolWorker& worker) {
+    return number == PoolLane::kOwn ? *own_lanes_[worker.index()] : *lanes_[number];
+  }
+  /// Whether any but home is in use.
+  [[nodiscard]] bool has_lanes() const { return has_lanes_.load(std::memory_order_relaxed); }
+
   // --- Jobs that no worker has ---------------------------------------------------------------------
   /// Makes jobs available to all workers, and wakes one that sleeps.
-  void share(const detail::job_list& jobs);
-  void share(detail::job* ready);
-  [[nodiscard]] bool has_shared() const { return has_shared_.load(std::memory_order_relaxed); }
-  /// A worker's part of them.
-  [[nodiscard]] detail::job_list take_shared();
+  void share(PoolLane& lane, const detail::job_list& jobs) {
+    put_shared(lane, jobs);
+    call_one();
+  }
+  /// The same without waking anybody. Not for lanes of one worker.
+  void put_shared(PoolLane& lane, const detail::job_list& jobs);
+  [[nodiscard]] bool has_shared() const { return shared_lanes_.load(std::memory_order_seq_cst) != 0; }
+  /// Calls `take(number of a lane, jobs)` for a worker's part of them.
+  template <class F>
+  void take_shared(F take) {
+    constexpr std::size_t kMost = 64;
+    const std::scoped_lock lock(shared_lock_);
+    for (std::uint32_t left = shared_lanes_.load(std::memory_order_relaxed); left != 0; left &= left - 1) {
+      const auto number = static_cast<unsigned>(std::countr_zero(left));
+      detail::job_list& queue = shared_[number];
+      take(number, threads() == 1 ? queue.take() : queue.take_half(kMost));
+      if (queue.empty()) shared_lanes_.fetch_and(~(std::uint32_t{1} << number), std::memory_order_relaxed);
+    }
+  }
 
   // --- Workers that look for work --------------------------------------------------------------------
   /// Wakes a sleeping worker unless one looks for work already.
@@ -93,22 +113,30 @@ class WorkerPool {
   [[nodiscard]] bool remove_idle(PoolWorker& worker);
   [[nodiscard]] bool is_ending() const { return is_ending_.load(std::memory_order_acquire); }
 
+  /// Whether workers that spin keep nobody from running, as far as this process is concerned.
+  [[nodiscard]] bool may_spin() const { return may_spin_; }
+
  private:
   void join_all();
   void update_call();  // under idle_lock_
 
   scheduler& owner_;
   const scheduler_options options_;
-  PoolLane home_{*this};
+  std::atomic<std::size_t> live_{0};  // tasks that began and have not ended, in all lanes
+  std::array<std::unique_ptr<PoolLane>, LaneQueues::kMost> lanes_;  // by number; one is added before it is used
+  std::mutex groups_lock_;
+  std::vector<std::unique_ptr<PoolLane>> own_lanes_;                // by worker
+  std::atomic<bool> has_lanes_{false};
   std::stop_source stop_;
   bool has_attached_ = false;
   BlockingThreads blocking_;
   std::size_t size_ = 0;
+  bool may_spin_ = false;
   std::vector<std::unique_ptr<PoolWorker>> workers_;
 
   detail::spin_lock shared_lock_;
-  detail::job_list shared_;
-  std::atomic<bool> has_shared_{false};
+  std::array<detail::job_list, LaneQueues::kMost> shared_{};  // by lane
+  std::atomic<std::uint32_t> shared_lanes_{0};                // those with jobs, one bit each
 
   detail::spin_lock idle_lock_;
   std::vector<PoolWorker*> idle_;

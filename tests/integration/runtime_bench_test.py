@@ -28,7 +28,11 @@ def expected(asked, all_subjects, cpus):
     return {(quantity.name, subject.name, variant, quantity.unit)
             for measure in asked for variant, need in measure.variants.items() if need <= cpus
             for subject in all_subjects if subject.name in SUBJECTS and not subject.left_out_of(measure.name, variant)
-            for quantity in measure.quantities}
+            for quantity in measure.quantities + shares_of_one(measure, variant, subject)}
+
+
+def shares_of_one(measure, variant, subject):
+    return () if subject.left_out_of(measure.name, "1") else measure.share_of_one(variant)
 
 
 def wrong_records(records, wanted):

@@ -81,7 +81,7 @@ class channel {
     /// Nothing if the channel is closed and empty.
     [[nodiscard]] std::optional<T> await_resume() { return std::move(value_); }
     [[nodiscard]] bool take_locked(detail::waiter*& woken) {
-      value_ = channel_.take(woken);
+      if (channel_.senders_wait_ || !channel_.values_.empty()) value_ = channel_.take(woken);
       if (value_ || channel_.is_closed_) return true;
       channel_.senders_wait_ = false;
       return false;

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <morpheus/detail/blocking_result.hpp>
+#include <morpheus/detail/timer.hpp>
 #include <morpheus/diagnosis.hpp>
 #include <morpheus/join_handle.hpp>
+#include <morpheus/scheduling_group.hpp>
 #include <morpheus/task.hpp>
 #include <morpheus/worker.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -42,6 +45,17 @@ struct scheduler_options {
   std::function<void(const stall&)> on_stall = {};
 };
 
+namespace detail {
+/// What programs and the library must agree on. By default, what the one who asks was compiled with.
+struct layout {
+  std::size_t of_runner = sizeof(runner);
+  std::size_t of_promise = sizeof(promise_base);
+  std::size_t of_timer = sizeof(timer);
+  std::size_t of_options = sizeof(scheduler_options);
+  bool operator==(const layout&) const = default;
+};
+}  // namespace detail
+
 /// Owns worker threads and everything that was spawned on them.
 ///
 ///     morpheus::scheduler scheduler({.workers = 4});
@@ -51,8 +65,9 @@ struct scheduler_options {
 /// With one worker and without hints the order of execution depends on the program only.
 class scheduler {
  public:
-  /// Throws std::system_error if a thread cannot be started.
-  MORPHEUS_API explicit scheduler(const scheduler_options& options = {});
+  /// Throws std::system_error if a thread cannot be started, and std::logic_error if the program was
+  /// compiled with the headers of another library than it runs with. `built` is for the library.
+  MORPHEUS_API explicit scheduler(const scheduler_options& options = {}, detail::layout built = {});
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
   /// Requests a stop, waits until everything spawned has ended, then ends the threads. Not from a
@@ -73,6 +88,14 @@ class scheduler {
   join_handle<T> spawn(task<T> started) {
     return detail::start_in(home(), std::move(started));
   }
+
+  /// A new group of tasks; see scheduling_group. At most 14; throws std::length_error beyond, and
+  /// std::invalid_argument for shares that cannot be. Any thread.
+  [[nodiscard]] MORPHEUS_API scheduling_group add_group(const group_options& options);
+  /// What is spawned there runs on that worker only, counted from 0, and is never taken over: it waits
+  /// while the worker is held up. All such tasks of a worker have together the shares of a group. Throws
+  /// std::out_of_range if there is no such worker. Any thread.
+  [[nodiscard]] MORPHEUS_API scheduling_group on_worker(unsigned index);
 
   /// What long-running tasks should heed: see request_stop().
   [[nodiscard]] MORPHEUS_API std::stop_token stop_token() const noexcept;

@@ -25,4 +25,12 @@ inline void sleep_for_gap() {
   nanosleep(&gap, nullptr);
 }
 
+/// Sleeps until `done()`, which a loaded machine may let wait for long; ends the program if it never is.
+template <class Condition>
+void sleep_until_done(Condition done) {
+  for (int i = 0; i < 10'000; ++i, sleep_for_gap())
+    if (done()) return;
+  std::abort();
+}
+
 }  // namespace bench

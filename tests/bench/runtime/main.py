@@ -148,6 +148,14 @@ class Session:
         return results
 
 
+def shares_of_one(quantity, variant, results, with_one):
+    """Of each subject that has played with one thread, too: round by round."""
+    for name, rounds in results.items():
+        shares = [100 * many[quantity.printed] / one[quantity.printed] for many, one in zip(rounds, with_one.get(name, []))]
+        if shares:
+            yield report.record(quantity, name, variant, shares)
+
+
 def main(arguments):
     options, parser = parse(arguments)
     cpus = sorted(os.sched_getaffinity(0))
@@ -157,7 +165,7 @@ def main(arguments):
     pairs, wanted = choose_measures(options, parser, cpus), choose_subjects(options, parser)
     session = Session(options, cpus)
     session.build(wanted)
-    records, goals, tools = [], {}, {}
+    records, goals, tools, with_one = [], {}, {}, {}
     for number, (measure, variant) in enumerate(pairs, 1):
         if not tools.setdefault(measure.tool, session.has_tool(measure)):
             continue
@@ -167,6 +175,11 @@ def main(arguments):
             goals[quantity.name, variant] = quantity.goals.get(variant)
             records += [report.record(quantity, name, variant, [values[quantity.printed] for values in rounds])
                         for name, rounds in results.items()]
+        if variant == "1":
+            with_one[measure.name] = results
+        for quantity in measure.share_of_one(variant):
+            goals[quantity.name, variant] = quantity.goals.get(variant)
+            records += shares_of_one(quantity, variant, results, with_one.get(measure.name, {}))
     if not records:
         building.note("nothing could be played")
         return 69

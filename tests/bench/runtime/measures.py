@@ -20,6 +20,15 @@ class Measure:
     quantities: tuple
     tool: str = ""  # counted under this program instead of timed; its package has the same name
     hogs: tuple = ()  # variants beside which two other processes keep the CPU busy
+    shares: tuple = ()  # the same quantities with several threads, as a share of what they are with one
+
+    def share_of_one(self, variant):
+        """What tells how well the work is spread; nothing if it is on one thread, or not to be spread."""
+        return self.shares if variant not in ("1", "one-thread") else ()
+
+
+def _share(printed, name, goals=None):
+    return (Quantity(printed, name + "-of-one-thread", "%", goals or {}),)
 
 
 def measures(cpus):
@@ -30,9 +39,9 @@ def measures(cpus):
                 {"1": 1, "100": 1, "10000": 1},
                 (Quantity("yield", "yield", "ns", {"1": 6, "100": 6, "10000": 6}),)),
         Measure("spawn-join", "trivial tasks, spawned and joined in batches of 1,000, on so many threads",
-                {"1": 1, "2": 2}, (Quantity("task", "spawn-join", "ns", {"1": 20, "2": 60}),)),
+                {"1": 1, "2": 2}, (Quantity("task", "spawn-join", "ns", {"1": 20, "2": 60}),), shares=_share("task", "spawn-join")),
         Measure("fork-join", "fib(32) with a fork and a join in every call, on so many threads (slow subjects: a smaller fib)",
-                everywhere, (Quantity("call", "fork-join", "ns", {"1": 12, "2": 7}),)),
+                everywhere, (Quantity("call", "fork-join", "ns", {"1": 12, "2": 7}),), shares=_share("call", "fork-join")),
         Measure("ping-pong", "a message between two tasks: of one thread, of two threads at once, to a thread that sleeps",
                 {"one-thread": 1, "two-threads": 2, "asleep": 2},
                 (Quantity("message", "ping-pong", "ns", {"one-thread": 20, "two-threads": 1000, "asleep": 26_000}),)),
@@ -63,5 +72,6 @@ def measures(cpus):
                 (Quantity("futexes", "wake-futexes", "calls", {"sleeping": 1}),
                  Quantity("calls", "wake-system-calls", "calls", {"sleeping": 1})), tool="strace"),
         Measure("scaling", "tasks of 10 us each on so many threads", everywhere,
-                (Quantity("task", "scaling", "ns", {v: 10_000 * 1.05 / n for v, n in everywhere.items()}),)),
+                (Quantity("task", "scaling", "ns", {v: 10_000 * 1.05 / n for v, n in everywhere.items()}),),
+                shares=_share("task", "scaling", {v: 100 * 1.05 / n for v, n in everywhere.items() if n > 1})),
     ]

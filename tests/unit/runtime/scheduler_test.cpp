@@ -261,6 +261,12 @@ TEST_CASE("a scheduler that has nothing to do uses no CPU") {
   CHECK(used < 3'000'000);  // a hundredth
 }
 
+TEST_CASE("a program that was compiled with other headers is told so, before anything goes wrong") {
+  detail::layout other;
+  other.of_runner += 8;
+  CHECK_THROWS_AS(scheduler(alone(), other), std::logic_error);
+}
+
 TEST_CASE("many threads may spawn at once") {
   scheduler scheduler(several(3));
   std::atomic<int> ran{0};

@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <memory>
 #include <stdexcept>
@@ -68,8 +69,36 @@ TEST_CASE("an event wakes all who wait, and nobody waits for one that is set") {
   }());
 }
 
+TEST_CASE("a lock that favours a lone worker keeps other threads out, and is given up for them once") {
+  scheduler scheduler(alone());
+  long differing = 0;
+  for (int round = 0; round < 500; ++round) {
+    detail::biased_lock lock;
+    long count = 0;
+    std::atomic<bool> has_begun{false};
+    const auto add = [&](long times, bool waits) {
+      while (waits && !has_begun) {
+      }
+      for (long i = 0; i < times; ++i) {
+        const std::scoped_lock guard(lock);
+        ++count;
+        has_begun = true;
+      }
+    };
+    std::thread other([&] { add(2000, round % 3 != 0); });
+    scheduler.run([](auto& add) -> task<> {
+      add(2000, false);
+      co_return;
+    }(add));
+    other.join();
+    differing += count == 4000 ? 0 : 1;
+  }
+  CHECK(differing == 0);
+}
+
 TEST_CASE("an event may be set by any thread") {
-  scheduler scheduler(several(2));
+  const unsigned workers = GENERATE(1U, 2U);
+  scheduler scheduler(several(workers));
   for (int round = 0; round < 200; ++round) {
     std::thread setter;
     scheduler.run([](std::thread& setter) -> task<> {

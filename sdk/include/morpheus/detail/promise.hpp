@@ -119,10 +119,13 @@ class promise_base {
     if (has_failed()) std::destroy_at(&error_);
   }
   void rethrow() const {
-    if (has_failed()) std::rethrow_exception(error_);
+    if (!MORPHEUS_LIKELY(!has_failed())) throw_error();
   }
 
  private:
+  // Apart, so that what is done without an exception is inlined.
+  [[noreturn, gnu::cold, gnu::noinline]] void throw_error() const { std::rethrow_exception(error_); }
+
   static constexpr std::uintptr_t kCompletion = 1, kFailed = 2, kFlags = 3;
 
   [[nodiscard]] std::coroutine_handle<> finish(job* ended) noexcept {

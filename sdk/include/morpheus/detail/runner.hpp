@@ -33,11 +33,12 @@ class lane {
   }
 
  protected:
-  lane() = default;
+  explicit lane(std::atomic<std::size_t>& live) noexcept : live_(live) {}
   ~lane() = default;
   MORPHEUS_API void all_ended() noexcept;
 
-  std::atomic<std::size_t> live_{0};
+ private:
+  std::atomic<std::size_t>& live_;  // all lanes of a scheduler count together
 };
 
 enum attention : std::uint32_t {
@@ -162,6 +163,8 @@ class alignas(64) runner {
   MORPHEUS_API MORPHEUS_COLD void unfork_slowly() noexcept;
 
   [[nodiscard]] lane* where() const noexcept { return lane_; }
+  /// Whether it is the only one of its scheduler, and locks may favour it: see biased_lock.
+  [[nodiscard]] bool is_alone() const noexcept { return is_alone_; }
 
  protected:
   static job* inside() noexcept { return reinterpret_cast<job*>(1); }
@@ -194,6 +197,7 @@ class alignas(64) runner {
   std::atomic<job*> running_{nullptr};  ///< what the owner runs, or inside()
   job_list ready_;
   std::int32_t ticks_ = 1;  ///< steps until the clock is looked at
+  bool is_alone_ = false;
   lane* lane_ = nullptr;    ///< the running job's; null on a thread that is no worker
   const std::atomic<bool>* is_call_useful_ = nullptr;  ///< an idle worker could take something
   job* handoff_ = nullptr;

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <morpheus/cancelled.hpp>
+#include <morpheus/detail/biased_lock.hpp>
 #include <morpheus/detail/promise.hpp>
-#include <morpheus/detail/spin_lock.hpp>
 
 #include <coroutine>
 #include <mutex>
@@ -77,7 +77,7 @@ class wait_queue {
     queued.next = nullptr;
   }
 
-  spin_lock lock;
+  biased_lock lock;
 
  private:
   wait_link ends_;

@@ -95,8 +95,7 @@ void wake(const Run& run) {
     sleep_for_gap();
     asio::post(context, [&] { woken.fetch_add(1); });
   }
-  sleep_for_gap();
-  if (woken != wakes) std::abort();
+  sleep_until_done([&] { return woken == wakes; });
   report("wakes", static_cast<double>(wakes));
   leave();
 }

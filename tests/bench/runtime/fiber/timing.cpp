@@ -71,8 +71,7 @@ void wake(const Run& run) {
     sleep_for_gap();
     channel.push(i);
   }
-  sleep_for_gap();
-  if (woken != wakes) std::abort();
+  sleep_until_done([&] { return woken == wakes; });
   report("wakes", static_cast<double>(wakes));
   leave();
 }

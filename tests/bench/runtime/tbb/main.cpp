@@ -86,8 +86,7 @@ void wake(const Run& run) {
     sleep_for_gap();
     arena.enqueue([&] { woken.fetch_add(1); });
   }
-  sleep_for_gap();
-  if (woken != wakes) std::abort();
+  sleep_until_done([&] { return woken == wakes; });
   report("wakes", static_cast<double>(wakes));
   leave();
 }
