@@ -24,13 +24,15 @@ T* share_array(std::size_t count) {
 
 }  // namespace
 
-Board* Board::create(unsigned workers, unsigned seconds, witness_mark* marks) {
+Board* Board::create(unsigned workers, std::size_t columns, unsigned seconds, witness_mark* marks) {
   auto* board = new (share(sizeof(Board))) Board;
   board->workers_ = workers;
+  board->columns_ = columns;
   board->capacity_ = (seconds + 1) * kSamplesPerSecond;
-  board->tallies_ = share_array<Tally>(workers);
+  board->tallies_ = share_array<Tally>(workers * columns);
   board->marks_ = marks != nullptr ? marks : share_array<witness_mark>(workers + 1);
-  board->samples_ = share_array<std::uint64_t>(board->capacity_ * kVariants.size());
+  board->samples_ = share_array<std::uint64_t>(board->capacity_ * columns);
+  board->taken_ = share_array<std::size_t>(columns);
   return board;
 }
 
@@ -47,13 +49,22 @@ void Board::pause() {
   ::nanosleep(&kShort, nullptr);
 }
 
-void Board::add_lateness(Variant variant, std::uint64_t ns) {
-  std::size_t& taken = taken_[index(variant)];
-  if (taken < capacity_) samples_[index(variant) * capacity_ + taken++] = ns;
+void Board::add_lateness(std::size_t column, std::uint64_t ns) {
+  std::size_t& taken = taken_[column];
+  if (taken < capacity_) samples_[column * capacity_ + taken++] = ns;
 }
 
-std::span<const std::uint64_t> Board::lateness(Variant variant) const {
-  return {samples_ + index(variant) * capacity_, taken_[index(variant)]};
+std::span<const std::uint64_t> Board::lateness(std::size_t column) const {
+  return {samples_ + column * capacity_, taken_[column]};
+}
+
+Tally Board::total(std::size_t column) {
+  Tally sum;
+  for (unsigned worker = 0; worker < workers_; ++worker) {
+    sum.work += tally(worker, column).work;
+    sum.yields += tally(worker, column).yields;
+  }
+  return sum;
 }
 
 }  // namespace morpheus::bench

@@ -12,10 +12,17 @@
 
 namespace morpheus::bench {
 
-/// One worker's own line.
+/// One worker's own line, of one column.
 struct alignas(64) Tally {
-  std::array<std::uint64_t, kVariants.size()> work{};
-  std::array<std::uint64_t, kVariants.size()> yields{};
+  std::uint64_t work = 0;
+  std::uint64_t yields = 0;
+};
+
+/// One round's place in the results, and how it is played. Rounds of the same column add up.
+struct Round {
+  std::size_t column = 0;
+  AtSafePoint at_safe_point = AtSafePoint::nothing;
+  bool with_probe = true;
 };
 
 /// The phases of a round. A thread reports each phase that it has reached.
@@ -23,15 +30,16 @@ enum class Phase : std::uint32_t { idle, prepare, run, finish, quit };
 
 class Board {
  public:
-  /// In anonymous shared memory, for children that are forked later; never unmapped. `marks` may be
-  /// a witness's; null: the board has its own. Throws std::bad_alloc.
-  static Board* create(unsigned workers, unsigned seconds, witness_mark* marks);
+  /// In anonymous shared memory, for children that are forked later; never unmapped. `seconds` is what
+  /// the rounds of one column last together. `marks` may be a witness's; null: the board has its own.
+  /// Throws std::bad_alloc.
+  static Board* create(unsigned workers, std::size_t columns, unsigned seconds, witness_mark* marks);
 
   // The parent.
-  /// All threads prepare for a round of `variant` and wait; returns when they do.
+  /// All threads prepare for `round` and wait; returns when they do.
   template <class StillAlive>
-  void prepare(Variant variant, StillAlive still_alive) {
-    variant_ = variant;
+  void prepare(Round round, StillAlive still_alive) {
+    round_ = round;
     enter(Phase::prepare);
     await_all(still_alive);
   }
@@ -44,19 +52,23 @@ class Board {
   void quit() { enter(Phase::quit); }
 
   // The load's threads.
-  [[nodiscard]] Variant variant() const { return variant_; }
+  [[nodiscard]] Round round() const { return round_; }
   [[nodiscard]] bool is_running() const {
     return phase_.load(std::memory_order_relaxed) == Phase::run;
   }
   [[nodiscard]] Phase await_other_than(Phase phase) const;
   void report() { reported_.fetch_add(1); }
   /// The probe was woken `ns` too late. More than one second's worth too many are dropped.
-  void add_lateness(Variant variant, std::uint64_t ns);
+  void add_lateness(std::size_t column, std::uint64_t ns);
 
   [[nodiscard]] unsigned workers() const { return workers_; }
-  [[nodiscard]] Tally& tally(unsigned worker) { return tallies_[worker]; }
+  [[nodiscard]] Tally& tally(unsigned worker, std::size_t column) {
+    return tallies_[worker * columns_ + column];
+  }
+  /// Of all workers.
+  [[nodiscard]] Tally total(std::size_t column);
   [[nodiscard]] witness_mark& mark(unsigned thread) { return marks_[thread]; }
-  [[nodiscard]] std::span<const std::uint64_t> lateness(Variant variant) const;
+  [[nodiscard]] std::span<const std::uint64_t> lateness(std::size_t column) const;
 
  private:
   Board() = default;
@@ -74,12 +86,13 @@ class Board {
   static void pause();
 
   unsigned workers_ = 0;
-  std::size_t capacity_ = 0;  // samples for each variant
+  std::size_t columns_ = 0;
+  std::size_t capacity_ = 0;  // samples of each column
   Tally* tallies_ = nullptr;
   witness_mark* marks_ = nullptr;
   std::uint64_t* samples_ = nullptr;
-  std::array<std::size_t, kVariants.size()> taken_{};
-  Variant variant_ = Variant::alone;
+  std::size_t* taken_ = nullptr;
+  Round round_;
   alignas(64) std::atomic<Phase> phase_ = Phase::idle;
   alignas(64) std::atomic<std::uint32_t> reported_ = 0;
 };

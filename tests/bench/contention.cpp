@@ -4,7 +4,6 @@
 // asks. The three take turns in rounds of one second, so that whatever else the machine does hits
 // all.
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -26,36 +25,11 @@ namespace {
 
 constexpr std::chrono::seconds kRound{1};
 
-/// The process with the workers and the probe.
-class LoadProcess {
- public:
-  LoadProcess(Board& board, const LoadSpec& spec) : board_(board), pid_(::fork()) {
-    if (pid_ < 0) throw std::runtime_error("cannot fork");
-    if (pid_ == 0) ::_exit(run_load(board, spec));
-  }
-  LoadProcess(const LoadProcess&) = delete;
-  LoadProcess& operator=(const LoadProcess&) = delete;
-  ~LoadProcess() {
-    board_.quit();
-    if (!is_gone_) ::waitpid(pid_, nullptr, 0);
-  }
-  [[nodiscard]] pid_t pid() const { return pid_; }
-  void expect_alive() {
-    is_gone_ = is_gone_ || ::waitpid(pid_, nullptr, WNOHANG) == pid_;
-    if (is_gone_) throw std::runtime_error("the load has ended early");
-  }
-
- private:
-  Board& board_;
-  pid_t pid_;
-  bool is_gone_ = false;
-};
-
 void show_progress(unsigned round, unsigned rounds, Variant variant, const Board& board) {
   const bool on_terminal = ::isatty(STDERR_FILENO) != 0;
   std::fprintf(stderr, "%sround %u of %u, %-8s  probe p99 so far %8.1f us%s",
                on_terminal ? "\r" : "", round, rounds, name(variant),
-               percentile_us(board.lateness(variant), 0.99), on_terminal ? "" : "\n");
+               percentile_us(board.lateness(index(variant)), 0.99), on_terminal ? "" : "\n");
   if (on_terminal && round == rounds) std::fputc('\n', stderr);
 }
 
@@ -64,8 +38,8 @@ void play_round(Board& board, LoadProcess& load, DaemonUnderTest& daemon, Witnes
   const auto still_alive = [&] { load.expect_alive(); };
   // The other two are the kernel's own scheduler, whatever Morpheus' rounds run under.
   daemon.set_mode(variant == Variant::morpheus ? options.mode : "observer");
-  board.prepare(variant, still_alive);
-  if (witness != nullptr) witness->begin_round(variant);
+  board.prepare({index(variant), at_safe_point(variant)}, still_alive);
+  if (witness != nullptr) witness->begin_round(index(variant));
   board.run();
   const auto trace = traced ? daemon.trace(options.trace) : nullptr;
   std::this_thread::sleep_for(kRound);
@@ -74,24 +48,23 @@ void play_round(Board& board, LoadProcess& load, DaemonUnderTest& daemon, Witnes
 }
 
 VariantFindings gather(Board& board, const WitnessStand* witness, Variant variant) {
-  const auto samples = board.lateness(variant);
+  const auto samples = board.lateness(index(variant));
   VariantFindings found;
   found.probe_p50_us = percentile_us(samples, 0.5);
   found.probe_p99_us = percentile_us(samples, 0.99);
   found.probe_p999_us = percentile_us(samples, 0.999);
   found.lateness_us = tail_us(samples);
-  for (unsigned worker = 0; worker < board.workers(); ++worker) {
-    found.work += board.tally(worker).work[index(variant)];
-    found.yields += board.tally(worker).yields[index(variant)];
-  }
-  if (witness != nullptr) found.testimony = witness->testimony(variant);
+  const Tally done = board.total(index(variant));
+  found.work = done.work;
+  found.yields = done.yields;
+  if (witness != nullptr) found.testimony = witness->testimony(index(variant));
   return found;
 }
 
 Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
-  const auto witness = WitnessStand::open(options.workers);
+  const auto witness = WitnessStand::open(options.workers, kVariants.size());
   Board& board =
-      *Board::create(options.workers, options.seconds, witness ? witness->marks() : nullptr);
+      *Board::create(options.workers, kVariants.size(), options.seconds, witness ? witness->marks() : nullptr);
   LoadProcess load(board, {options.cpu, options.safe_point_us, daemon.socket()});
   const auto rounds = static_cast<unsigned>(options.seconds * kVariants.size());
   for (unsigned round = 0; round < rounds; ++round) {

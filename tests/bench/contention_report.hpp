@@ -4,13 +4,13 @@
 
 #include <array>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "proto/json.hpp"
 #include "tests/bench/contention_options.hpp"
 #include "tests/bench/daemon_under_test.hpp"
+#include "tests/bench/percentile.hpp"
 #include "tests/bench/variant.hpp"
 #include "tests/bench/testimony.hpp"
 
@@ -32,13 +32,6 @@ struct Findings {
   HintCounts hints;
   AckLatency ack;
 };
-
-/// The value that `share` (0-1) of the samples do not exceed, in microseconds; 0 if there are none.
-[[nodiscard]] double percentile_us(std::span<const std::uint64_t> samples_ns, double share);
-
-/// The value that a share of 1 - 10^(-i/10) of the samples do not exceed, for i from 0 on, as far as the
-/// samples go: points that are equally far apart on a plot of the tail.
-[[nodiscard]] std::vector<double> tail_us(std::span<const std::uint64_t> samples_ns);
 
 [[nodiscard]] nlohmann::ordered_json to_json(const Findings& findings,
                                              const ContentionOptions& options);

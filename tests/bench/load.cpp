@@ -4,8 +4,10 @@
 #include <grp.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -44,37 +46,37 @@ void pin_to(int cpu) {
 class Worker {
  public:
   Worker(Board& board, const WorkUnit& unit, unsigned number)
-      : unit_(unit), mark_(board.mark(number + 1)), tally_(board.tally(number)) {
+      : unit_(unit), mark_(board.mark(number + 1)), board_(board), number_(number) {
     self_.quiesce();
     mark_.tid = static_cast<__u32>(::gettid());
   }
 
   // Hints belong to Morpheus' rounds only.
-  void prepare(Variant variant) {
-    if (variant == Variant::morpheus) self_.resume();
+  void prepare(Round round) {
+    if (round.at_safe_point == AtSafePoint::heed) self_.resume();
   }
-  void finish(Variant variant) {
-    if (variant == Variant::morpheus) self_.quiesce();
+  void finish(Round round) {
+    if (round.at_safe_point == AtSafePoint::heed) self_.quiesce();
   }
 
-  void run(const Board& board) {
-    switch (board.variant()) {
-      case Variant::alone:
-        return run_until_end(board, [] { return false; });
-      case Variant::naive:
-        return run_until_end(board, [] { return ::sched_yield() == 0; });
-      case Variant::morpheus:
-        return run_until_end(board, [here = safe_point()]() mutable { return here.checkpoint(); });
+  void run(Round round) {
+    switch (round.at_safe_point) {
+      case AtSafePoint::nothing:
+        return run_until_end(round, [] { return false; });
+      case AtSafePoint::yield:
+        return run_until_end(round, [] { return ::sched_yield() == 0; });
+      case AtSafePoint::heed:
+        return run_until_end(round, [here = safe_point()]() mutable { return here.checkpoint(); });
     }
   }
 
  private:
   // Every other unit is a critical section: a load that holds locks half of its time.
   template <class SafePoint>
-  void run_until_end(const Board& board, SafePoint safe_point) {
+  void run_until_end(Round round, SafePoint safe_point) {
     std::uint64_t work = 0;
     std::uint64_t yields = 0;
-    while (board.is_running()) {
+    while (board_.is_running()) {
       if (work % 2 == 0)
         unit_();
       else
@@ -83,8 +85,9 @@ class Worker {
       __atomic_store_n(&mark_.safe_points, mark_.safe_points + 1, __ATOMIC_RELAXED);
       yields += safe_point() ? 1 : 0;
     }
-    tally_.work[index(board.variant())] += work;
-    tally_.yields[index(board.variant())] += yields;
+    auto& tally = board_.tally(number_, round.column);
+    tally.work += work;
+    tally.yields += yields;
   }
 
   void run_critical_unit() {
@@ -97,7 +100,8 @@ class Worker {
   worker self_;
   const WorkUnit& unit_;
   witness_mark& mark_;
-  Tally& tally_;
+  Board& board_;
+  unsigned number_;
 };
 
 /// Wakes up once a millisecond and notes how late it was. Periods that were slept through are left
@@ -107,11 +111,11 @@ class Probe {
   explicit Probe(Board& board) : board_(board) {
     board.mark(kProbe).tid = static_cast<__u32>(::gettid());
   }
-  void prepare(Variant) {}
-  void finish(Variant) {}
+  void prepare(Round) {}
+  void finish(Round) {}
 
-  void run(const Board&) {
-    const Variant variant = board_.variant();
+  void run(Round round) {
+    if (!round.with_probe) return rest();
     std::uint64_t due = sdk::monotonic_ns();
     while (board_.is_running()) {
       due += kProbePeriodNs;
@@ -119,12 +123,16 @@ class Probe {
                         static_cast<long>(due % 1'000'000'000)};
       ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
       const std::uint64_t late = sdk::monotonic_ns() - due;
-      board_.add_lateness(variant, late);
+      board_.add_lateness(round.column, late);
       due += late / kProbePeriodNs * kProbePeriodNs;
     }
   }
 
  private:
+  // Waiting for the next phase would be to wake far more often than a probe does.
+  void rest() const {
+    while (board_.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
   Board& board_;
 };
 
@@ -133,9 +141,9 @@ template <class Actor>
 void play_rounds(Board& board, Actor& actor) {
   Phase phase = Phase::idle;
   while ((phase = board.await_other_than(phase)) != Phase::quit) {
-    if (phase == Phase::prepare) actor.prepare(board.variant());
-    if (phase == Phase::run) actor.run(board);
-    if (phase == Phase::finish) actor.finish(board.variant());
+    if (phase == Phase::prepare) actor.prepare(board.round());
+    if (phase == Phase::run) actor.run(board.round());
+    if (phase == Phase::finish) actor.finish(board.round());
     if (phase != Phase::run) board.report();
   }
 }
@@ -147,7 +155,7 @@ auto or_die(F body) {
     try {
       body();
     } catch (const std::exception& error) {
-      std::fprintf(stderr, "contention: the load: %s\n", error.what());
+      std::fprintf(stderr, "bench: the load: %s\n", error.what());
       ::_exit(70);
     }
   };
@@ -172,7 +180,9 @@ void run_threads(Board& board, const LoadSpec& spec) {
 
 }  // namespace
 
-int run_load(Board& board, const LoadSpec& spec) {
+LoadProcess::LoadProcess(Board& board, const LoadSpec& spec) : board_(board), pid_(::fork()) {
+  if (pid_ < 0) throw std::runtime_error("cannot fork");
+  if (pid_ > 0) return;
   or_die([&] {
     give_up_root();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
@@ -186,7 +196,17 @@ int run_load(Board& board, const LoadSpec& spec) {
       throw std::runtime_error(std::string("not attached: ") + status.last_error);
     run_threads(board, spec);
   })();
-  return 0;
+  ::_exit(0);
+}
+
+LoadProcess::~LoadProcess() {
+  board_.quit();
+  if (!is_gone_) ::waitpid(pid_, nullptr, 0);
+}
+
+void LoadProcess::expect_alive() {
+  is_gone_ = is_gone_ || ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+  if (is_gone_) throw std::runtime_error("the load has ended early");
 }
 
 }  // namespace morpheus::bench

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the workers do at a safe point: the one thing that differs between the three loads.
+// What the workers do at a safe point: the one thing that differs between the loads.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 namespace morpheus::bench {
 
-enum class Variant : std::size_t {
-  alone,    ///< nothing: the kernel decides alone
-  naive,    ///< sched_yield at every one
-  morpheus  ///< yield when the kernel asks
+enum class AtSafePoint : std::uint8_t {
+  nothing,  ///< the scheduler decides alone
+  yield,    ///< sched_yield at every one
+  heed      ///< yield when the kernel asks
 };
+
+/// The three loads of the contention benchmark.
+enum class Variant : std::size_t { alone, naive, morpheus };
 
 inline constexpr std::array kVariants{Variant::alone, Variant::naive, Variant::morpheus};
 
@@ -22,6 +26,11 @@ inline constexpr std::array kVariants{Variant::alone, Variant::naive, Variant::m
 [[nodiscard]] constexpr const char* name(Variant variant) {
   constexpr std::array kNames{"alone", "naive", "morpheus"};
   return kNames[index(variant)];
+}
+
+[[nodiscard]] constexpr AtSafePoint at_safe_point(Variant variant) {
+  constexpr std::array kDone{AtSafePoint::nothing, AtSafePoint::yield, AtSafePoint::heed};
+  return kDone[index(variant)];
 }
 
 }  // namespace morpheus::bench

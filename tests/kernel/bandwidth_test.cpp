@@ -2,74 +2,27 @@
 // Bounds on the CPU time of control groups in Enforced mode: the operator's cpu.max, and the penalty of
 // a group whose worker ignored a hint. Times are the kernel's own, from /proc.
 #include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
-#include <chrono>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <thread>
 
-#include "tests/kernel/load.hpp"
 #include "tests/kernel/machine.hpp"
+#include "tests/programs/control_group.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/programs/trace_check.hpp"
 
 using namespace morpheus::test;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr double kClose = 0.02;  // two percentage points of one CPU
 
-/// A control group of the test's own.
-class Group {
- public:
-  explicit Group(const std::string& name) : path_("/sys/fs/cgroup/" + name) {
-    if (::access("/sys/fs/cgroup/cgroup.controllers", R_OK) != 0) SKIP("there is no cgroup v2 here");
-    REQUIRE(::mkdir(path_.c_str(), 0755) == 0);
-  }
-  ~Group() {
-    // its processes are gone or just going
-    (void)eventually([&] { return ::rmdir(path_.c_str()) == 0; });
-  }
-  Group(const Group&) = delete;
-  Group& operator=(const Group&) = delete;
-
-  void take(const Load& load) const { write("cgroup.procs", std::to_string(load.pid())); }
-  void bound(const std::string& cpu_max) const { write("cpu.max", cpu_max); }
-  [[nodiscard]] std::string cpu_max() const {
-    std::stringstream text;
-    text << std::ifstream(path_ + "/cpu.max").rdbuf();
-    return text.str();
-  }
-
- private:
-  void write(const std::string& file, const std::string& text) const {
-    std::ofstream out(path_ + "/" + file);
-    out << text << std::flush;
-    REQUIRE(out);
-  }
-  std::string path_;
-};
-
-/// CPU time of the first `count` threads together, as a share of the time that passes.
-double used(const Load& load, std::size_t count, double seconds) {
-  const auto sum = [&] {
-    std::uint64_t ns = 0;
-    for (std::size_t i = 0; i < count; ++i) ns += load.seen(i).cpu_ns;
-    return ns;
-  };
-  const auto start = Clock::now();
-  const auto before = sum();
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  const auto after = sum();
-  const std::chrono::duration<double, std::nano> passed = Clock::now() - start;
-  return static_cast<double>(after - before) / passed.count();
+/// Skips the test where there are none.
+void need_control_groups() {
+  need_sched_ext();
+  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
 }
 
 /// Whether the share settles at `wanted`: the bound may have been set while the daemon looked away.
@@ -77,7 +30,7 @@ void check_settles(const Load& load, std::size_t count, double wanted) {
   double last = 0;
   const bool settled = [&] {
     for (int attempt = 0; attempt < 3; ++attempt)
-      if (std::abs((last = used(load, count, 4)) - wanted) < kClose) return true;
+      if (std::abs((last = load.used(count, 4)) - wanted) < kClose) return true;
     return false;
   }();
   INFO("used " << last << " of a CPU, allowed " << wanted);
@@ -128,78 +81,78 @@ ThreadSpec deaf(int policy) {
 }  // namespace
 
 TEST_CASE("enforced: an operator's cpu.max holds, and so does a change of it") {
-  need_sched_ext();
-  Group group("morpheus-bound");
-  group.bound("20000 100000");
+  need_control_groups();
+  ControlGroup group("morpheus-bound");
+  group.write("cpu.max", "20000 100000");
   DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kRival, kRival}, nullptr);
-  group.take(load);
+  group.take(load.pid());
   set_mode(daemon, "enforced");
   check_settles(load, 2, 0.20);
-  group.bound("50000 100000");
+  group.write("cpu.max", "50000 100000");
   check_settles(load, 2, 0.50);
-  group.bound("max 100000");
-  CHECK(eventually([&] { return used(load, 2, 0.5) > 0.8; }));
+  group.write("cpu.max", "max 100000");
+  CHECK(eventually([&] { return load.used(2, 0.5) > 0.8; }));
   CHECK(sched_ext_state() == "enabled");
 }
 
 TEST_CASE("enforced: a deaf worker's group is throttled where the operator allows it") {
-  need_sched_ext();
+  need_control_groups();
   const int policy = GENERATE(MORPHEUS_POLICY_CGROUP_THROTTLE, MORPHEUS_POLICY_HYBRID);
   auto witness = Witness::start();
   REQUIRE(witness);
-  Group group("morpheus-throttled");
-  const auto before = group.cpu_max();
+  ControlGroup group("morpheus-throttled");
+  const auto before = group.read("cpu.max");
   DaemonProcess daemon(Json{{"throttle", {{"cgroups", {"/morpheus-throttled"}},
                                                     {"percent", 20},
                                                     {"penalty_ms", 60'000}}}}, Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {deaf(policy), kRival}, witness->get());
   Load neighbour(daemon.socket(), crowded_cpu(), {kRival}, nullptr);
-  group.take(load);
+  group.take(load.pid());
   set_mode(daemon, "enforced");
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["throttles"] > 0; }));
   check_settles(load, 2, 0.20);
   CHECK(((*witness)->count(0).kicked > 0) == (policy == MORPHEUS_POLICY_HYBRID));
-  CHECK(used(neighbour, 1, 2) > 0.6);
-  CHECK(group.cpu_max() == before);
+  CHECK(neighbour.used(1, 2) > 0.6);
+  CHECK(group.read("cpu.max") == before);
 
   // nothing of it outlives the daemon, however that ends
   daemon.stop(SIGKILL);
   REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
-  CHECK(group.cpu_max() == before);
-  CHECK(eventually([&] { return used(load, 2, 1) > 0.5; }));
+  CHECK(group.read("cpu.max") == before);
+  CHECK(eventually([&] { return load.used(2, 1) > 0.5; }));
 }
 
 TEST_CASE("enforced: a group that the operator did not name is never throttled") {
-  need_sched_ext();
-  Group group("morpheus-spared");
+  need_control_groups();
+  ControlGroup group("morpheus-spared");
   DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival}, nullptr);
-  group.take(load);
+  group.take(load.pid());
   set_mode(daemon, "enforced");
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["blocked"].contains("CGROUP"); }));
   CHECK(worker(daemon, load.tid(0))["throttles"] == 0);
-  CHECK(used(load, 2, 3) > 0.8);
+  CHECK(load.used(2, 3) > 0.8);
 }
 
 TEST_CASE("enforced: a penalty ends") {
-  need_sched_ext();
-  Group group("morpheus-penalty");
+  need_control_groups();
+  ControlGroup group("morpheus-penalty");
   DaemonProcess daemon(Json{{"throttle", {{"cgroups", {"/morpheus-penalty"}},
                                                     {"percent", 10},
                                                     {"penalty_ms", 3000}}}}, Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival}, nullptr);
-  group.take(load);
+  group.take(load.pid());
   Listener beginning(daemon);
   set_mode(daemon, "enforced");
   CHECK(beginning.wait_for(load.tid(0), "THROTTLED")["value_ns"] == 3'000'000'000u);
   CHECK(worker(daemon, load.tid(0))["throttles"] > 0);
-  CHECK(used(load, 2, 1) < 0.3);
+  CHECK(load.used(2, 1) < 0.3);
   CHECK(eventually([&] { return shows_throttles(daemon, load.tid(0)); }));
   Listener ending(daemon);
   set_tunables_ms(daemon, 900, 9000, 2000);  // no further offence
-  const auto start = Clock::now();
-  CHECK(eventually([&] { return used(load, 2, 1) > 0.8; }));
-  CHECK(Clock::now() - start < std::chrono::seconds(60));
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(eventually([&] { return load.used(2, 1) > 0.8; }));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
   CHECK(ending.wait_for(load.tid(0), "UNTHROTTLED")["value_ns"] >= 3'000'000'000u);
 }

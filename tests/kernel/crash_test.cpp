@@ -13,7 +13,7 @@
 #include <random>
 
 #include "proto/unique_fd.hpp"
-#include "tests/kernel/load.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 
 using namespace morpheus::test;

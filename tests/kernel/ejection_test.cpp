@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/kernel/load.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 
 using namespace morpheus::test;

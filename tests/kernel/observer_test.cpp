@@ -9,7 +9,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 
-#include "tests/kernel/load.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 
 using namespace morpheus::test;

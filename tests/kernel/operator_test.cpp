@@ -8,7 +8,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "tests/kernel/load.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/trace_check.hpp"
 #include "walk.hpp"

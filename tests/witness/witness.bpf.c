@@ -9,6 +9,7 @@
 #include "witness.h"
 
 #define MAX_RT_PRIO 100
+#define PF_KTHREAD 0x00200000
 
 struct witness_mark marks[WITNESS_MAX_THREADS];
 struct witness_count counts[WITNESS_MAX_THREADS];
@@ -16,6 +17,12 @@ __u32 nr_threads;
 __u32 probe_tid;
 /* How often the probe ran after so many safe points had passed since its wakeup; the last is "more". */
 __u64 passed[WITNESS_PASSED_MAX];
+
+/* How long watched threads kept a CPU, by thread and length. */
+__u32 stints[WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS];
+__u64 stint_since[WITNESS_MAX_THREADS];
+__u64 allowed_ns;
+__u32 ticks_beyond[WITNESS_MAX_THREADS]; /* in the present stint, after so long */
 
 /* Threads that woke, by CPU: nobody can have been a reason for more hints than these. */
 __u64 wakeups[WITNESS_MAX_CPUS];
@@ -40,6 +47,13 @@ static __always_inline __u64 all_safe_points(void)
 	return sum;
 }
 
+/* It has the priority of the highest real-time thread, and a class above that. */
+static __always_inline bool is_stopper(struct task_struct *p)
+{
+	return (p->flags & PF_KTHREAD) && p->prio == 0 && p->comm[0] == 'm' && p->comm[1] == 'i' &&
+	       p->comm[2] == 'g' && p->comm[9] == '/';
+}
+
 static __always_inline void lost_cpu(int i, struct task_struct *next)
 {
 	struct witness_count *count = &counts[i & (WITNESS_MAX_THREADS - 1)];
@@ -48,8 +62,37 @@ static __always_inline void lost_cpu(int i, struct task_struct *next)
 	if (!*(volatile unsigned int *)&marks[i & (WITNESS_MAX_THREADS - 1)].critical)
 		return;
 	count->critical_losses++;
-	if (next->prio < MAX_RT_PRIO)
-		count->losses_to_higher++;
+	if (next->prio >= MAX_RT_PRIO)
+		return;
+	count->losses_to_higher++;
+	if (is_stopper(next))
+		count->losses_to_stop++;
+}
+
+static __always_inline void end_stint(int i)
+{
+	__u32 at = i & (WITNESS_MAX_THREADS - 1), bucket;
+
+	if (!stint_since[at])
+		return;
+	bucket = (bpf_ktime_get_ns() - stint_since[at]) / WITNESS_STINT_BUCKET_NS;
+	if (bucket >= WITNESS_STINT_BUCKETS)
+		bucket = WITNESS_STINT_BUCKETS - 1;
+	stints[(at * WITNESS_STINT_BUCKETS + bucket) &
+	       (WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS - 1)]++;
+	stint_since[at] = 0;
+	if (ticks_beyond[at] > 1)
+		counts[at].overstays++;
+}
+
+static __always_inline void begin_stint(int i)
+{
+	__u32 at = i & (WITNESS_MAX_THREADS - 1);
+
+	counts[at].switched_in++;
+	stint_since[at] = bpf_ktime_get_ns();
+	ticks_beyond[at] = 0;
+	marks[at].late = 0;
 }
 
 SEC("tp_btf/sched_wakeup")
@@ -74,11 +117,14 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (!nr_threads)
 		return 0;
 	i = find(prev->pid);
-	if (i >= 0 && (preempt || !prev_state))
-		lost_cpu(i, next);
+	if (i >= 0) {
+		end_stint(i);
+		if (preempt || !prev_state)
+			lost_cpu(i, next);
+	}
 	i = find(next->pid);
 	if (i >= 0)
-		counts[i & (WITNESS_MAX_THREADS - 1)].switched_in++;
+		begin_stint(i);
 	if (probe_waits && next->pid == (int)probe_tid) {
 		probe_waits = 0;
 		count = all_safe_points() - safe_points_at_wakeup;
@@ -97,6 +143,21 @@ int BPF_KPROBE(on_kick, int cpu)
 
 	if (i >= 0 && cpu == (int)bpf_get_smp_processor_id())
 		counts[i & (WITNESS_MAX_THREADS - 1)].kicked++;
+	return 0;
+}
+
+/* The scheduler's tick, on the CPU and in the interrupt of the thread that runs there. */
+SEC("kprobe/sched_tick")
+int BPF_KPROBE(on_tick)
+{
+	int i = find((__u32)bpf_get_current_pid_tgid());
+	__u32 at = i & (WITNESS_MAX_THREADS - 1);
+
+	if (i < 0 || !stint_since[at] || bpf_ktime_get_ns() - stint_since[at] <= allowed_ns)
+		return 0;
+	ticks_beyond[at]++;
+	if (*(volatile unsigned int *)&marks[at].late)
+		counts[at].late_ticks++;
 	return 0;
 }
 

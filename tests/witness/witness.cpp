@@ -33,12 +33,21 @@ witness_count Witness::count(std::size_t thread) const {
   return skeleton_->bss->counts[thread % WITNESS_MAX_THREADS];
 }
 
+std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> Witness::stints(std::size_t thread) const {
+  return std::span<const std::uint32_t, WITNESS_STINT_BUCKETS>(
+      skeleton_->bss->stints + thread % WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS, WITNESS_STINT_BUCKETS);
+}
+
+void Witness::allow(std::uint64_t ns) { skeleton_->bss->allowed_ns = ns; }
+
 void Witness::clear() {
   watch(0);
   set_probe(0);
   std::ranges::fill(skeleton_->bss->marks, witness_mark{});
   std::ranges::fill(skeleton_->bss->counts, witness_count{});
   std::ranges::fill(skeleton_->bss->passed, 0);
+  std::ranges::fill(skeleton_->bss->stints, 0);
+  std::ranges::fill(skeleton_->bss->stint_since, 0);
 }
 
 std::array<std::uint64_t, WITNESS_PASSED_MAX> Witness::passed() const {

@@ -31,6 +31,10 @@ class Witness {
 
   [[nodiscard]] std::span<witness_mark, WITNESS_MAX_THREADS> marks();
   [[nodiscard]] witness_count count(std::size_t thread) const;
+  /// How many of the stints of `thread` on a CPU lasted so many times WITNESS_STINT_BUCKET_NS.
+  [[nodiscard]] std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> stints(std::size_t thread) const;
+  /// How long a stint may last for its ticks not to be counted: see witness_count.
+  void allow(std::uint64_t ns);
   /// Forgets all threads and their counts.
   void clear();
   [[nodiscard]] std::array<std::uint64_t, WITNESS_PASSED_MAX> passed() const;

@@ -1,35 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A child process with threads of given manners on one CPU, run as an ordinary user: the workers and
-// the rivals of the kernel tests.
+// the rivals of the kernel tests and of the scheduler benchmark.
 #pragma once
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "proto/scb.h"
+#include "tests/programs/manner.hpp"
+#include "tests/sim/histogram.hpp"
 #include "tests/witness/witness.hpp"
 
 namespace morpheus::test {
-
-enum class Manner : std::uint8_t {
-  cooperative,  ///< a worker with a safe point every 50 us
-  deaf,         ///< a worker that never looks
-  critical,     ///< a deaf worker that stays inside a critical section
-  rival,        ///< no worker: burns CPU
-  sleeper,      ///< no worker: wakes a thousand times a second
-};
-
-struct ThreadSpec {
-  Manner manner = Manner::cooperative;
-  bool escapable = false;
-  int state = MORPHEUS_WORKER_RUNNING;        ///< REGISTERED, RUNNING or QUIESCING
-  int nice = 0;
-  int policy = MORPHEUS_POLICY_THREAD_KICK;  ///< if escapable
-};
 
 /// What an outsider sees of a thread.
 struct Seen {
@@ -40,28 +27,41 @@ struct Seen {
 
 class Load {
  public:
-  /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`.
-  /// Aborts the test on failure.
+  /// No bond to one CPU.
+  static constexpr unsigned kAnyCpu = ~0U;
+  /// Bound to one CPU each, in turns.
+  static constexpr unsigned kEachCpu = ~1U;
+
+  /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`; where
+  /// no daemon answers they go on without one. Throws std::runtime_error on failure.
   Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> threads, Witness* witness);
   ~Load();
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] std::size_t size() const { return specs_.size(); }
   [[nodiscard]] pid_t tid(std::size_t thread) const;
   [[nodiscard]] Seen seen(std::size_t thread) const;
   /// CPU time of each thread over the next `seconds`, as a share of their sum.
   [[nodiscard]] std::vector<double> shares(double seconds) const;
+  /// CPU time of the first `threads` together over the next `seconds`, as a share of the time that passes.
+  [[nodiscard]] double used(std::size_t threads, double seconds) const;
   /// preempt_seq as the thread itself reads it; it need not start at 0.
   [[nodiscard]] std::uint64_t hints(std::size_t thread) const;
   /// As the thread itself reads it from its kernel line.
   [[nodiscard]] std::uint64_t last_escalation_ns(std::size_t thread) const;
+  /// Units of work done.
   [[nodiscard]] std::uint64_t safe_points(std::size_t thread) const;
+  /// How late a sleeper woke, how long a locker waited for the lock. The last samples may be there in
+  /// part.
+  [[nodiscard]] sim::Histogram times(std::size_t thread) const;
 
  private:
   struct Shared;
   [[noreturn]] void child(const std::string& socket, unsigned cpu);
-  void run(std::size_t index, unsigned cpu);
+  void run(std::size_t index, unsigned cpu, std::mutex& lock, Match match);
+  void await_start();
 
   std::vector<ThreadSpec> specs_;
   Shared* shared_;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/kernel/load.hpp"
+#include "tests/programs/load.hpp"
 
 #include <grp.h>
-#include <morpheus/morpheus.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -13,10 +12,12 @@
 
 #include <array>
 #include <atomic>
-#include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <mutex>
+#include <new>
+#include <stdexcept>
 #include <thread>
 
 namespace morpheus::test {
@@ -25,56 +26,64 @@ namespace {
 using namespace std::chrono_literals;
 constexpr uid_t kNobody = 65534;
 constexpr std::size_t kMaxThreads = 16;
-constexpr auto kStartLimit = 30s;  // an emulated machine under load is slow
+constexpr auto kStartLimit = 60s;  // an emulated machine under load is slow
 
-void bind_to(unsigned cpu) {
+void bind(std::size_t thread, unsigned cpu) {
+  if (cpu == Load::kAnyCpu) return;
+  if (cpu == Load::kEachCpu) cpu = static_cast<unsigned>(thread) % static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN));
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
   if (sched_setaffinity(0, sizeof(set), &set) != 0) std::_Exit(90);
 }
 
-void must(int error, const char* what) {
-  if (error == 0) return;
-  std::fprintf(stderr, "load: %s: %s\n", what, morpheus_error_text(error));
-  std::_Exit(91);
-}
-
-void burn(std::chrono::nanoseconds time) {
-  const auto end = std::chrono::steady_clock::now() + time;
-  while (std::chrono::steady_clock::now() < end) {
+std::vector<Match> matches(std::size_t players) {
+  std::vector<Match> all(players);
+  for (std::size_t i = 0; i + 1 < players; i += 2) {
+    std::array<int, 2> there{}, back{};
+    if (::pipe(there.data()) != 0 || ::pipe(back.data()) != 0) std::_Exit(94);
+    all[i] = {back[0], there[1], true};
+    all[i + 1] = {there[0], back[1], false};
   }
+  return all;
 }
 
 }  // namespace
 
 struct Load::Shared {
-  struct Thread {
-    std::atomic<pid_t> tid;
-    std::atomic<std::uint64_t> hints, last_escalation_ns, safe_points;
-  };
   std::atomic<std::uint32_t> ready;
-  std::array<Thread, kMaxThreads> threads;
+  std::atomic<bool> started;
+  std::array<Account, kMaxThreads> threads;
 };
 
 Load::Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> threads,
            Witness* witness)
     : specs_(std::move(threads)), witness_(witness) {
-  REQUIRE(specs_.size() <= kMaxThreads);
+  if (specs_.size() > kMaxThreads) throw std::runtime_error("too many threads for a load");
   auto* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                         -1, 0);
-  REQUIRE(memory != MAP_FAILED);
+  if (memory == MAP_FAILED) throw std::runtime_error("no memory for a load");
   shared_ = new (memory) Shared{};
   pid_ = ::fork();
-  REQUIRE(pid_ >= 0);
+  if (pid_ < 0) throw std::runtime_error("cannot fork a load");
   if (pid_ == 0) child(socket, cpu);
-  const auto limit = std::chrono::steady_clock::now() + kStartLimit;
-  while (shared_->ready < specs_.size()) {
-    REQUIRE(std::chrono::steady_clock::now() < limit);
-    REQUIRE(::waitpid(pid_, nullptr, WNOHANG) == 0);
-    std::this_thread::sleep_for(5ms);
+  try {
+    await_start();
+  } catch (...) {
+    ::kill(pid_, SIGKILL);
+    throw;
   }
   if (witness_ != nullptr) witness_->watch(static_cast<std::uint32_t>(specs_.size()));
+  shared_->started = true;
+}
+
+void Load::await_start() {
+  const auto limit = std::chrono::steady_clock::now() + kStartLimit;
+  while (shared_->ready < specs_.size()) {
+    if (std::chrono::steady_clock::now() > limit) throw std::runtime_error("a load does not start");
+    if (::waitpid(pid_, nullptr, WNOHANG) != 0) throw std::runtime_error("a load has ended");
+    std::this_thread::sleep_for(5ms);
+  }
 }
 
 Load::~Load() {
@@ -85,64 +94,37 @@ Load::~Load() {
 }
 
 void Load::child(const std::string& socket, unsigned cpu) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::geteuid() == 0 &&
       (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
     std::_Exit(92);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
   morpheus_options options{};
   options.socket = socket.c_str();
   options.name = "load";
-  must(morpheus_attach(&options), "attach");
+  if (const int error = morpheus_attach(&options); error != 0) {
+    std::fprintf(stderr, "load: attach: %s\n", morpheus_error_text(error));
+    std::_Exit(91);
+  }
+  const auto pipes = matches(specs_.size());
+  std::mutex lock;
   std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < specs_.size(); ++i) threads.emplace_back([=, this] { run(i, cpu); });
+  for (std::size_t i = 0; i < specs_.size(); ++i)
+    threads.emplace_back([&, i] { run(i, cpu, lock, pipes[i]); });
   for (auto& thread : threads) thread.join();
   std::_Exit(0);
 }
 
-void Load::run(std::size_t index, unsigned cpu) {
+// None burns before all have registered, which takes a while beside those that burn.
+void Load::run(std::size_t index, unsigned cpu, std::mutex& lock, Match match) {
   const auto& spec = specs_[index];
-  auto& mine = shared_->threads[index];
-  bind_to(cpu);
+  bind(index, cpu);
   if (spec.nice != 0 && ::setpriority(PRIO_PROCESS, 0, spec.nice) != 0) std::_Exit(93);
   ::prctl(PR_SET_TIMERSLACK, 1);
-
-  morpheus_thread* self = nullptr;
-  const bool worker = spec.manner != Manner::rival && spec.manner != Manner::sleeper;
-  if (worker) {
-    must(morpheus_worker_register(&self), "register");
-    // before the worker may be asked: a slow machine would find it late, and not yet critical
-    if (spec.manner == Manner::critical) morpheus_critical_enter(self);
-    if (spec.escapable) {
-      must(morpheus_set_escapable(true), "escapable");
-      must(morpheus_set_policy(static_cast<morpheus_escalation_policy>(spec.policy)), "policy");
-    }
-    if (spec.state != MORPHEUS_WORKER_REGISTERED)
-      must(morpheus_worker_set_state(MORPHEUS_WORKER_RUNNING), "running");
-    if (spec.state == MORPHEUS_WORKER_QUIESCING)
-      must(morpheus_worker_set_state(MORPHEUS_WORKER_QUIESCING), "quiescing");
-  }
-  auto* witnessed = witness_ == nullptr ? nullptr : &witness_->marks()[index];
-  mine.tid = ::gettid();
-  if (witnessed != nullptr) witnessed->tid = static_cast<unsigned>(::gettid());
-  if (spec.manner == Manner::critical && witnessed != nullptr) witnessed->critical = 1;
-  auto safe_point = morpheus_safepoint_get();
-  if (worker) mine.hints = __atomic_load_n(safe_point.seq, __ATOMIC_RELAXED);
+  Actor actor(spec, shared_->threads[index],
+              witness_ == nullptr ? nullptr : &witness_->marks()[index], lock, match);
   ++shared_->ready;
-  for (;;) {
-    if (spec.manner == Manner::sleeper) {
-      std::this_thread::sleep_for(1ms);
-      burn(20us);
-      continue;
-    }
-    burn(50us);
-    if (spec.manner == Manner::cooperative) morpheus_checkpoint(&safe_point);
-    ++mine.safe_points;
-    morpheus_guidance guidance{};
-    if (worker && morpheus_get_guidance(&guidance) == 0) {
-      mine.last_escalation_ns = guidance.last_escalation_ns;
-      mine.hints = __atomic_load_n(safe_point.seq, __ATOMIC_RELAXED);
-    }
-  }
+  while (!shared_->started) std::this_thread::sleep_for(1ms);
+  actor.act();
 }
 
 pid_t Load::tid(std::size_t thread) const { return shared_->threads.at(thread).tid; }
@@ -150,6 +132,7 @@ std::uint64_t Load::hints(std::size_t thread) const { return shared_->threads.at
 std::uint64_t Load::safe_points(std::size_t thread) const {
   return shared_->threads.at(thread).safe_points;
 }
+sim::Histogram Load::times(std::size_t thread) const { return shared_->threads.at(thread).times; }
 std::uint64_t Load::last_escalation_ns(std::size_t thread) const {
   return shared_->threads.at(thread).last_escalation_ns;
 }
@@ -176,6 +159,20 @@ std::vector<double> Load::shares(double seconds) const {
     sum += used[i] += static_cast<double>(seen(i).cpu_ns);
   for (auto& share : used) share /= sum;
   return used;
+}
+
+double Load::used(std::size_t threads, double seconds) const {
+  const auto sum = [&] {
+    std::uint64_t ns = 0;
+    for (std::size_t i = 0; i < threads; ++i) ns += seen(i).cpu_ns;
+    return ns;
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const auto before = sum();
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  const auto after = sum();
+  const std::chrono::duration<double, std::nano> passed = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(after - before) / passed.count();
 }
 
 }  // namespace morpheus::test

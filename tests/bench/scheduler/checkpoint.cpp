@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What safe points cost a worker: the work it does with one every so often against the work it does
+// without any, under the same scheduler, alone on its CPU and beside a thread that asks for it a thousand
+// times a second; and the time of one that has nothing to say.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <morpheus/morpheus.h>
+#include <thread>
+
+#include "sdk/src/clock.hpp"
+#include "tests/bench/board.hpp"
+#include "tests/bench/load.hpp"
+#include "tests/bench/scheduler/parts.hpp"
+
+namespace morpheus::bench {
+namespace {
+
+constexpr double kMostPercentLost = 2;
+constexpr int kTurns = 16;
+
+double ns_each(std::uint64_t steps, auto step) {
+  std::uint64_t best = std::numeric_limits<std::uint64_t>::max();
+  for (int trial = 0; trial < 9; ++trial) {  // the fastest is the one that nothing disturbed
+    const auto start = sdk::monotonic_ns();
+    for (std::uint64_t i = 0; i < steps; ++i) step();
+    best = std::min(best, sdk::monotonic_ns() - start);
+  }
+  return static_cast<double>(best) / static_cast<double>(steps);
+}
+
+/// A checkpoint without a hint, beyond the loop around it.
+double ns_of_checkpoint() {
+  constexpr std::uint64_t kSteps = 1'000'000;
+  auto here = morpheus_safepoint_get();
+  const double with = ns_each(kSteps, [&] {
+    __asm__ volatile("" ::: "memory");
+    morpheus_checkpoint(&here);
+  });
+  const double without = ns_each(kSteps, [] { __asm__ volatile("" ::: "memory"); });
+  return std::max(0.0, with - without);
+}
+
+/// Plays with and without safe points in turns, for short times: the best of each are those that nothing
+/// else on the machine disturbed.
+class Comparison {
+ public:
+  Comparison(const Bench& bench, Board& board, LoadProcess& load) : bench_(bench), board_(board), load_(load) {}
+
+  /// Percent of the work that is lost to safe points.
+  double percent_lost(bool with_probe) {
+    double with = 0;
+    double without = 0;
+    for (int turn = 0; turn < kTurns; ++turn) {
+      with = std::max(with, work_a_second(true, with_probe));
+      without = std::max(without, work_a_second(false, with_probe));
+    }
+    return 100 * (1 - with / without);
+  }
+
+ private:
+  double work_a_second(bool with_safe_points, bool with_probe) {
+    const auto still_alive = [&] { load_.expect_alive(); };
+    const auto before = board_.total(0).work;
+    board_.prepare({0, with_safe_points ? AtSafePoint::heed : AtSafePoint::nothing, with_probe}, still_alive);
+    const auto start = std::chrono::steady_clock::now();
+    board_.run();
+    std::this_thread::sleep_for(std::chrono::duration<double>(bench_.options.seconds / kTurns));
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    board_.finish(still_alive);
+    return static_cast<double>(board_.total(0).work - before) / passed.count();
+  }
+
+  const Bench& bench_;
+  Board& board_;
+  LoadProcess& load_;
+};
+
+}  // namespace
+
+void measure_checkpoint(const Bench& bench) {
+  constexpr unsigned kWorkers = 1;
+  Board& board = *Board::create(kWorkers, 1, 1, nullptr);
+  LoadProcess load(board, {static_cast<int>(Host::crowded_cpu()), bench.options.safe_point_us, bench.host.daemon().socket()});
+  Comparison comparison(bench, board, load);
+  bench.each_round(bench.possible({Subject::observer, Subject::enforced}), [&](Subject subject) {
+    bench.figures.add("a checkpoint without a hint", "ns", subject, ns_of_checkpoint());
+    for (const bool with_waiter : {false, true})
+      bench.figures.add(std::string("work lost to a safe point every ") + std::to_string(bench.options.safe_point_us) + " us" +
+                            (with_waiter ? ", beside a probe" : ""),
+                        "%", subject, comparison.percent_lost(with_waiter), at_most(kMostPercentLost));
+  });
+}
+
+}  // namespace morpheus::bench

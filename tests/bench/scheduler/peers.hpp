@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Loads the programs that Morpheus' are measured beside.
+#pragma once
+
+#include <array>
+#include <memory>
+
+struct bpf_link;
+struct peers_bpf;
+
+namespace morpheus::bench {
+
+class Peers {
+ public:
+  /// Loads them; attaches nothing. `with_scheduler`: where the kernel has sched_ext. Throws
+  /// std::runtime_error.
+  explicit Peers(bool with_scheduler);
+  ~Peers();
+  Peers(const Peers&) = delete;
+  Peers& operator=(const Peers&) = delete;
+
+  /// Makes the FIFO the machine's scheduler, or no longer. Throws std::runtime_error.
+  void attach_fifo();
+  void detach_fifo() { fifo_.reset(); }
+  /// The tracing programs that do nothing.
+  void attach_empty();
+  void detach_empty() { empty_ = {}; }
+
+ private:
+  struct DestroySkeleton {
+    void operator()(peers_bpf* skeleton) const;
+  };
+  struct DestroyLink {
+    void operator()(bpf_link* link) const;
+  };
+  using Link = std::unique_ptr<bpf_link, DestroyLink>;
+
+  std::unique_ptr<peers_bpf, DestroySkeleton> skeleton_;
+  Link fifo_;
+  std::array<Link, 2> empty_;
+};
+
+}  // namespace morpheus::bench

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Who schedules the machine, and the machine as one that can be handed from one to the next.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/bench/daemon_under_test.hpp"
+#include "tests/bench/scheduler/peers.hpp"
+
+namespace morpheus::bench {
+
+enum class Subject : std::uint8_t {
+  kernel,    ///< the kernel's own scheduler alone
+  fifo,      ///< the least that a sched_ext scheduler can be
+  observer,  ///< the kernel's own, with Morpheus' hints
+  enforced   ///< Morpheus' scheduler
+};
+
+inline constexpr std::array kSubjects{Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced};
+
+[[nodiscard]] const char* name(Subject subject);
+[[nodiscard]] constexpr bool has_hints(Subject subject) {
+  return subject == Subject::observer || subject == Subject::enforced;
+}
+[[nodiscard]] constexpr bool needs_sched_ext(Subject subject) {
+  return subject == Subject::fifo || subject == Subject::enforced;
+}
+
+/// The control group that Morpheus may throttle here, its bound in percent of a CPU.
+inline constexpr const char* kThrottledGroup = "morpheus-bench-throttled";
+inline constexpr unsigned kPenaltyPercent = 20;
+
+class Host {
+ public:
+  /// Throws CannotStart if morpheusd cannot run here.
+  Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  /// Lets `subject` schedule. A daemon is there in any case; it watches nothing and hints nobody
+  /// unless workers attach to it.
+  void use(Subject subject);
+  /// The same, without any trace of Morpheus where the subject is not Morpheus.
+  void use_alone(Subject subject);
+  /// Whether the subject still has the machine: neither the kernel nor the daemon has ended its scheduler.
+  [[nodiscard]] bool is_in_charge() const;
+  /// Ends the daemon, and with it what it remembers of having lost the machine.
+  void forget() { daemon_.reset(); }
+
+  [[nodiscard]] bool has_sched_ext() const { return has_sched_ext_; }
+  [[nodiscard]] bool is_emulated() const { return is_emulated_; }
+  /// The last of this machine's CPUs: what a load is bound to.
+  [[nodiscard]] static unsigned crowded_cpu();
+  [[nodiscard]] static unsigned cpus();
+  /// How long the kernel's tick is.
+  [[nodiscard]] static double tick_ms();
+
+  /// Where workers attach: nowhere, unless the present subject hints.
+  [[nodiscard]] const std::string& socket() const;
+  [[nodiscard]] DaemonUnderTest& daemon();
+  [[nodiscard]] Peers& peers() { return peers_; }
+  /// Of the daemon, in ms; it keeps them as long as it runs.
+  void set_tunables_ms(double slice, double grace, double hold_cap, double hint_lead);
+
+ private:
+  void start_daemon();
+  void expect_in_charge() const;
+
+  bool has_sched_ext_;
+  bool is_emulated_;
+  Peers peers_;
+  std::optional<DaemonUnderTest> daemon_;
+  Subject subject_ = Subject::kernel;
+};
+
+}  // namespace morpheus::bench
