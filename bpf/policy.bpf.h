@@ -285,12 +285,15 @@ POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 }
 
 /*
- * Where a thread enters a queue: one that slept keeps at most one slice of credit, and none starts so
- * far ahead (it comes from another queue, with another clock) that it would starve.
+ * Where a thread enters a queue: one that slept keeps at most one slice of credit; one that waits on keeps
+ * what it is owed (a heavy one is owed more than a slice by the light ones' long runs). None starts so far
+ * ahead (it comes from another queue, with another clock) that it would starve.
  */
-POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morpheus_tunables *t)
+POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, bool woken,
+				   const struct morpheus_tunables *t)
 {
-	__u64 oldest = clock - t->slice_ns, newest = clock + POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+	__u64 most = POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+	__u64 oldest = clock - (woken ? t->slice_ns : most), newest = clock + most;
 
 	if (policy_vtime_before(vtime, oldest))
 		return oldest;
@@ -340,6 +343,17 @@ POLICY_FN __u64 policy_vtime_woken(__u64 vtime, __u64 clock, __u32 weight,
 	__u64 newest = clock + policy_vtime_delta(t->slice_ns, weight);
 
 	return policy_vtime_before(newest, vtime) ? newest : vtime;
+}
+
+/*
+ * A CPU has two queues, and only one moves its clock while the other is served: their threads' distances need
+ * not change for as long as both are crowded. So the one that was passed over has its turn once each thread
+ * of the other, `waiting` for so many `cpus`, has had a slice.
+ */
+POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 waiting, __u32 cpus,
+				       const struct morpheus_tunables *t)
+{
+	return now - since_ns >= t->slice_ns * (1 + waiting / (cpus ? cpus : 1));
 }
 
 /* Ordinary threads preempt each other once the woken one lags by more than this. */

@@ -156,8 +156,8 @@ static __always_inline bool may_go_ahead(struct cpu_state *c)
 SEC("struct_ops/enqueue")
 void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	u64 clock = *clock_of(p);
-	u64 vtime = policy_vtime_clamp(policy_vtime_of(p->scx.dsq_vtime, clock), clock, &tunables);
+	bool woken = enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
+	u64 clock = *clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
 	s32 cpu = scx_bpf_task_cpu(p);
 	u64 place;
 
@@ -165,7 +165,8 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 		park(p, enq_flags);
 		return;
 	}
-	if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))) {
+	vtime = policy_vtime_clamp(vtime, clock, woken, &tunables);
+	if (!woken) {
 		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
 		/* It was out of time, and its CPU is about to idle: there is time again. */
 		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
@@ -306,13 +307,37 @@ OUT_OF_LINE bool take_anywhere(struct cpu_state *c, s32 cpu)
 	return false;
 }
 
+/* Both queues wait, and virtual times are for one. Whose turn it is: the other's once it was passed over for long. */
+static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bound_first)
+{
+	u8 passed_over = bound_first ? QUEUE_SHARED : QUEUE_BOUND;
+	u64 now = bpf_ktime_get_ns();
+	bool too_long;
+
+	if (c->passed_over != passed_over) {
+		c->passed_over = passed_over;
+		c->passed_since_ns = now;
+		return bound_first;
+	}
+	too_long = bound_first ?
+		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(cpu), 1, &tunables) :
+		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
+					(u32)nr_cpus / (u32)(nr_llcs ?: 1), &tunables);
+	if (!too_long)
+		return bound_first;
+	c->passed_since_ns = now;
+	return !bound_first;
+}
+
 static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
 {
 	u64 shared_queue = shared_dsq(cpu), here, shared;
 
-	if (first_vtime(cpu, &here) &&
-	    !(first_vtime(shared_queue, &shared) &&
-	      policy_vtime_before(shared - *shared_clock(llc_of_cpu(cpu)), here - c->clock)))
+	if (!first_vtime(cpu, &here) || !first_vtime(shared_queue, &shared)) {
+		c->passed_over = QUEUE_NONE;
+		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
+	}
+	if (turn_of_bound(c, cpu, !policy_vtime_before(shared - *shared_clock(llc_of_cpu(cpu)), here - c->clock)))
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 	return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
 }

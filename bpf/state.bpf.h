@@ -44,6 +44,8 @@ struct {
 	__uint(max_entries, RING_BYTES);
 } events SEC(".maps");
 
+enum queue_of_cpu { QUEUE_NONE, QUEUE_BOUND, QUEUE_SHARED };
+
 /*
  * One CPU. Written under its runqueue lock (every tracepoint used here holds it), except that a
  * migration may add to `waiting` from elsewhere: hence the atomics there.
@@ -58,6 +60,8 @@ struct cpu_state {
 	u8 ahead;   /* scheduler: it came here ahead of its virtual time */
 	u8 helps;   /* scheduler: 1 + the last-level cache from whose queue it takes next; 0: its own */
 	u8 helped;  /* scheduler: likewise, from which it has just taken */
+	u8 passed_over; /* scheduler: which of its two queues has waited for the other, enum queue_of_cpu */
+	u64 passed_since_ns; /* ... since when */
 	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice */
 	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;

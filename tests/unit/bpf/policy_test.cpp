@@ -272,17 +272,19 @@ TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   CHECK(policy_vtime_before(kEnd - 5, 5));
   CHECK_FALSE(policy_vtime_before(5, kEnd - 5));
-  CHECK(policy_vtime_clamp(0, kNow, &kTunables) == kNow - 5 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 3, kNow, &kTunables) == kNow + 3);
-  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, &kTunables) == kNow + 500 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, &kTunables) == kNow + 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, true, &kTunables) == kNow - 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 3, kNow, true, &kTunables) == kNow + 3);
+  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, true, &kTunables) == kNow + 500 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, true, &kTunables) == kNow + 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow - 30 * kMs, kNow, false, &kTunables) == kNow - 30 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, false, &kTunables) == kNow - 128 * 5 * kMs);
 }
 
 TEST_CASE("policy: a place ahead comes before every virtual time and hides none") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   for (const std::uint64_t clock : {kNow, std::uint64_t{0}, kEnd - 3}) {
-    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, &kTunables);
-    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, &kTunables);
+    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, false, &kTunables);
+    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, false, &kTunables);
     CHECK(policy_vtime_before(newest - POLICY_AHEAD, oldest));
     for (const std::uint64_t vtime : {std::uint64_t{oldest}, clock, std::uint64_t{newest}}) {
       CHECK(policy_vtime_of(vtime, clock) == vtime);
@@ -314,6 +316,15 @@ TEST_CASE("policy: who slept owes one slice of its own at most") {
   CHECK(policy_vtime_woken(kNow + 3 * kMs, kNow, 100, &kTunables) == kNow + 3 * kMs);
   CHECK(policy_vtime_woken(kNow + 80 * kMs, kNow, 100, &kTunables) == kNow + 5 * kMs);
   CHECK(policy_vtime_woken(kNow + 80 * kMs, kNow, 10, &kTunables) == kNow + 50 * kMs);
+}
+
+TEST_CASE("policy: of a CPU's two queues none is passed over for longer than a round of the other") {
+  const std::uint64_t slice = kTunables.slice_ns;
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice - 1, 0, 1, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + slice, 0, 1, &kTunables));
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + 3 * slice - 1, 4, 2, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + 3 * slice, 4, 2, &kTunables));
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice, 4, 0, &kTunables));
 }
 
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {

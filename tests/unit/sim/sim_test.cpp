@@ -113,3 +113,12 @@ TEST_CASE("sim: workers get shares by their weights") {
   for (std::size_t i = 0; weighted && i < weights.size(); ++i) weights[i] = 1u << (i % 3);
   CHECK(worst_share(run_clean(config), weights) < (weighted ? 0.05 : 0.02));
 }
+
+TEST_CASE("sim: a thread bound to one CPU waits its turn beside a crowd that may run anywhere, and no longer") {
+  auto config = steady(Mix::equal, true, 2, 4);
+  config.ordinary = 3;
+  config.pinned = true;
+  config.decisions = 200'000;
+  for (config.seed = 1; config.seed <= 6; ++config.seed)
+    CHECK(run_clean(config).figures.longest_wait_ns < 100 * kMs);
+}
