@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <chrono>
 #include <cmath>
+#include <fstream>
 
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
