@@ -13,7 +13,7 @@ int set_group(struct morpheus_group_update *update)
 {
 	u64 id = update->cgroup_id;
 	u32 may_be_throttled = update->may_be_throttled;
-	u64 quota_ns = update->quota_ns, period_ns = update->period_ns;
+	u64 quota_ns = update->quota_ns, period_ns = update->period_ns, now;
 	struct group *g = bpf_map_lookup_elem(&groups, &id);
 	int err = g && update->only_if_new ? 0 : bound_group(id, quota_ns, period_ns);
 
@@ -21,7 +21,9 @@ int set_group(struct morpheus_group_update *update)
 	if (!g)
 		return err;
 	g->may_be_throttled = may_be_throttled;
-	return err ?: bpf_ktime_get_ns() < g->penalty_until_ns;
+	now = bpf_ktime_get_ns();
+	tell_end(g, now);
+	return err ?: now < g->penalty_until_ns;
 }
 
 /* Lets one parked thread go to the queue where it belongs, and an idle CPU take it. */

@@ -25,9 +25,10 @@
 struct group {
 	struct policy_bandwidth operators;
 	struct policy_bandwidth penalty;
+	u64 penalty_from_ns;
 	u64 penalty_until_ns;
 	u32 may_be_throttled; /* it and all below it: the operator allows it */
-	u32 reserved;
+	u32 offender;         /* slot of the worker that last ignored a hint; 0: the end is told */
 };
 
 struct {
@@ -89,6 +90,17 @@ static __always_inline bool charge(struct policy_bandwidth *b, u64 ran, u64 now)
 	return (s64)READ_ONCE(b->left_ns) <= 0;
 }
 
+/* Whoever first looks after a penalty tells that it is over, and since when. */
+static __always_inline void tell_end(struct group *g, u64 now)
+{
+	u32 offender = READ_ONCE(g->offender);
+	u64 until = g->penalty_until_ns;
+
+	if (offender && now >= until &&
+	    __sync_val_compare_and_swap(&g->offender, offender, 0) == offender)
+		emit(MORPHEUS_EVENT_UNTHROTTLED, 0, offender, until, until - g->penalty_from_ns);
+}
+
 /* The same for all groups that `p` belongs to, up to the root. True: some has nothing left. */
 OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
 {
@@ -104,6 +116,8 @@ OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
 			over |= charge(&g->operators, ran, now);
 			if (now < g->penalty_until_ns)
 				over |= charge(&g->penalty, ran, now);
+			else
+				tell_end(g, now);
 		}
 		if (!cgrp->self.parent)
 			break;
@@ -136,8 +150,8 @@ static __always_inline void park(struct task_struct *p, u64 enq_flags)
 		bpf_timer_start(&t->timer, PARKING_LOOK_NS, 0);
 }
 
-/* The penalty for the group of `p`. False: the operator does not allow it. */
-OUT_OF_LINE bool throttle_group(struct task_struct *p, u64 now)
+/* The penalty for the group of `p`, a worker. False: the operator does not allow it. */
+OUT_OF_LINE bool throttle_group(struct task_struct *p, u32 slot, u64 now)
 {
 	struct cgroup *cgrp = p->cgroups->dfl_cgrp, *at = cgrp;
 	u64 own = cgrp->kn->id;
@@ -161,6 +175,8 @@ OUT_OF_LINE bool throttle_group(struct task_struct *p, u64 now)
 	if (!g)
 		return false;
 	if (now >= g->penalty_until_ns) {
+		tell_end(g, now);
+		g->penalty_from_ns = now;
 		g->penalty.period_ns = penalty.period_ns;
 		g->penalty.left_ns = 0;
 		g->penalty.refilled_ns = now;
@@ -168,6 +184,8 @@ OUT_OF_LINE bool throttle_group(struct task_struct *p, u64 now)
 	}
 	g->penalty_until_ns = now + penalty.time_ns;
 	penalties_until_ns = now + penalty.time_ns;
+	g->offender = slot;
+	emit(MORPHEUS_EVENT_THROTTLED, 0, slot, now, penalty.time_ns);
 	return true;
 }
 

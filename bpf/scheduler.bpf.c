@@ -421,7 +421,7 @@ static __always_inline bool escalate(struct task_struct *p, struct worker_lines 
 	if (block == MORPHEUS_BLOCK_NONE && READ_ONCE(w->ended_seq) >= seq)
 		return false; /* withdrawn meanwhile; what else may be open is not late */
 	if (block == MORPHEUS_BLOCK_NONE && policy_throttles(claims.policy)) {
-		if (throttle_group(p, now))
+		if (throttle_group(p, slot, now))
 			w->throttles++;
 		else if (!policy_kicks(claims.policy))
 			block = MORPHEUS_BLOCK_CGROUP;

@@ -22,14 +22,16 @@
 #include "daemon/log.hpp"
 #include "daemon/monotonic_clock.hpp"
 #include "morpheus.skel.h"
+#include "proto/linux_version.hpp"
 #include "proto/unique_fd.hpp"
 
 namespace morpheus::daemon {
 namespace {
 
-constexpr const char* kNoSchedExt =
-    "this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT is off); Enforced mode needs one that has "
-    "it, such as Debian's stock kernels from 6.16 on";
+std::string no_sched_ext() {
+  return "this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT is off); Enforced mode needs one that has "
+         "it, such as Debian's stock kernels from " + kDebianSchedExtSince.text() + " on";
+}
 
 constexpr std::uint64_t kSwitchPartial = 1u << 3;  // the kernel's SCX_OPS_SWITCH_PARTIAL
 
@@ -116,7 +118,7 @@ class BpfKernel final : public KernelSide {
     install_bpf_log();
     const auto features = kernel_features();
     if (!features) return tl::unexpected(features.error());
-    if (!features->sched_ext) why_not_ = kNoSchedExt;
+    if (!features->sched_ext) why_not_ = no_sched_ext();
     lines_.emplace(features->user_pointers);
     groups_.emplace(features->cgroup_set_weight, features->cgroup_set_bandwidth);
 

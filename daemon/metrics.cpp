@@ -131,7 +131,8 @@ void add_counters(Writer& out, const WorkerTotals& totals, std::uint64_t events_
   plain("morpheus_deferrals", "Slice ends put off for a critical section or a fresh hint.",
         totals.deferrals);
   plain("morpheus_overruns", "Deferrals that the hold cap ended.", totals.overruns);
-  plain("morpheus_escalations", "CPUs taken from workers that ignored a hint.", totals.escalations);
+  plain("morpheus_escalations", "Hints that were ignored and had a consequence.", totals.escalations);
+  plain("morpheus_throttles", "Of these, those that throttled a control group.", totals.throttles);
   plain("morpheus_worker_cpu_seconds", "CPU time of all workers.", seconds(totals.cpu_time_ns));
   plain("morpheus_worker_wait_seconds", "Time that workers were runnable without a CPU.",
         seconds(totals.wait_time_ns));

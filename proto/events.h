@@ -120,6 +120,9 @@ enum morpheus_event_type {
 	MORPHEUS_EVENT_RUN = 9,       /* it gets a CPU; value_ns: how long it waited for one */
 	MORPHEUS_EVENT_STOP = 10,     /* it loses the CPU; value_ns: how long it had it */
 	MORPHEUS_EVENT_DEFERRED = 11, /* the end of its slice is put off; value_ns: age of the slice */
+	/* its control group is throttled, or longer so; value_ns: for how long, unless it offends again */
+	MORPHEUS_EVENT_THROTTLED = 12,
+	MORPHEUS_EVENT_UNTHROTTLED = 13, /* no longer; value_ns: how long it was */
 	MORPHEUS_EVENT_COUNT,
 };
 

@@ -118,6 +118,32 @@ run_fuzz() {
   account fuzz "$status" "$log" "$started"
 }
 
+# The documents' commands that build and measure, as a newcomer types them: in a copy of the source tree.
+run_documents() {
+  local scratch log=$build/logs/documents.log block name
+  scratch=$(mktemp -d)
+  if ! git clone -q --shared "$root" "$scratch/tree" 2>"$log"; then
+    echo "SKIP documents: this is no clone" >>"$results"
+    return
+  fi
+  # with what is not committed yet
+  (cd "$root" && git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - 2>/dev/null) |
+    tar -x -C "$scratch/tree"
+  "$root/tests/commands.py" "$root" dev "$scratch/blocks"
+  echo "documents: running their commands in a copy of the tree (log: $log)"
+  : >"$log"
+  for block in "$scratch"/blocks/*; do
+    name=$(sed -n '1s/^# //p' "$block")
+    echo "=== $name" >>"$log"
+    if (cd "$scratch/tree" && unset MORPHEUS_BUILD_DIR && timeout --kill-after=10 3600 sh -e "$block") >>"$log" 2>&1 </dev/null; then
+      echo "PASS $name"
+    else
+      echo "FAIL $name"
+    fi
+  done | tee -a "$results" | sed 's/^/  /'
+  rm -rf "$scratch"
+}
+
 # The tests registered with meson that are no Catch2 programs (those are run for their single results).
 run_registered() {
   local part=$1 names started=$SECONDS log=$build/meson-logs/registered.json
@@ -142,7 +168,7 @@ run_part() {
   local part=$1 kernel program found=''
   shift
   case $part in
-    fuzz | sanitize | system)
+    fuzz | sanitize | system | documents)
       "run_$part"
       return
       ;;
@@ -167,19 +193,20 @@ run_part() {
 run_tests() {
   local parts=() kernels='newest second' part failed crashes=4
   help_if_asked "$@" <<EOF
-usage: ./dev test [--all | unit|integration|fuzz|kernel|sanitize|system...] [--kernels "K K"|all]
+usage: ./dev test [--all | unit|integration|fuzz|kernel|sanitize|system|documents...] [--kernels "K K"|all]
 
-Builds and runs these tests (default: all but sanitize and system, which --all adds) and closes with the line "N passed,
+Builds and runs these tests (default: the first four, --all adds the others) and closes with the line "N passed,
 N failed, N skipped"; exit status 1 if any failed. fuzz runs each fuzz target for a few seconds (./dev fuzz for long).
 sanitize builds again with AddressSanitizer and UndefinedBehaviorSanitizer, and with ThreadSanitizer for the library.
 system builds the packages and puts a Debian 13 with systemd through installing, using, crashing, upgrading and removing them
-in a virtual machine; that takes about twenty minutes. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
+in a virtual machine; that takes about twenty minutes. documents runs those commands of README and docs/ that build and
+measure, in a copy of this tree, which takes about as long. Kernel tests run on this machine as far as it can, and whole in virtual machines with the kernels
 "$kernels", or those of --kernels (see ./dev vm --help); --all takes all from 6.12 on. Logs: BUILD/logs.
 EOF
   while (($#)); do
     case $1 in
-      unit | integration | fuzz | kernel | sanitize | system) parts+=("$1") && shift ;;
-      --all) parts=(unit integration fuzz kernel sanitize system) crashes=100 kernels=all && shift ;;
+      unit | integration | fuzz | kernel | sanitize | system | documents) parts+=("$1") && shift ;;
+      --all) parts=(unit integration fuzz kernel sanitize system documents) crashes=100 kernels=all && shift ;;
       --kernels)
         need_value "$@"
         kernels=$2

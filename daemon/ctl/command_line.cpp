@@ -87,7 +87,7 @@ class Definition {
   void add_streams() {
     CLI::App* events = verb("events", "Hints, acknowledgements, escalations", Command::events);
     auto* count = events->add_option("--count", request_.count, "Stop after so many");
-    count->capture_default_str();
+    count->capture_default_str()->check(CLI::PositiveNumber);
     events->add_option("--timeout", request_.timeout_s, "Stop after so many seconds")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1e6));

@@ -71,10 +71,14 @@ ExitStatus change_mode(Client& client, const Request& request) {
 
 ExitStatus set_tunables(Client& client, const Request& request) {
   Json parameters = Json::object();
-  for (const auto& assignment : request.assignments)
+  for (const auto& assignment : request.assignments) {
+    const auto before = parameters.size();
     if (!parse_assignment(assignment, parameters))
       return complain("'" + assignment + "' is no assignment; write for example slice=5ms",
                       ExitStatus::usage);
+    if (parameters.size() == before)
+      return complain("'" + assignment + "' gives a tunable a second value", ExitStatus::usage);
+  }
   auto reply = control(client, "SetTunables", parameters);
   if (!reply && reply.error().is("org.varlink.service.InvalidParameter"))
     return complain("there is no tunable " + reply.error().parameters.value("parameter", "of that name") +

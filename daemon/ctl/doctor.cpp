@@ -5,11 +5,11 @@
 #include <linux/capability.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
 #include "daemon/ctl/console.hpp"
 #include "daemon/ctl/reply.hpp"
+#include "proto/linux_version.hpp"
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
@@ -27,15 +27,24 @@ bool has_capability(const HostFacts& host, int capability) {
   return (host.capabilities >> capability & 1u) != 0;
 }
 
-void check_kernel(Findings& out, const HostFacts& host) {
-  unsigned major = 0, minor = 0;
-  std::sscanf(host.kernel_release.c_str(), "%u.%u", &major, &minor);
-  if (major > 6 || (major == 6 && minor >= 13))
-    out.push_back({"kernel", Verdict::good, "Linux " + host.kernel_release, ""});
-  else
+bool has_programs_loaded(const DaemonFacts& daemon) {
+  return daemon.runs && text(daemon.status, "backend") == "bpf";
+}
+
+void check_kernel(Findings& out, const HostFacts& host, const DaemonFacts& daemon) {
+  const auto kernel = LinuxVersion::of(host.kernel_release);
+  const auto name = "Linux " + host.kernel_release;
+  // what runs is right, whatever it is called
+  if (kernel < kOldestLinux && !has_programs_loaded(daemon))
     out.push_back({"kernel", Verdict::bad,
-                   "Linux " + host.kernel_release + " has no BPF user pointers (6.13 brought them)",
-                   "boot Linux 6.13 or later"});
+                   name + " is older than " + kOldestLinux.text() + ", the oldest that the BPF programs load on",
+                   "boot Linux " + kOldestLinux.text() + " or later"});
+  else if (kernel < kUserPointersSince)
+    out.push_back({"kernel", Verdict::good,
+                   name + "; workers' lines are in BPF maps (user pointers came with " +
+                       kUserPointersSince.text() + ")", ""});
+  else
+    out.push_back({"kernel", Verdict::good, name, ""});
 }
 
 void check_config(Findings& out, const HostFacts& host) {
@@ -70,7 +79,7 @@ void check_sched_ext(Findings& out, const HostFacts& host) {
   if (!host.sched_ext_state) {
     out.push_back({"sched_ext", Verdict::limited, "this kernel has none: no Enforced mode",
                    "Observer mode works; for Enforced boot one with CONFIG_SCHED_CLASS_EXT=y, such as "
-                   "Debian's own from 6.16 on"});
+                   "Debian's own from " + kDebianSchedExtSince.text() + " on"});
     return;
   }
   const auto ops = host.sched_ext_ops.value_or("");
@@ -89,8 +98,9 @@ void check_ext_server(Findings& out, const HostFacts& host) {
   if (!host.ext_server_runtime_ns) {
     out.push_back({"ext_server", Verdict::note,
                    "none to be seen: threads of the fair class can starve sched_ext ones",
-                   "matters only where some threads are left to the fair class; Linux 7.0 has one, "
-                   "which root sees in /sys/kernel/debug/sched/ext_server"});
+                   "matters only where some threads are left to the fair class; Linux " +
+                       kExtServerSince.text() +
+                       " has one, which root sees in /sys/kernel/debug/sched/ext_server"});
     return;
   }
   const auto period = std::max<std::uint64_t>(1, host.ext_server_period_ns.value_or(1'000'000'000));
@@ -132,7 +142,7 @@ void check_lockdown(Findings& out, const HostFacts& host) {
 
 // What the daemon has is known from its running; what a start here would have, only if it does not.
 void check_capabilities(Findings& out, const HostFacts& host, const DaemonFacts& daemon) {
-  if (daemon.runs && text(daemon.status, "backend") == "bpf")
+  if (has_programs_loaded(daemon))
     out.push_back({"capabilities", Verdict::good, "the daemon has what it needs", ""});
   else if (has_capability(host, CAP_BPF) && has_capability(host, CAP_PERFMON))
     out.push_back({"capabilities", Verdict::good, "CAP_BPF and CAP_PERFMON, here", ""});
@@ -145,7 +155,8 @@ void check_capabilities(Findings& out, const HostFacts& host, const DaemonFacts&
 void check_slice_extension(Findings& out, const HostFacts& host) {
   if (host.slice_extension < 0)
     out.push_back({"rseq slices", Verdict::note, "this kernel offers no slice extension",
-                   "nothing; it is not needed (Linux 7.0 and later have it with CONFIG_RSEQ_SLICE_EXTENSION)"});
+                   "nothing; it is not needed (Linux " + kSliceExtensionSince.text() +
+                       " and later have it with CONFIG_RSEQ_SLICE_EXTENSION)"});
   else
     out.push_back({"rseq slices", Verdict::note, "threads may ask for a slice extension",
                    "know that it can put off a kick by as much (5 us unless changed in "
@@ -215,7 +226,7 @@ std::string painted(Verdict verdict, const Palette& palette) {
 
 std::vector<Finding> diagnose(const HostFacts& host, const DaemonFacts& daemon) {
   Findings out;
-  check_kernel(out, host);
+  check_kernel(out, host, daemon);
   check_config(out, host);
   check_btf(out, host);
   check_sched_ext(out, host);

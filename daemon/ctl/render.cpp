@@ -195,7 +195,7 @@ std::string render_statistics(const Json& statistics) {
 
 std::string render_event(const Json& event) {
   const auto time = number(event, "time_ns");
-  return fmt::format("{:>8}.{:06} {:<9} worker {:<6} tid {:<7} cpu {:<3} seq {:<8} {:>9} {}\n",
+  return fmt::format("{:>8}.{:06} {:<11} worker {:<6} tid {:<7} cpu {:<3} seq {:<8} {:>9} {}\n",
                      time / 1'000'000'000, time / 1000 % 1'000'000, text(event, "type"),
                      number(event, "worker_id"), number(event, "tid"), number(event, "cpu"),
                      number(event, "seq"), short_time(number(event, "value_ns")),

@@ -17,19 +17,20 @@ std::uint64_t cpu_track(std::uint64_t cpu) { return kCpuProcess + 1 + cpu; }
 // The format's unit is the microsecond; the fraction keeps nanoseconds.
 double us(std::uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
-std::string with_reason(const std::string& name, const Json& event) {
-  const auto reason = text(event, "reason", "");
-  return reason.empty() ? name : name + " " + reason;
-}
-
 // Instants are named as an operator speaks of them.
-std::string instant_name(const std::string& type) {
+std::string instant_name(const std::string& type, const std::string& reason) {
   if (type == "HINT") return "hint";
   if (type == "ACK") return "acknowledged";
-  if (type == "ESCALATED") return "kick";
+  if (type == "ESCALATED") return reason == "CGROUP_THROTTLE" ? "throttle" : "kick";
   std::string name = type;
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
   return name;
+}
+
+std::string instant_name(const Json& event) {
+  const auto reason = text(event, "reason", "");
+  const auto name = instant_name(text(event, "type"), reason);
+  return reason.empty() ? name : name + " " + reason;
 }
 
 }  // namespace
@@ -66,8 +67,10 @@ void TraceBuilder::add(const Json& event) {
     end_hint(worker, id, time, "unknown");
     worker.hint_start = worker.hint_base = time;
     worker.hint_reason = text(event, "reason");
-    hint_edge("b", worker, id, time, {{"seq", number(event, "seq")}});
+    edge("b", "hint", "hint " + worker.hint_reason, worker, id, time, {{"seq", number(event, "seq")}});
   }
+  if (type == "THROTTLED") return throttle(worker, id, event);
+  if (type == "UNTHROTTLED") return end_throttle(worker, id, time, "served");
   if (type == "DEFERRED") {
     if (!worker.held_since) {
       worker.held_since = time;
@@ -75,7 +78,7 @@ void TraceBuilder::add(const Json& event) {
     }
     critical(worker, time, flag(event, "critical"));
   }
-  instant(worker, with_reason(instant_name(type), event), event);
+  instant(worker, instant_name(event), event);
   // noticed at a switch or tick; the answer itself came so long after the decision, or after the run began
   if (type == "ACK" && worker.hint_base)
     end_hint(worker, id, std::min(time, *worker.hint_base + number(event, "value_ns")), "acknowledged");
@@ -136,9 +139,24 @@ void TraceBuilder::show_run(const Worker& worker, std::uint64_t id, std::uint64_
 
 void TraceBuilder::end_hint(Worker& worker, std::uint64_t id, std::uint64_t end, const char* how) {
   if (!worker.hint_start) return;
-  hint_edge("e", worker, id, std::max(end, *worker.hint_start), {{"ended", how}});
+  edge("e", "hint", "hint " + worker.hint_reason, worker, id, std::max(end, *worker.hint_start), {{"ended", how}});
   worker.hint_start.reset();
   worker.hint_base.reset();
+}
+
+void TraceBuilder::throttle(Worker& worker, std::uint64_t id, const Json& event) {
+  const auto time = number(event, "time_ns");
+  if (!worker.throttled_since) {
+    worker.throttled_since = time;
+    edge("b", "throttle", "throttled", worker, id, time, Json::object());
+  }
+  worker.throttled_until = time + number(event, "value_ns");
+}
+
+void TraceBuilder::end_throttle(Worker& worker, std::uint64_t id, std::uint64_t end, const char* how) {
+  if (!worker.throttled_since) return;
+  edge("e", "throttle", "throttled", worker, id, std::max(end, *worker.throttled_since), {{"ended", how}});
+  worker.throttled_since.reset();
 }
 
 void TraceBuilder::slice(std::uint64_t pid, std::uint64_t tid, const std::string& name,
@@ -157,9 +175,9 @@ void TraceBuilder::instant(const Worker& worker, const std::string& name, const 
                    {"value_ns", number(event, "value_ns")}}}});
 }
 
-void TraceBuilder::hint_edge(const char* phase, const Worker& worker, std::uint64_t id,
-                             std::uint64_t time, Json args) {
-  sink_({{"ph", phase}, {"cat", "hint"}, {"name", "hint " + worker.hint_reason},
+void TraceBuilder::edge(const char* phase, const char* category, const std::string& name,
+                        const Worker& worker, std::uint64_t id, std::uint64_t time, Json args) {
+  sink_({{"ph", phase}, {"cat", category}, {"name", name},
          {"id", std::to_string(id)}, {"pid", worker.pid}, {"tid", worker.tid}, {"ts", us(time)},
          {"args", std::move(args)}});
 }
@@ -184,6 +202,8 @@ void TraceBuilder::finish() {
     if (worker.run_start && on_cpu_[worker.cpu] == id)
       show_run(worker, id, *worker.run_start, last_, {{"ended", "still running"}});
     end_hint(worker, id, last_, "still open");
+    // nobody tells of the end of a penalty that the end of Enforced mode cut short
+    end_throttle(worker, id, std::min(last_, worker.throttled_until), "still open");
     if (processes.insert(worker.pid).second)
       name_track("process_name", worker.pid, worker.pid, worker.process);
     name_track("thread_name", worker.pid, worker.tid, "worker " + std::to_string(id));

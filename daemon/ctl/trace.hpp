@@ -3,8 +3,8 @@
 // readers of Chrome's trace event format open.
 //
 // What is where: a process "CPUs" has a track for each CPU with the workers that ran there; each client
-// process has a track for each worker with its runs and waits, hints as asynchronous slices from the
-// decision to the answer, everything else as instants, and a counter of critical sections.
+// process has a track for each worker with its runs and waits, hints (from the decision to the answer) and
+// throttles as asynchronous slices, everything else as instants, and a counter of critical sections.
 #pragma once
 
 #include <functional>
@@ -39,7 +39,8 @@ class TraceBuilder {
   struct Worker {
     std::uint64_t pid = 0, tid = 0;
     std::string process;
-    std::optional<std::uint64_t> run_start, held_since, hint_start, hint_base;
+    std::optional<std::uint64_t> run_start, held_since, hint_start, hint_base, throttled_since;
+    std::uint64_t throttled_until = 0;
     std::uint64_t cpu = 0;
     std::string hint_reason, held_why;
     bool was_critical = false;
@@ -52,7 +53,11 @@ class TraceBuilder {
   void slice(std::uint64_t pid, std::uint64_t tid, const std::string& name, std::uint64_t start,
              std::uint64_t end, Json args);
   void instant(const Worker& worker, const std::string& name, const Json& event);
-  void hint_edge(const char* phase, const Worker& worker, std::uint64_t id, std::uint64_t time, Json args);
+  void throttle(Worker& worker, std::uint64_t id, const Json& event);
+  void end_throttle(Worker& worker, std::uint64_t id, std::uint64_t end, const char* how);
+  /// The beginning or the end of an asynchronous slice.
+  void edge(const char* phase, const char* category, const std::string& name, const Worker& worker,
+            std::uint64_t id, std::uint64_t time, Json args);
   void critical(Worker& worker, std::uint64_t time, bool is_critical);
   void name_track(const char* what, std::uint64_t pid, std::uint64_t tid, const std::string& name);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "daemon/ctl/console.hpp"
@@ -27,13 +28,14 @@ constexpr std::chrono::milliseconds kLook{200};  // how soon a signal is noticed
 class TraceFile {
  public:
   explicit TraceFile(std::string path)
-      : path_(std::move(path)), partial_(path_ + ".partial"), file_(partial_, std::ios::trunc) {
+      : path_(std::move(path)), partial_(is_replaceable(path_) ? path_ + ".partial" : path_),
+        file_(partial_, std::ios::trunc) {
     file_ << "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
   }
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
   ~TraceFile() {
-    if (!is_complete_) ::unlink(partial_.c_str());
+    if (!is_complete_ && partial_ != path_) ::unlink(partial_.c_str());
   }
   void add(const Json& event) {
     file_ << (is_first_ ? "" : ",\n") << event.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -44,11 +46,17 @@ class TraceFile {
   [[nodiscard]] bool complete(const Json& about) {
     file_ << "\n],\"otherData\":" << about.dump() << "}\n";
     file_.close();
-    is_complete_ = file_.good() && std::rename(partial_.c_str(), path_.c_str()) == 0;
+    is_complete_ = file_.good() && (partial_ == path_ || std::rename(partial_.c_str(), path_.c_str()) == 0);
     return is_complete_;
   }
 
  private:
+  /// A device or a pipe is written to where it is.
+  static bool is_replaceable(const std::string& path) {
+    const auto kind = std::filesystem::status(path).type();
+    return kind == std::filesystem::file_type::not_found || kind == std::filesystem::file_type::regular;
+  }
+
   std::string path_, partial_;
   std::ofstream file_;
   bool is_first_ = true;

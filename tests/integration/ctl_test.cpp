@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // morpheusctl against the real daemon: output and exit statuses.
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
+#include <thread>
 
 #include "tests/programs/daemon_process.hpp"
 #include "tests/programs/trace_check.hpp"
@@ -18,6 +21,25 @@ namespace {
 
 bool is_one_line(const std::string& text) {
   return text.starts_with("morpheusctl: ") && text.find('\n') == text.size() - 1;
+}
+
+/// The verbs that --help lists, with what they need to be right.
+std::vector<std::vector<std::string>> right_uses() {
+  const std::map<std::string, std::vector<std::string>> needed{
+      {"trace", {"--seconds", "0.1", "-o", "/dev/null"}}, {"completion", {"bash"}}, {"events", {"--count", "1", "--timeout", "0.1"}}};
+  std::istringstream help(run_program({program("daemon/ctl/morpheusctl"), "--help"}).out);
+  std::vector<std::vector<std::string>> verbs;
+  bool listed = false;
+  for (std::string line; std::getline(help, line) && !line.starts_with("Exit status");) {
+    std::string verb;
+    if (listed && line.starts_with("  ") && std::istringstream(line) >> verb) {
+      verbs.push_back({verb});
+      if (const auto more = needed.find(verb); more != needed.end())
+        verbs.back().insert(verbs.back().end(), more->second.begin(), more->second.end());
+    }
+    listed = listed || line.find("ubcommands:") != std::string::npos;
+  }
+  return verbs;
 }
 
 }  // namespace
@@ -93,7 +115,7 @@ TEST_CASE("without a daemon each verb that needs one says so, in one line") {
 
 TEST_CASE("each wrong use gets one clear line, and changes nothing") {
   const DaemonProcess daemon;
-  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong{
+  std::vector<std::pair<std::vector<std::string>, std::string>> wrong{
       {{}, "subcommand is required"},
       {{"fly"}, "fly"},
       {{"status", "now"}, "now"},
@@ -122,7 +144,39 @@ TEST_CASE("each wrong use gets one clear line, and changes nothing") {
       {{"dump", "--output"}, "--output"},
       {{"completion"}, "shell is required"},
       {{"completion", "csh"}, "bash,zsh,fish"},
+      {{"mode", ""}, "observer,enforced"},
+      {{"mode", "OBSERVER"}, "observer,enforced"},
+      {{"tunables", "get", "slice"}, "slice"},
+      {{"tunables", "set", "=5ms"}, "slice=5ms"},
+      {{"tunables", "set", "slice="}, "slice=5ms"},
+      {{"tunables", "set", "slice=-5ms"}, "slice=5ms"},
+      {{"tunables", "set", "slice=99999999999s"}, "slice=5ms"},
+      {{"tunables", "set", "slice=5ms", "slice_ns=6ms"}, "second value"},
+      {{"events", "--count", "0"}, "--count"},
+      {{"tunables", "set", "hold_cap=1ms"}, "hold_cap_ns"},
+      {{"events", "--count", "-1"}, "--count"},
+      {{"events", "--count"}, "--count"},
+      {{"events", "--timeout", "soon"}, "--timeout"},
+      {{"top", "-n", "-1"}, "--iterations"},
+      {{"top", "-d", "61"}, "--interval"},
+      {{"top", "-d", "slow"}, "--interval"},
+      {{"trace", "-o"}, "--output"},
+      {{"trace", "--seconds", "3601", "-o", "/dev/null"}, "--seconds"},
+      {{"trace", "--seconds", "long", "-o", "/dev/null"}, "--seconds"},
+      {{"--socket"}, "--socket"},
+      {{"status", "clients"}, "clients"},
   };
+  const auto verbs = right_uses();
+  REQUIRE(verbs.size() >= 13);
+  for (const auto& right : verbs) {
+    CAPTURE(right);
+    CHECK(daemon.ctl(right).status != 2);
+    for (const char* stray : {"--bogus", "bogus"}) {
+      auto arguments = right;
+      arguments.push_back(stray);
+      wrong.emplace_back(std::move(arguments), stray);
+    }
+  }
   for (const auto& [arguments, names] : wrong) {
     const auto ended = daemon.ctl(arguments);
     CAPTURE(arguments, ended.err);
@@ -210,6 +264,53 @@ TEST_CASE("a trace is a file that readers of the format accept") {
   CHECK(trace["otherData"]["events"] > 5);
   CHECK(std::ranges::any_of(trace["traceEvents"], [](const Json& e) { return e["name"] == "hint PRESSURE"; }));
   CHECK_FALSE(std::filesystem::exists(dir.path + "/t.json.partial"));
+
+  // what is no file is written to, and not replaced by one
+  REQUIRE(::mkfifo((dir.path + "/pipe").c_str(), 0600) == 0);
+  std::string piped;
+  std::thread reader([&] {
+    std::ifstream pipe(dir.path + "/pipe");
+    piped.assign(std::istreambuf_iterator<char>(pipe), {});
+  });
+  CHECK(daemon.ctl({"trace", "--seconds", "0.1", "-o", dir.path + "/pipe"}).status == 0);
+  reader.join();
+  CHECK(faults_of_trace(Json::parse(piped)) == std::vector<std::string>{});
+  CHECK(std::filesystem::is_fifo(dir.path + "/pipe"));
+}
+
+TEST_CASE("a trace that readers would refuse or show wrongly is found out") {
+  const Json name = {{"ph", "M"}, {"name", "process_name"}, {"pid", 1}, {"tid", 1}, {"args", {{"name", "app"}}}};
+  Json thread = name;
+  thread["name"] = "thread_name";
+  const auto run = [](double start, double duration) {
+    return Json{{"ph", "X"}, {"name", "running"}, {"pid", 1}, {"tid", 1}, {"ts", start}, {"dur", duration}};
+  };
+  const auto edge = [](const char* phase, double time, const char* category) {
+    return Json{{"ph", phase}, {"cat", category}, {"name", "hint"}, {"id", "7"}, {"pid", 1}, {"tid", 1}, {"ts", time}};
+  };
+  const auto faults = [](std::vector<Json> events) { return faults_of_trace({{"traceEvents", events}}).size(); };
+  CHECK(faults({name, thread, run(1, 5), run(2, 3), run(6, 1), edge("b", 1, "hint"), edge("e", 2, "hint")}) == 0);
+  CHECK(faults_of_trace({{"events", Json::array()}}).size() > 0);
+  CHECK(faults({name, thread, run(1, 5), run(2, 5)}) > 0);  // they cross
+  CHECK(faults({name, run(1, 5)}) > 0);
+  CHECK(faults({thread, run(1, 5)}) > 0);
+  CHECK(faults({edge("b", 1, "hint")}) > 0);
+  CHECK(faults({edge("b", 1, "hint"), edge("e", 2, "throttle")}) > 0);
+  CHECK(faults({edge("b", 3, "hint"), edge("e", 2, "hint")}) > 0);
+  for (const char* key : {"ph", "name", "pid", "tid", "ts", "dur"}) {
+    auto lacking = run(1, 5);
+    lacking.erase(key);
+    CAPTURE(key);
+    CHECK(faults({name, thread, lacking}) > 0);
+  }
+  const std::vector<std::pair<const char*, Json>> wrong{
+      {"ph", "Z"}, {"ts", -1}, {"ts", "1"}, {"dur", -1}, {"name", ""}, {"pid", "1"}, {"args", 1}};
+  for (const auto& [key, value] : wrong) {
+    auto event = run(1, 5);
+    event[key] = value;
+    CAPTURE(event);
+    CHECK(faults({name, thread, event}) > 0);
+  }
 }
 
 TEST_CASE("statistics and the dump tell what happened") {

@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Holds the documents against the code: links, paths, functions, test names and tables must be true, and blocks
-marked "sh run" must run, against morpheusd with the fake backend.
+"""Holds the documents against the code: links, paths, functions, test names and tables must be true, every block of
+commands must say who runs it (tests/commands.py), and those marked "run" must run, beside morpheusd with the fake
+backend; so must the examples that morpheusctl --help gives.
 
-usage: docs_test.py SOURCE_ROOT MORPHEUSD MORPHEUSCTL
+usage: docs_test.py SOURCE_ROOT BUILD_ROOT
 """
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import commands  # noqa: E402  (tests/commands.py)
 
 ROOMS = ("proto", "bpf", "daemon", "sdk", "systemd", "tests", "docs")
 PATH = re.compile(r"^(?:%s)/[a-z0-9_./-]*$" % "|".join(ROOMS))  # upper case stands for something else
@@ -130,44 +136,102 @@ def wrong_interfaces(root, text):
                 yield f"io.morpheus.{interface}.{name} is not explained"
 
 
-class Daemon:
-    """morpheusd with the fake backend, and a directory whose morpheusctl talks to it."""
+class Desk:
+    """A directory to type commands in: morpheusd with the fake backend runs, and the programs are at hand."""
 
-    def __init__(self, morpheusd, morpheusctl):
-        self.directory = tempfile.TemporaryDirectory()
-        self.socket = os.path.join(self.directory.name, "m.sock")
-        with open(os.path.join(self.directory.name, "morpheusctl"), "w", encoding="utf-8") as wrapper:
-            wrapper.write(f'#!/bin/sh\nexec {morpheusctl} --socket {self.socket} "$@"\n')
+    def __init__(self, root, build):
+        self.directory = tempfile.mkdtemp()
+        socket_path = self.path("daemon.sock")
+        os.mkdir(self.path("bin"))
+        os.symlink(build, self.path("build"))
+        os.symlink(os.path.join(build, "daemon/morpheusd"), self.path("bin/morpheusd"))
+        os.symlink("/usr/bin/python3", self.path("bin/python3"))
+        shutil.copy(os.path.join(root, "sdk/python/examples/asyncio_jobs.py"), self.path("jobs.py"))
+        self.environment = {**os.environ, "PATH": f"{self.path('bin')}:{os.environ['PATH']}", "MORPHEUS_SOCKET": socket_path,
+                            "PYTHONPATH": os.path.join(build, "sdk/python"), "PYTHONDONTWRITEBYTECODE": "1"}
+        with open(self.path("bin/morpheusctl"), "w", encoding="utf-8") as wrapper:
+            wrapper.write('#!/bin/sh\ncase " $* " in *" --socket "*) ;; *) set -- --socket ' + socket_path + ' "$@" ;; esac\n'
+                          f'exec {build}/daemon/ctl/morpheusctl "$@"\n')
         os.chmod(wrapper.name, 0o755)
-        self.process = subprocess.Popen(
-            [morpheusd, "--backend", "fake", "--socket", self.socket, "--log-level", "off"])
+        self.process = subprocess.Popen([self.path("bin/morpheusd"), "--backend", "fake", "--fake-hint-ms", "20", "--socket",
+                                         socket_path, "--log-level", "off"])
+        # a worker to see
+        self.worker = subprocess.Popen([self.path("bin/python3"), self.path("jobs.py"), "600"], env=self.environment,
+                                       stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
+        while self.run('morpheusctl workers --json | grep -q RUNNING'):
             if time.monotonic() > deadline or self.process.poll() is not None:
-                raise RuntimeError("morpheusd did not start")
+                raise RuntimeError("morpheusd did not start, or no worker came")
             time.sleep(0.02)
 
-    def answers(self):
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(self.socket) == 0
+    def path(self, name):
+        return os.path.join(self.directory, name)
 
-    def run(self, block):
-        """What went wrong, or None."""
-        environment = {**os.environ, "PATH": f"{self.directory.name}:{os.environ['PATH']}"}
-        done = subprocess.run(["sh", "-e", "-c", block], env=environment, capture_output=True, text=True,
-                              timeout=COMMAND_SECONDS, cwd=self.directory.name)
-        return None if done.returncode == 0 else f"status {done.returncode}: {done.stderr.strip()}"
+    def run(self, text):
+        """What went wrong, or None. What goes on until Ctrl-C is ended by it, what goes on behind is ended, too."""
+        text = re.sub(r"^(.*--follow)", r"timeout --preserve-status --signal=INT 2 \1", text, flags=re.M)
+        shell = subprocess.Popen(["sh", "-e", "-c", text], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                 text=True, cwd=self.directory, start_new_session=True)
+        try:
+            shell.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        status = shell.poll()
+        try:
+            os.killpg(shell.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        _, errors = shell.communicate()
+        return None if status == 0 else f"status {status}: {errors.strip()}"
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
-        self.directory.cleanup()
+        for process in (self.worker, self.process):
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.directory)
 
 
-def wrong_blocks(text, daemon):
-    for block in re.findall(r"^```sh run\n(.*?)^```", text, flags=re.S | re.M):
-        if failure := daemon.run(block):
-            yield f"{block.strip()!r}: {failure}"
+def wrong_blocks(root, desk):
+    """Blocks that nobody would run, and of those that are run here what goes wrong."""
+    by_ci = read(root, ".ci/run")
+    for block in commands.blocks(root):
+        where = f"{block.document}:{block.line}"
+        if block.tag not in commands.TAGS:
+            yield f"{where}: nobody runs these commands; tests/commands.py lists the tags"
+        if block.tag == "walk" and block.document != "docs/walk.md":
+            yield f"{where}: only docs/walk.md is walked"
+        if block.tag == "ci":
+            yield from (f"{where}: .ci/run does not run {line}" for line in block.text.splitlines()
+                        if not re.search(rf"^(?:exec )?{re.escape(line)}$", by_ci, flags=re.M))
+        if block.tag == "run" and (failure := desk.run(block.text)):
+            yield f"{where}: {block.text.strip()!r}: {failure}"
+
+
+def wrong_examples(root, desk):
+    """The examples in the help of morpheusctl: what follows two blanks explains."""
+    lines = help_of([desk.path("bin/morpheusctl")]).partition("Examples:")[2].splitlines()
+    examples = [re.split(r"\s{2,}", line.strip())[0] for line in lines if line.strip().startswith("morpheusctl ")]
+    if len(examples) < 5:
+        yield "morpheusctl --help: found hardly any examples"
+    for example in examples:
+        # what a doctor finds wrong here is no fault of the example
+        if failure := desk.run(example + (" || [ $? = 4 ]" if example.endswith(" doctor") else "")):
+            yield f"morpheusctl --help: {example!r}: {failure}"
+
+
+def wrong_configurations(root, desk):
+    """Examples of the configuration, as the daemon itself reads them."""
+    texts = [(path, text) for path in commands.documents(root)
+             for text in re.findall(r"^```json\n(.*?)^```", read(root, path), flags=re.S | re.M)]
+    page = read(root, "docs/man/morpheusd.json.5").partition(".Sh EXAMPLES")[2]
+    texts += [("docs/man/morpheusd.json.5", text) for text in re.findall(r"^\.Bd [^\n]*\n(.*?)^\.Ed", page, flags=re.S | re.M)]
+    if len(texts) < 2:
+        yield "found hardly any examples of the configuration"
+    for path, text in texts:
+        with open(desk.path("example.json"), "w", encoding="utf-8") as file:
+            file.write(text)
+        if failure := desk.run("morpheusd --check-config --config example.json"):
+            yield f"{path}: {text!r}: {failure}"
 
 
 def wrong_commands(root, text):
@@ -208,58 +272,47 @@ def wrong_manifest(root, morpheusd):
             yield f"morpheusd refuses the manifest's configuration: {ended.stderr}"
 
 
-def options_of(command):
-    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
-    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", done.stdout))
+def help_of(command):
+    return subprocess.run([*command, "--help"], capture_output=True, text=True, check=False).stdout
 
 
-def wrong_unrun_blocks(root, text, morpheusctl):
-    """Blocks that a test cannot run (they install, need root or minutes): their syntax, and options that exist."""
-    for block in re.findall(r"^ *```sh\n(.*?)^ *```", text, flags=re.S | re.M):
-        if subprocess.run(["sh", "-n", "-c", block], capture_output=True, check=False).returncode != 0:
-            yield f"{block.strip()!r}: wrong syntax"
-        for line in block.replace("\\\n", " ").splitlines():
-            line = line.partition(" -- ")[0].partition("|")[0]
-            words = re.sub(r"(?:^|\s)#.*", "", line).split()
-            while words and re.match(r"[A-Z_]+=", words[0]):
-                words.pop(0)
-            if len(words) > 1 and words[0] == "./dev":
-                if words[1] == "bench":
-                    continue  # each benchmark has options of its own
-                known = options_of([os.path.join(root, "dev"), words[1]])
-            elif len(words) > 1 and words[0].endswith("morpheusctl"):
-                verb = [word for word in words[1:] if re.fullmatch(r"[a-z]+", word)][:1]
-                known = options_of([morpheusctl]) | options_of([morpheusctl, *verb])
-            else:
-                continue
-            for word in words[1:]:
-                if word.startswith("--") and word.partition("=")[0] not in known:
-                    yield f"{line.strip()}: there is no option {word}"
+def wrong_options(root):
+    """What is run elsewhere and seldom: at least its syntax, and that the options of ./dev exist."""
+    for block in commands.blocks(root):
+        if block.tag not in ("dev", "system"):
+            continue
+        if subprocess.run(["sh", "-n", "-c", block.text], capture_output=True, check=False).returncode != 0:
+            yield f"{block.name}: wrong syntax"
+        for command, rest in re.findall(r"^\./dev (?!bench)(\w+)(.*?)(?: -- .*)?$", block.text, flags=re.M):
+            known = re.findall(r"(?<![\w-])--[a-z][a-z-]*", help_of([os.path.join(root, "dev"), command]))
+            yield from (f"{block.name}: ./dev {command} has no option {option}"
+                        for option in re.findall(r"--[a-z-]+", rest) if option not in known)
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 3:
         print(__doc__, file=sys.stderr)
         return 64
-    root = sys.argv[1]
+    root, build = map(os.path.abspath, sys.argv[1:])
     source = source_text(root)
     only = {"docs/architecture.md": lambda text: wrong_test_names(root, text, source),
             "docs/operating.md": lambda text: [*wrong_limits(root, text), *wrong_statuses(root, text)],
             "docs/tuning.md": lambda text: wrong_tunables(root, text),
             "docs/protocol.md": lambda text: wrong_interfaces(root, text)}
-    documents = ["README.md"] + sorted("docs/" + f for f in os.listdir(os.path.join(root, "docs")) if f.endswith(".md"))
+    documents = commands.documents(root)
     found = [f"{path}: no such file" for path in only if path not in documents]
-    daemon = Daemon(os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3]))
+    for path in documents:
+        text = read(root, path)
+        wrong = [*wrong_links(root, path, text), *wrong_names(root, text, source), *wrong_commands(root, text),
+                 *only.get(path, lambda _: [])(text)]
+        found += [f"{path}: {what}" for what in wrong]
+    found += wrong_options(root)
+    found += [f"docs/kubernetes/morpheus.yaml: {what}" for what in wrong_manifest(root, os.path.join(build, "daemon/morpheusd"))]
+    desk = Desk(root, build)
     try:
-        for path in documents:
-            text = read(root, path)
-            wrong = [*wrong_links(root, path, text), *wrong_names(root, text, source), *wrong_commands(root, text),
-                     *wrong_blocks(text, daemon), *wrong_unrun_blocks(root, text, os.path.abspath(sys.argv[3])),
-                     *only.get(path, lambda _: [])(text)]
-            found += [f"{path}: {what}" for what in wrong]
-        found += [f"docs/kubernetes/morpheus.yaml: {what}" for what in wrong_manifest(root, os.path.abspath(sys.argv[2]))]
+        found += [*wrong_blocks(root, desk), *wrong_examples(root, desk), *wrong_configurations(root, desk)]
     finally:
-        daemon.stop()
+        desk.stop()
     for statement in found:
         print(statement)
     print(f"{len(documents)} documents, {len(found)} untrue statements")

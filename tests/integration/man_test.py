@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """The manual pages: a formatter finds nothing wrong with them, and they name what there is, no more and no less:
-commands, options, exit statuses, keys of the configuration, functions of the C ABI.
+commands, options, exit statuses, keys of the configuration, functions of the C ABI. (Their examples of commands are run
+by docs_test.py.)
 
 usage: man_test.py SOURCE_ROOT MORPHEUSD MORPHEUSCTL
 
@@ -78,6 +79,17 @@ def wrong_functions(root, page):
     yield from difference("function", functions, set(re.findall(r"^\.Fn (morpheus_\w+) ", page, flags=re.M)))
 
 
+def wrong_example(root, build, page):
+    """The example in C compiles as it stands, within a function."""
+    text = re.search(r"^\.Bd [^\n]*\n(.*?)^\.Ed", page.partition(".Sh EXAMPLES")[2], flags=re.S | re.M)[1]
+    program = f"#include <morpheus/morpheus.h>\n#include <stddef.h>\nint work(void);\nvoid example(void);\nvoid example(void)\n{{\n{text}}}\n"
+    done = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c", "-I",
+                           os.path.join(root, "sdk/include"), "-I", os.path.join(build, "sdk/include"), "-"], input=program, capture_output=True, text=True,
+                          check=False)
+    if done.returncode != 0:
+        yield "the example does not compile: " + done.stderr
+
+
 def wrong_python(root, page):
     usage = read(root, "sdk/python/morpheus/__main__.py").partition('USAGE = """')[2].partition('"""')[0]
     assert "--socket" in usage
@@ -91,11 +103,13 @@ def main():
         return 64
     root, morpheusd, morpheusctl = sys.argv[1:]
     directory = os.path.join(root, "docs/man")
+    build = os.path.join(os.path.dirname(os.path.abspath(morpheusd)), "..")
     pages = sorted(name for name in os.listdir(directory) if name[-1].isdigit())
     found = [("morpheusctl.1", wrong) for wrong in wrong_ctl(root, read(directory, "morpheusctl.1"), morpheusctl)]
     found += [("morpheusd.8", wrong) for wrong in wrong_daemon(root, read(directory, "morpheusd.8"), morpheusd)]
     found += [("morpheusd.json.5", wrong) for wrong in wrong_configuration(root, read(directory, "morpheusd.json.5"))]
     found += [("morpheus.3", wrong) for wrong in wrong_functions(root, read(directory, "morpheus.3"))]
+    found += [("morpheus.3", wrong) for wrong in wrong_example(root, build, read(directory, "morpheus.3"))]
     found += [("morpheus-python.1", wrong) for wrong in wrong_python(root, read(directory, "morpheus-python.1"))]
     mandoc = shutil.which("mandoc")
     if mandoc:

@@ -89,6 +89,15 @@ def samples(text):
     return {name: float(value) for name, value in re.findall(r"^([a-z_]+(?:{[^}]*})?) (\S+)$", text, flags=re.M)}
 
 
+# what may tell two samples of one metric apart: sets that the daemon's own code bounds
+LABELS = {"reason", "state", "mode", "resource", "name", "le", "version", "kernel", "backend"}
+
+
+def check_labels(text):
+    names = {label for labels in re.findall(r"^[a-z_]+{([^}]*)}", text, flags=re.M) for label in re.findall(r'(\w+)="', labels)}
+    assert names <= LABELS, f"labels that nobody bounds: {names - LABELS}"
+
+
 def check_http(url, status_of_daemon):
     status, kind, text = get(url, "application/openmetrics-text;version=1.0.0")
     assert status == 200 and kind.startswith("application/openmetrics-text") and text.endswith("# EOF\n"), (status, kind)
@@ -249,6 +258,7 @@ def main():
         worker.start()
         assert worker.ready.wait(PATIENCE_SECONDS)
         text = get(url)[2]
+        check_labels(text)
         assert samples(text).keys() == samples(control("metrics").stdout).keys(), "morpheusctl shows the same"
         expressions = check_dashboard(root, text)
         programs = find_prometheus(scratch)

@@ -3,13 +3,17 @@
 // a group whose worker ignored a hint. Times are the kernel's own, from /proc.
 #include <signal.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <chrono>
 #include <cmath>
+#include <fstream>
 
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
 #include "tests/programs/load.hpp"
+#include "tests/programs/trace_check.hpp"
 
 using namespace morpheus::test;
 
@@ -33,6 +37,41 @@ void check_settles(const Load& load, std::size_t count, double wanted) {
   }();
   INFO("used " << last << " of a CPU, allowed " << wanted);
   CHECK(settled);
+}
+
+/// Events of a thread as they come, by type.
+class Listener {
+ public:
+  explicit Listener(const DaemonProcess& daemon) : stream_(daemon.connect()) {
+    REQUIRE(stream_.call_more("io.morpheus.Control.Subscribe"));
+  }
+  /// Waits for the next event of this type.
+  Json wait_for(pid_t tid, const std::string& type) {
+    Json found;
+    REQUIRE(eventually([&] {
+      const auto reply = stream_.next_reply(std::chrono::seconds(1));
+      if (!reply) return false;
+      for (const auto& event : reply->parameters["events"])
+        if (event["tid"] == tid && event["type"] == type) found = event;
+      return !found.is_null();
+    }));
+    return found;
+  }
+
+ private:
+  Client stream_;
+};
+
+bool shows_throttles(const DaemonProcess& daemon, pid_t tid) {
+  const TempDir dir;
+  const auto path = dir.path + "/trace.json";
+  REQUIRE(daemon.ctl({"trace", "--seconds", "4", "-o", path}).status == 0);
+  std::ifstream file(path);
+  const auto trace = Json::parse(file);
+  CHECK(faults_of_trace(trace) == std::vector<std::string>{});
+  return std::ranges::any_of(trace["traceEvents"], [&](const Json& event) {
+    return event["ph"] == "b" && event["name"] == "throttled" && event["tid"] == tid;
+  });
 }
 
 constexpr ThreadSpec kRival{.manner = Manner::rival};
@@ -106,11 +145,16 @@ TEST_CASE("enforced: a penalty ends") {
                                                     {"penalty_ms", 3000}}}}, Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival}, nullptr);
   group.take(load.pid());
+  Listener beginning(daemon);
   set_mode(daemon, "enforced");
-  REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["throttles"] > 0; }));
+  CHECK(beginning.wait_for(load.tid(0), "THROTTLED")["value_ns"] == 3'000'000'000u);
+  CHECK(worker(daemon, load.tid(0))["throttles"] > 0);
   CHECK(load.used(2, 1) < 0.3);
-  set_mode(daemon, "observer");  // no further offence
-  set_tunables_ms(daemon, 900, 9000, 2000);
-  set_mode(daemon, "enforced");
+  CHECK(eventually([&] { return shows_throttles(daemon, load.tid(0)); }));
+  Listener ending(daemon);
+  set_tunables_ms(daemon, 900, 9000, 2000);  // no further offence
+  const auto start = std::chrono::steady_clock::now();
   CHECK(eventually([&] { return load.used(2, 1) > 0.8; }));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
+  CHECK(ending.wait_for(load.tid(0), "UNTHROTTLED")["value_ns"] >= 3'000'000'000u);
 }

@@ -6,10 +6,12 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
 #include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/trace_check.hpp"
+#include "walk.hpp"
 
 using namespace morpheus::test;
 
@@ -27,31 +29,75 @@ constexpr ThreadSpec kCritical{.manner = Manner::critical};
 constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
 constexpr ThreadSpec kRival{.manner = Manner::rival};
 
-/// Runs morpheusctl and writes down what the operator sees.
-class Operator {
- public:
-  explicit Operator(const DaemonProcess& daemon) : daemon_(daemon) {}
+/// A line of a shell, in which morpheusctl is the one that talks to this daemon.
+Finished run_line(const DaemonProcess& daemon, const std::string& line, const std::string& directory) {
+  return run_program({"/bin/sh", "-c",
+                            "morpheusctl() { " + program("daemon/ctl/morpheusctl") + " --socket " + daemon.socket() +
+                                " \"$@\"; }\ncd " + directory + "\n" + line});
+}
 
-  Finished types(const std::vector<std::string>& words) const {
-    auto ended = daemon_.ctl(words);
-    std::cout << "$ morpheusctl";
-    for (const auto& word : words) std::cout << ' ' << word;
-    std::cout << '\n' << ended.out << ended.err;
-    if (ended.status != 0) std::cout << "[exit status " << ended.status << "]\n";
-    std::cout << std::endl;
+/// The same, and writes down what the operator sees.
+Finished types(const DaemonProcess& daemon, const std::string& line, const std::string& directory = "/") {
+  std::cout << "$ " << line << std::endl;
+  auto ended = run_line(daemon, line, directory);
+  std::cout << ended.out << ended.err;
+  if (ended.status != 0) std::cout << "[exit status " << ended.status << "]\n";
+  std::cout << std::endl;
+  return ended;
+}
+
+Json asks(const DaemonProcess& daemon, const std::string& line) {
+  types(daemon, line);
+  const auto ended = run_line(daemon, line + " --json", "/");
+  REQUIRE(ended.status == 0);
+  return Json::parse(ended.out);
+}
+
+/// The operator of docs/walk.md: types its commands and no others, one after the other.
+class Walk {
+ public:
+  explicit Walk(const DaemonProcess& daemon) : daemon_(daemon) {
+    std::istringstream document(kWalk);
+    bool in_block = false;
+    for (std::string line; std::getline(document, line);) {
+      if (line.starts_with("```"))
+        in_block = line == "```sh walk";
+      else if (in_block)
+        lines_.push_back(line);
+    }
+  }
+  /// The next command, which is about `what`. It succeeds.
+  Finished step(const std::string& what) {
+    auto ended = types(daemon_, next(what), desk_.path);
+    CHECK(ended.status == 0);
     return ended;
   }
-  /// The answer of the same command with --json.
-  Json asks(std::vector<std::string> words) const {
-    types(words);
-    words.push_back("--json");
-    const auto ended = daemon_.ctl(words);
-    REQUIRE(ended.status == 0);
-    return Json::parse(ended.out);
+  /// The same for what another program is to read.
+  Json ask(const std::string& what) { return asks(daemon_, next(what)); }
+  /// Asks until the answer is as wanted: what is rare needs more than one look.
+  template <class Condition>
+  Json ask_until(const std::string& what, Condition is_wanted) {
+    const auto line = next(what);
+    Json answer;
+    REQUIRE(eventually([&] { return is_wanted(answer = asks(daemon_, line)); }));
+    return answer;
   }
+  /// What a command has written.
+  [[nodiscard]] std::string file(const std::string& name) const { return desk_.path + "/" + name; }
+  [[nodiscard]] bool is_over() const { return next_ == lines_.size(); }
 
  private:
+  std::string next(const std::string& what) {
+    REQUIRE(next_ < lines_.size());
+    const auto& line = lines_[next_++];
+    INFO("the document says: " << line);
+    REQUIRE(line.starts_with("morpheusctl " + what));
+    return line;
+  }
   const DaemonProcess& daemon_;
+  TempDir desk_;
+  std::vector<std::string> lines_;
+  std::size_t next_ = 0;
 };
 
 Json row_of(const Json& top, pid_t tid) {
@@ -61,15 +107,19 @@ Json row_of(const Json& top, pid_t tid) {
   return {};
 }
 
-/// Records with morpheusctl and reads the file.
-Json trace_of(const Operator& op, const std::string& seconds) {
-  const TempDir dir;
-  const auto ended = op.types({"trace", "--seconds", seconds, "-o", dir.path + "/trace.json"});
-  REQUIRE(ended.status == 0);
-  std::ifstream file(dir.path + "/trace.json");
+Json read_trace(const std::string& path) {
+  std::ifstream file(path);
   auto trace = Json::parse(file);
   CHECK(faults_of_trace(trace) == std::vector<std::string>{});
   return trace;
+}
+
+/// Records with morpheusctl and reads the file.
+Json trace_of(const DaemonProcess& daemon, const std::string& seconds) {
+  const TempDir dir;
+  const auto path = dir.path + "/trace.json";
+  REQUIRE(types(daemon, "morpheusctl trace --seconds " + seconds + " -o " + path).status == 0);
+  return read_trace(path);
 }
 
 std::vector<Json> of(const Json& trace, pid_t tid, const std::string& phase, const std::string& name) {
@@ -96,25 +146,22 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   need_sched_ext();
   DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kDeaf, kWorker, kSleeper}, &witness());
-  const Operator op(daemon);
+  Walk walk(daemon);
 
-  CHECK(op.types({"doctor"}).out.find("ok      sched_ext") != std::string::npos);
-  CHECK(op.types({"status"}).out.find("mode         observer") != std::string::npos);
-  CHECK(op.asks({"clients"})["clients"][0]["library"] == op.asks({"status"})["version"]);
+  CHECK(walk.step("doctor").out.find("ok      sched_ext") != std::string::npos);
+  CHECK(walk.step("status").out.find("mode         observer") != std::string::npos);
 
   // who is in the way? the one that is asked and does not answer
   const auto noisy = load.tid(0), polite = load.tid(1);
-  Json top;
-  REQUIRE(eventually([&] {
-    top = op.asks({"top", "-d", "2", "--sort", "cpu"});
-    return row_of(top, noisy)["hints_per_s"] > 1.0 && row_of(top, polite)["acks_per_s"] > 1.0;
-  }));
+  const auto top = walk.ask_until("top", [&](const Json& seen) {
+    return row_of(seen, noisy)["hints_per_s"] > 1.0 && row_of(seen, polite)["acks_per_s"] > 1.0;
+  });
   CHECK(row_of(top, noisy)["acks_per_s"] == 0.0);
   CHECK(row_of(top, noisy)["cpu_pct"] > 5.0);
 
   // why? it is hinted, and the hints end without an answer
   std::size_t asked = 0, answered = 0;
-  const auto happened = op.asks({"events", "--count", "300", "--timeout", "20"});
+  const auto happened = walk.ask("events");
   for (const auto& event : happened["events"]) {
     if (event["tid"] != noisy) continue;
     asked += event["type"] == "HINT" ? 1 : 0;
@@ -122,39 +169,41 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   }
   CHECK(asked > 0);
   CHECK(answered == 0);
-  const auto observed = trace_of(op, "2");
+  walk.step("trace");
+  const auto observed = read_trace(walk.file("trace.json"));
   CHECK(ended(of(observed, polite, "e", "hint"), "acknowledged") > 0);
   CHECK(ended(of(observed, noisy, "e", "hint"), "acknowledged") == 0);
   CHECK(of(observed, noisy, "i", "kick").empty());
 
   // so let the kernel take the CPU from it
-  REQUIRE(op.types({"tunables", "set", "slice=20ms", "grace=20ms", "hold_cap=200ms",
-                    "min_run=19ms"}).status == 0);  // asked late in its slice, so that the slice's end does not come first
-  CHECK(op.types({"mode", "enforced"}).status == 0);
+  walk.step("workers");
+  walk.step("tunables set");
+  walk.step("mode enforced");
   CHECK(sched_ext_ops() == "morpheus");
   REQUIRE(eventually([&] { return witness().count(0).kicked > 3; }));
-  REQUIRE(eventually([&] { return row_of(op.asks({"top", "-d", "2", "-s", "kicks"}), noisy)["kicks_per_s"] > 0.0; }));
+  walk.ask_until("top", [&](const Json& seen) { return row_of(seen, noisy)["kicks_per_s"] > 0.0; });
   CHECK(witness().count(1).kicked == 0);
-  CHECK_FALSE(of(trace_of(op, "3"), noisy, "i", "kick THREAD_KICK").empty());
-  CHECK(op.asks({"stats"})["counters"]["escalations"] > 3);
+  CHECK(walk.ask("stats")["counters"]["escalations"] > 3);
+  walk.step("trace");
+  CHECK_FALSE(of(read_trace(walk.file("kicks.json")), noisy, "i", "kick THREAD_KICK").empty());
 
   // and back
-  CHECK(op.types({"mode", "observer"}).status == 0);
+  walk.step("mode observer");
   CHECK(sched_ext_state() == "disabled");
   const auto kicked = witness().count(0).kicked;
-  CHECK(row_of(op.asks({"top", "-d", "2"}), noisy)["kicks_per_s"] == 0.0);
+  CHECK(row_of(walk.ask("top"), noisy)["kicks_per_s"] == 0.0);
   CHECK(witness().count(0).kicked == kicked);
+  CHECK(walk.is_over());
 }
 
 TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when nobody traces", "[observer]") {
   need_bpf();
   DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
-  const Operator op(daemon);
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acks"] > 0; }));
   const auto before = load.seen(0).cpu_ns;
   const auto began = std::chrono::steady_clock::now();
-  const auto trace = trace_of(op, "3");
+  const auto trace = trace_of(daemon, "3");
   const auto counted_ms = static_cast<double>(load.seen(0).cpu_ns - before) / 1e6;
   const std::chrono::duration<double, std::milli> passed = std::chrono::steady_clock::now() - began;
   const auto runs = of(trace, load.tid(0), "X", "running");
@@ -170,13 +219,13 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
   CHECK_FALSE(of(trace, load.tid(0), "b", "hint PRESSURE").empty());
   CHECK_FALSE(of(trace, load.tid(0), "i", "acknowledged").empty());
   // whoever only follows hints gets no runs
-  const auto happened = op.asks({"events", "--count", "200", "--timeout", "20"});
+  const auto happened = asks(daemon, "morpheusctl events --count 200 --timeout 20");
   REQUIRE(happened["events"].size() == 200);
   for (const auto& event : happened["events"]) {
     CHECK(event["type"] != "RUN");
     CHECK(event["type"] != "STOP");
   }
-  const auto waits = op.asks({"stats"})["wait"]["counts"];
+  const auto waits = asks(daemon, "morpheusctl stats")["wait"]["counts"];
   CHECK(std::ranges::any_of(waits, [](const Json& count) { return count > 0; }));
 }
 
@@ -186,9 +235,8 @@ TEST_CASE("enforced: a trace shows critical sections that hold the CPU, and for 
   set_tunables_ms(daemon, 20, 20, 200);
   set_mode(daemon, "enforced");
   Load load(daemon.socket(), crowded_cpu(), {kCritical, kRival}, &witness());
-  const Operator op(daemon);
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["overruns"] > 0; }));
-  const auto trace = trace_of(op, "3");
+  const auto trace = trace_of(daemon, "3");
   CHECK_FALSE(of(trace, load.tid(0), "i", "deferred").empty());
   CHECK_FALSE(of(trace, load.tid(0), "i", "overrun").empty());
   CHECK_FALSE(of(trace, load.tid(0), "X", "slice held: critical section").empty());

@@ -5,6 +5,12 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
+
+#include "trace_schema.hpp"
 
 namespace morpheus::test {
 namespace {
@@ -16,20 +22,23 @@ std::int64_t ns(const Json& microseconds) {
   return std::llround(microseconds.get<double>() * 1000);
 }
 
+/// Judges what holds between events; each alone has passed the schema.
 class Judge {
  public:
   void judge(const Json& event) {
-    event_ = &event;
-    if (!event.is_object() || !is_string("ph") || !is_string("name")) return fault("no ph or no name");
-    if (!is_integer("pid") || !is_integer("tid")) return fault("no pid or no tid");
     const auto phase = event["ph"].get<std::string>();
-    if (phase == "M") return judge_name();
-    if (!event.contains("ts") || !event["ts"].is_number() || event["ts"] < 0) return fault("no ts");
-    if (phase == "X") return judge_slice();
-    if (phase == "i") return is_one_of("s", {"g", "p", "t"}) ? void() : fault("an instant without scope");
-    if (phase == "b" || phase == "e") return judge_async(phase == "b");
-    if (phase == "C") return judge_counter();
-    fault("unknown phase");
+    const Track track{event["pid"], event["tid"]};
+    if (phase == "M") {
+      if (event["name"] == "process_name") processes_.insert(track.first);
+      if (event["name"] == "thread_name") threads_.insert(track);
+      return;
+    }
+    const auto start = ns(event["ts"]);
+    if (phase == "X") {
+      slices_[track].push_back({start, start + ns(event["dur"])});
+      used_.insert(track);
+    }
+    if (phase == "b" || phase == "e") judge_async(event, phase == "b", start);
   }
 
   std::vector<std::string> finish() {
@@ -48,51 +57,12 @@ class Judge {
     std::int64_t start, end;
   };
 
-  void fault(const char* what) { faults_.push_back(std::string(what) + ": " + event_->dump()); }
-  bool is_string(const char* key) const {
-    const auto it = event_->find(key);
-    return it != event_->end() && it->is_string() && !it->get<std::string>().empty();
-  }
-  bool is_integer(const char* key) const {
-    const auto it = event_->find(key);
-    return it != event_->end() && it->is_number_integer();
-  }
-  bool is_one_of(const char* key, std::set<std::string> values) const {
-    return is_string(key) && values.contains((*event_)[key]);
-  }
-  [[nodiscard]] Track track() const { return {(*event_)["pid"], (*event_)["tid"]}; }
-
-  void judge_name() {
-    if (!is_one_of("name", {"process_name", "thread_name"})) return fault("unknown metadata");
-    if (!event_->contains("args") || !(*event_)["args"].contains("name")) return fault("a name without a name");
-    if ((*event_)["name"] == "process_name")
-      processes_.insert(track().first);
-    else
-      threads_.insert(track());
-  }
-
-  void judge_slice() {
-    if (!event_->contains("dur") || !(*event_)["dur"].is_number() || (*event_)["dur"] < 0)
-      return fault("a slice without dur");
-    const auto start = ns((*event_)["ts"]);
-    slices_[track()].push_back({start, start + ns((*event_)["dur"])});
-    used_.insert(track());
-  }
-
-  void judge_async(bool begins) {
-    if (!is_string("id") || !is_string("cat")) return fault("an asynchronous slice without id or cat");
-    auto& open = open_[{(*event_)["pid"], (*event_)["id"].get<std::string>()}];
-    const auto time = ns((*event_)["ts"]);
+  void judge_async(const Json& event, bool begins, std::int64_t time) {
+    auto& open = open_[{event["pid"], event["cat"].get<std::string>() + event["id"].dump()}];
     if (begins) return open.push_back(time);
-    if (open.empty()) return fault("an asynchronous slice is closed that was not opened");
-    if (time < open.back()) fault("an asynchronous slice ends before it begins");
+    if (open.empty()) return faults_.push_back("an asynchronous slice is closed that was not opened: " + event.dump());
+    if (time < open.back()) faults_.push_back("an asynchronous slice ends before it begins: " + event.dump());
     open.pop_back();
-  }
-
-  void judge_counter() {
-    if (!event_->contains("args") || (*event_)["args"].empty()) return fault("a counter without values");
-    for (const auto& [name, value] : (*event_)["args"].items())
-      if (!value.is_number()) fault("a counter that is no number");
   }
 
   void judge_nesting(const Track& track, std::vector<Slice>& slices) {
@@ -111,7 +81,6 @@ class Judge {
     }
   }
 
-  const Json* event_ = nullptr;
   std::map<Track, std::vector<Slice>> slices_;
   std::map<std::pair<std::int64_t, std::string>, std::vector<std::int64_t>> open_;
   std::set<Track> threads_, used_;
@@ -119,11 +88,26 @@ class Judge {
   std::vector<std::string> faults_;
 };
 
+/// What the schema says against it.
+std::vector<std::string> schema_faults(const Json& trace) {
+  valijson::Schema schema;
+  const auto text = Json::parse(kTraceSchema);
+  valijson::SchemaParser().populateSchema(valijson::adapters::NlohmannJsonAdapter(text), schema);
+  valijson::ValidationResults results;
+  std::vector<std::string> faults;
+  if (valijson::Validator().validate(schema, valijson::adapters::NlohmannJsonAdapter(trace), &results)) return faults;
+  for (valijson::ValidationResults::Error error; results.popError(error);) {
+    std::string where;
+    for (const auto& step : error.context) where += step;
+    faults.push_back(where + ": " + error.description);
+  }
+  return faults;
+}
+
 }  // namespace
 
 std::vector<std::string> faults_of_trace(const Json& trace) {
-  if (!trace.is_object() || !trace.contains("traceEvents") || !trace["traceEvents"].is_array())
-    return {"no traceEvents"};
+  if (auto faults = schema_faults(trace); !faults.empty()) return faults;
   Judge judge;
   for (const auto& event : trace["traceEvents"]) judge.judge(event);
   return judge.finish();

@@ -55,7 +55,7 @@ TEST_CASE("every line about something wrong says what to do") {
   host.kernel_release = "6.1.0";
   host.config = {{"CONFIG_PSI", "m"}};
   host.lockdown = "confidentiality";
-  auto daemon = running({{"version", "9.9"}, {"mode", "enforced"}, {"counters", {{"events_dropped", 3}}}});
+  auto daemon = running({{"version", "9.9"}, {"backend", "fake"}, {"mode", "enforced"}, {"counters", {{"events_dropped", 3}}}});
   daemon.clients = Json::array({{{"name", "old"}, {"pid", 5}, {"library", "0.0.9"}}});
   const auto findings = diagnose(host, daemon);
   CHECK(findings.size() >= 12);
@@ -71,9 +71,6 @@ TEST_CASE("what the kernel lacks is told apart by what is lost") {
   host.has_btf = false;
   CHECK(verdict_on(host, running()) == ExitStatus::kernel_cannot);
   host = good_host();
-  host.kernel_release = "6.12.9";
-  CHECK(verdict_on(host, running()) == ExitStatus::kernel_cannot);
-  host = good_host();
   host.sched_ext_state.reset();
   CHECK(verdict_on(host, running()) == ExitStatus::degraded);
   host = good_host();
@@ -82,6 +79,29 @@ TEST_CASE("what the kernel lacks is told apart by what is lost") {
   host = good_host();
   host.has_cgroup2 = false;
   CHECK(verdict_on(host, running()) == ExitStatus::degraded);
+}
+
+TEST_CASE("which kernels are served is told by their version, and a daemon that runs is right") {
+  const struct {
+    const char* release;
+    Verdict verdict;
+    const char* says;
+  } cases[]{{"6.11.10", Verdict::bad, "older than 6.12"},
+            {"5.15.0", Verdict::bad, "older than 6.12"},
+            {"6.12.95+deb13-amd64", Verdict::good, "BPF maps"},
+            {"6.13.0", Verdict::good, "Linux 6.13.0"},
+            {"10.0.1", Verdict::good, "Linux 10.0.1"}};
+  for (const auto& one : cases) {
+    CAPTURE(one.release);
+    auto host = good_host();
+    host.kernel_release = one.release;
+    const auto line = found(diagnose(host, {}), "kernel");
+    CHECK(line.verdict == one.verdict);
+    CHECK(line.says.find(one.says) != std::string::npos);
+    CHECK((line.says.find("BPF maps") != std::string::npos) == (std::string(one.release).starts_with("6.12")));
+    CHECK(found(diagnose(host, running()), "kernel").verdict == Verdict::good);
+    CHECK(verdict_on(host, {}) == (one.verdict == Verdict::bad ? ExitStatus::kernel_cannot : ExitStatus::not_running));
+  }
 }
 
 TEST_CASE("another scheduler in the way is named, ours is not in the way") {

@@ -113,7 +113,33 @@ TEST_CASE("nothing is drawn from before the trace, nor across lost events, and w
 TEST_CASE("kicks and event types that are not known are instants") {
   Fixture f;
   f.event(100, "ESCALATED", 9, {{"reason", "THREAD_KICK"}});
-  f.event(100, "THROTTLED", 9);
+  f.event(110, "ESCALATED", 9, {{"reason", "CGROUP_THROTTLE"}});
+  f.event(120, "FROZEN", 9);
   CHECK_FALSE(f.one("i", "kick THREAD_KICK").is_null());
-  CHECK_FALSE(f.one("i", "throttled").is_null());
+  CHECK_FALSE(f.one("i", "throttle CGROUP_THROTTLE").is_null());
+  CHECK_FALSE(f.one("i", "frozen").is_null());
+}
+
+TEST_CASE("a throttle lasts from the first ignored hint until the kernel says that it is over") {
+  Fixture f;
+  f.event(100, "THROTTLED", 500);
+  f.event(400, "THROTTLED", 500);
+  f.event(900, "UNTHROTTLED", 800);
+  f.trace.finish();
+  CHECK(f.one("b", "throttled")["ts"] == 100.0);
+  CHECK(f.one("e", "throttled")["ts"] == 900.0);
+}
+
+TEST_CASE("a throttle whose end nobody tells is shown no longer than it can last, nor than the trace") {
+  Fixture f;
+  f.event(100, "THROTTLED", 500);
+  f.event(2000, "RUN");
+  f.trace.finish();
+  CHECK(f.one("e", "throttled")["ts"] == 600.0);
+  Fixture g;
+  g.event(100, "THROTTLED", 500);
+  g.event(300, "RUN");
+  g.trace.finish();
+  CHECK(g.one("e", "throttled")["ts"] == 300.0);
+  CHECK(g.one("e", "throttled")["args"]["ended"] == "still open");
 }

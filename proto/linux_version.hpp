@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From which Linux on there is what. For telling people only: programs look whether a thing is there.
+#pragma once
+
+#include <compare>
+#include <cstdio>
+#include <string>
+
+namespace morpheus {
+
+struct LinuxVersion {
+  unsigned version = 0, patchlevel = 0;
+  auto operator<=>(const LinuxVersion&) const = default;
+
+  /// Of a release as uname(2) has it, "6.12.95+deb13-amd64"; 0.0 if it is none.
+  [[nodiscard]] static LinuxVersion of(const std::string& release) {
+    LinuxVersion parsed;
+    std::sscanf(release.c_str(), "%u.%u", &parsed.version, &parsed.patchlevel);
+    return parsed;
+  }
+  [[nodiscard]] std::string text() const {
+    return std::to_string(version) + "." + std::to_string(patchlevel);
+  }
+};
+
+/// The oldest that the BPF programs load on.
+inline constexpr LinuxVersion kOldestLinux{6, 12};
+/// BPF user pointers, by which programs reach workers' lines; before it through array maps.
+inline constexpr LinuxVersion kUserPointersSince{6, 13};
+/// Debian's own kernels have CONFIG_SCHED_CLASS_EXT=y.
+inline constexpr LinuxVersion kDebianSchedExtSince{6, 16};
+/// The deadline server that keeps some time for threads of sched_ext; the rseq slice extension.
+inline constexpr LinuxVersion kExtServerSince{7, 0}, kSliceExtensionSince{7, 0};
+
+}  // namespace morpheus
