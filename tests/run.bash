@@ -59,7 +59,9 @@ run_python() {
 }
 
 run_kernel() {
-  local kernel=$1 image label log status=0 started=$SECONDS
+  local kernel=$1 image label log status=0 started=$SECONDS cpus=2,sockets=2
+  # one machine whose CPUs share their caches; the others' have a last-level cache each
+  [[ $kernel != newest ]] || cpus=2
   if ! image=$("$root/tests/vm/kernel" path "$kernel"); then
     # a build server has to have the kernels; elsewhere the network may just be away
     if [[ -n ${CI:-} ]]; then echo FAIL; else echo SKIP; fi | sed "s/$/ kernel $kernel: cannot be fetched/" >>"$results"
@@ -68,7 +70,8 @@ run_kernel() {
   label="kernel ${image##*/}"
   log=$build/logs/${label// /-}.log
   echo "$label: booting (log: $log)"
-  "$root/tests/vm/run" --kernel "${image##*/}" --timeout 2400 -- env MORPHEUS_CRASHES="$MORPHEUS_CRASHES" /build/tests/kernel/kernel_tests "${reporters[@]}" \
+  "$root/tests/vm/run" --kernel "${image##*/}" --smp "$cpus" --timeout 2400 -- env MORPHEUS_CRASHES="$MORPHEUS_CRASHES" \
+    /build/tests/kernel/kernel_tests "${reporters[@]}" \
     2>&1 >"$log.out" | tee "$log" | sed -un 's/^.*:test-result:/ /p' || status=$?
   cp "$build/vm/boot.log" "$log.boot" 2>/dev/null || true
   account "$label" "$status" "$log" "$started"
