@@ -65,7 +65,7 @@ class Reporter {
     const double each = ns / cost.switches;
     figures_.add(load + ", all callbacks", "ns a switch", subject, each);
     if (subject == Subject::fifo) fifo_ns_[load] = each;
-    if (subject == Subject::enforced)
+    if (subject == Subject::enforced && fifo_ns_.contains(load))
       figures_.add(load + ", times the FIFO's", "x", subject, each / fifo_ns_[load],
                    at_most(kTimesFifo));
   }
@@ -105,6 +105,7 @@ void measure_cost(const Bench& bench) {
       if (subject == Subject::kernel) bench.host.peers().attach_empty();
       const Cost cost = run_load(bench, subject, with_workers);
       bench.host.peers().detach_empty();
+      if (!bench.host.is_in_charge()) return;  // the costs would be those of another scheduler
       if (subject == Subject::kernel)
         reporter.add_tracing(subject, cost, "empty_switch", "empty_wakeup", load);
       if (subject == Subject::observer)
