@@ -56,7 +56,7 @@ std::optional<Goal> goal(Subject subject, double percent) {
 }
 
 // Slices are milliseconds and a round is short: longer than other parts' rounds.
-double time_of(const Bench& bench) { return 3 * bench.options.seconds; }
+double time_of(const Bench& bench) { return 2 * bench.options.seconds; }
 
 void equal(const Bench& bench, Subject subject) {
   constexpr std::size_t kWorkers = 4;

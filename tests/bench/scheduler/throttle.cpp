@@ -19,9 +19,10 @@ using test::Manner;
 using test::ThreadSpec;
 
 constexpr double kOffPoints = 2;
+constexpr unsigned kBoundPercent = 35;
 constexpr ThreadSpec kRival{.manner = Manner::rival};
 // Where the kernel does not tell its scheduler of a new bound, the daemon looks once a second.
-constexpr auto kSettle = std::chrono::milliseconds(2500);
+constexpr auto kSettle = std::chrono::milliseconds(1500);
 
 void add(const Bench& bench, Subject subject, const std::string& what, double used,
          double allowed_percent) {
@@ -71,8 +72,7 @@ void measure_throttle(const Bench& bench) {
   if (!ControlGroup::can_be_made()) return bench.figures.skip("there is no cgroup v2 here");
   bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::enforced}),
                    [&](Subject subject) {
-                     for (const unsigned percent : {20U, 50U})
-                       operators_bound(bench, subject, percent);
+                     operators_bound(bench, subject, kBoundPercent);
                      if (subject != Subject::enforced) return;
                      penalty(bench, MORPHEUS_POLICY_CGROUP_THROTTLE, "CGROUP_THROTTLE");
                      penalty(bench, MORPHEUS_POLICY_HYBRID, "HYBRID");
