@@ -45,6 +45,7 @@ static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
 
 	if (amnesty)
 		amnesty_ns = now;
+	bpf_rcu_read_lock(); /* 6.12 takes a timer for sleepable that a sleepable program prepared */
 	if (!bpf_iter_scx_dsq_new(&it, PARKING_DSQ, 0)) {
 		while ((p = bpf_iter_scx_dsq_next(&it))) {
 			if (amnesty || !charge_groups(p, 0, now))
@@ -52,6 +53,7 @@ static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
 		}
 	}
 	bpf_iter_scx_dsq_destroy(&it);
+	bpf_rcu_read_unlock();
 	/* Whoever parks from here on arms it; whoever did so before is seen. */
 	WRITE_ONCE(parking_armed, 0);
 	if (scx_bpf_dsq_nr_queued(PARKING_DSQ) > 0 &&

@@ -21,8 +21,6 @@
  * bound can serve in that time: now and then all that wait get a turn, whose time the group still owes.
  */
 #define PARKING_AMNESTY_NS 3000000000ull
-#define MAX_GROUP_DEPTH 16
-#define MAX_GROUPS 4096
 
 struct group {
 	struct policy_bandwidth operators;

@@ -80,6 +80,28 @@ OUT_OF_LINE void withdraw(u32 slot, struct worker_lines *lines, u64 now)
 	emit(MORPHEUS_EVENT_WITHDRAWN, kernel->hint_reason, slot, now, now - w->hinted_at_ns);
 }
 
+static __always_inline struct policy_claims read_claims(runtime_line_t *line)
+{
+	return (struct policy_claims){
+		.critical = READ_ONCE(line->is_in_critical_section),
+		.escapable = READ_ONCE(line->escapable),
+		.policy = READ_ONCE(line->escalation_policy),
+		.last_ack_seq = READ_ONCE(line->last_ack_seq),
+	};
+}
+
+static __always_inline void note_last_call(struct morpheus_worker *w, kernel_line_t *kernel,
+					   runtime_line_t *runtime, u64 now)
+{
+	struct policy_claims claims = read_claims(runtime);
+
+	if (!policy_last_call(mode, w, &claims, &tunables, now))
+		return;
+	w->called_seq = w->seq;
+	w->hints[MORPHEUS_HINT_DEADLINE]++;
+	WRITE_ONCE(kernel->hint_reason, MORPHEUS_HINT_DEADLINE);
+}
+
 static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
@@ -105,7 +127,10 @@ OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters,
 	if (!kernel || !runtime || lines->slot != slot)
 		return MORPHEUS_HINT_NONE;
 	note_answer(slot, runtime, now);
-	note_late(slot, kernel, now);
+	if (policy_hint_open(w)) {
+		note_last_call(w, kernel, runtime, now);
+		note_late(slot, kernel, now);
+	}
 	reason = policy_hint(w, &tunables, now, waiters, contended);
 	if (reason != MORPHEUS_HINT_NONE)
 		give_hint(slot, kernel, reason, now);

@@ -148,6 +148,9 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	if (!lines->linked)
 		link_task(lines, p);
 	w->cpu = cpu;
+	w->priority = READ_ONCE(runtime->runtime_priority);
+	if (w->priority > MORPHEUS_PRIORITY_MAX)
+		w->priority = MORPHEUS_PRIORITY_MAX;
 	w->run_start_ns = now;
 	/* Who was only displaced goes on with its slice: or else it would never end. */
 	w->slice_start_ns = displaced ? w->slice_start_ns + (now - w->wait_start_ns) : now;

@@ -17,6 +17,7 @@
 #endif
 
 #define POLICY_WEIGHT_UNIT 100ull /* sched_ext's weight of a nice-0 thread */
+#define POLICY_MOST_WEIGHT 1000000u /* nice -20 in a group of the greatest weight */
 /* One slice of the lightest thread (nice 19, weight 1) is a hundred slices of virtual time. */
 #define POLICY_MOST_AHEAD_SLICES 128ull
 
@@ -48,6 +49,12 @@ POLICY_FN __u64 policy_ack_latency(const struct morpheus_worker *w, __u64 claime
 	return claimed_ns > w->hinted_at_ns ? claimed_ns - w->hinted_at_ns : 0;
 }
 
+/* A worker that can be asked now, which is not yet to say that it should be. */
+POLICY_FN bool policy_can_be_asked(const struct morpheus_worker *w)
+{
+	return w->state == MORPHEUS_WORKER_RUNNING && w->run_start_ns && !policy_hint_open(w);
+}
+
 /*
  * Should the worker that has the CPU be asked now? `waiters` are threads that woke and wait for this
  * CPU; `contended` says that anybody at all is queued here. Nobody waits: never.
@@ -55,13 +62,37 @@ POLICY_FN __u64 policy_ack_latency(const struct morpheus_worker *w, __u64 claime
 POLICY_FN __u32 policy_hint(const struct morpheus_worker *w, const struct morpheus_tunables *t,
 			    __u64 now, __u32 waiters, bool contended)
 {
-	if (w->state != MORPHEUS_WORKER_RUNNING || !w->run_start_ns || policy_hint_open(w))
+	if (!policy_can_be_asked(w))
 		return MORPHEUS_HINT_NONE;
 	if (waiters && now - w->run_start_ns >= t->min_run_ns)
 		return MORPHEUS_HINT_PRESSURE;
 	if ((waiters || contended) && now - w->slice_start_ns + t->hint_lead_ns >= t->slice_ns)
 		return MORPHEUS_HINT_BUDGET;
 	return MORPHEUS_HINT_NONE;
+}
+
+/*
+ * Another dispatch queue is much longer than the one that this worker's CPU serves: should it make room
+ * for somebody from there? As with BUDGET, when its slice is nearly over.
+ */
+POLICY_FN bool policy_hint_imbalance(const struct morpheus_worker *w,
+				     const struct morpheus_tunables *t, __u64 now)
+{
+	return policy_can_be_asked(w) && now - w->slice_start_ns + t->hint_lead_ns >= t->slice_ns;
+}
+
+/* Waiting threads, there and here. Moving one must not make the other queue the longer one. */
+POLICY_FN bool policy_imbalanced(__u32 there, __u32 here)
+{
+	return there > 2 * here + 2;
+}
+
+/* Of two workers that could make room for the same waiter: is `a` asked rather than `b`? */
+POLICY_FN bool policy_asked_before(const struct morpheus_worker *a, const struct morpheus_worker *b)
+{
+	if (a->priority != b->priority)
+		return a->priority < b->priority;
+	return (__s64)(a->slice_start_ns - b->slice_start_ns) < 0;
 }
 
 /*
@@ -72,6 +103,26 @@ POLICY_FN bool policy_hint_late(const struct morpheus_worker *w, const struct mo
 				__u64 now)
 {
 	return policy_hint_open(w) && w->timed_seq == w->seq && now - w->hinted_at_ns >= t->grace_ns;
+}
+
+/* How long after a hint the last call comes. */
+POLICY_FN __u64 policy_call_after(const struct morpheus_tunables *t)
+{
+	return t->grace_ns > t->hint_lead_ns ? t->grace_ns - t->hint_lead_ns : 0;
+}
+
+/*
+ * The time for the last call: the open hint is soon late, and then the CPU can be taken. No new hint:
+ * the one that is open says so. Whoever cannot lose the CPU by escalation is not called.
+ */
+POLICY_FN bool policy_last_call(__u32 mode, const struct morpheus_worker *w,
+				const struct policy_claims *c, const struct morpheus_tunables *t,
+				__u64 now)
+{
+	return mode == MORPHEUS_ENFORCED && policy_hint_open(w) && w->timed_seq == w->seq &&
+	       w->called_seq != w->seq && c->last_ack_seq != w->seq && c->escapable == 1 &&
+	       c->policy != MORPHEUS_POLICY_NONE && c->policy < MORPHEUS_POLICY_COUNT &&
+	       now - w->hinted_at_ns >= policy_call_after(t);
 }
 
 /*
@@ -85,8 +136,12 @@ POLICY_FN __u64 policy_next_look(const struct morpheus_worker *w, const struct m
 	__u64 lead = t->hint_lead_ns < t->slice_ns ? t->hint_lead_ns : t->slice_ns;
 	__u64 at = w->slice_start_ns + t->slice_ns - lead;
 
-	if (policy_hint_open(w))
-		at = w->lost_seq == w->seq ? now + t->slice_ns : w->hinted_at_ns + t->grace_ns;
+	if (policy_hint_open(w) && w->lost_seq == w->seq)
+		at = now + t->slice_ns;
+	else if (policy_hint_open(w) && w->hinted_at_ns + policy_call_after(t) > now)
+		at = w->hinted_at_ns + policy_call_after(t);
+	else if (policy_hint_open(w))
+		at = w->hinted_at_ns + t->grace_ns;
 	else if (t->min_run_ns && w->run_start_ns + t->min_run_ns > now &&
 		 w->run_start_ns + t->min_run_ns < at)
 		at = w->run_start_ns + t->min_run_ns; /* a waiter may come before then */
@@ -199,6 +254,30 @@ POLICY_FN __u64 policy_vtime_delta(__u64 ran_ns, __u32 weight)
 	return ran_ns * POLICY_WEIGHT_UNIT / (weight ? weight : 1);
 }
 
+/*
+ * A worker's weight. Its priority is a claim, so it can only take away: a client can be modest, but gets
+ * no more than its nice value and its control group give it. It keeps a tenth: modest is not dead.
+ */
+POLICY_FN __u32 policy_worker_weight(__u32 weight, __u32 priority)
+{
+	if (priority >= MORPHEUS_PRIORITY_DEFAULT)
+		return weight;
+	if (priority < MORPHEUS_PRIORITY_DEFAULT / 10)
+		priority = MORPHEUS_PRIORITY_DEFAULT / 10;
+	weight = (__u32)((__u64)weight * priority / MORPHEUS_PRIORITY_DEFAULT);
+	return weight ? weight : 1;
+}
+
+/* A thread's weight in a control group, of which 100 is the ordinary one; over again for its parents. */
+POLICY_FN __u32 policy_group_weight(__u32 weight, __u32 group_weight)
+{
+	__u64 scaled = (__u64)weight * group_weight / 100;
+
+	if (scaled > POLICY_MOST_WEIGHT)
+		return POLICY_MOST_WEIGHT;
+	return scaled ? (__u32)scaled : 1;
+}
+
 /* Virtual times wrap; the order is by signed distance. */
 POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 {
@@ -206,12 +285,15 @@ POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 }
 
 /*
- * Where a thread enters a queue: one that slept keeps at most one slice of credit, and none starts so
- * far ahead (it comes from another queue, with another clock) that it would starve.
+ * Where a thread enters a queue: one that slept keeps at most one slice of credit; one that waits on keeps
+ * what it is owed (a heavy one is owed more than a slice by the light ones' long runs). None starts so far
+ * ahead (it comes from another queue, with another clock) that it would starve.
  */
-POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morpheus_tunables *t)
+POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, bool woken,
+				   const struct morpheus_tunables *t)
 {
-	__u64 oldest = clock - t->slice_ns, newest = clock + POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+	__u64 most = POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+	__u64 oldest = clock - (woken ? t->slice_ns : most), newest = clock + most;
 
 	if (policy_vtime_before(vtime, oldest))
 		return oldest;
@@ -261,6 +343,17 @@ POLICY_FN __u64 policy_vtime_woken(__u64 vtime, __u64 clock, __u32 weight,
 	__u64 newest = clock + policy_vtime_delta(t->slice_ns, weight);
 
 	return policy_vtime_before(newest, vtime) ? newest : vtime;
+}
+
+/*
+ * A CPU has two queues, and only one moves its clock while the other is served: their threads' distances need
+ * not change for as long as both are crowded. So the one that was passed over has its turn once each thread
+ * of the other, `waiting` for so many `cpus`, has had a slice.
+ */
+POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 waiting, __u32 cpus,
+				       const struct morpheus_tunables *t)
+{
+	return now - since_ns >= t->slice_ns * (1 + waiting / (cpus ? cpus : 1));
 }
 
 /* Ordinary threads preempt each other once the woken one lags by more than this. */

@@ -1,28 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The sched_ext half, attached in Enforced mode only: virtual-time fair for every thread, and patient
- * with workers. It gives no hints (the observer half does, in both modes). What it adds: a slice that
- * ends inside a critical section or beside a fresh hint is put off, and the CPU is taken from a worker
- * that consented and let a hint's deadline pass.
+ * with workers. Hints come from the observer half, in both modes, but for the one that only this half
+ * can know a reason for (IMBALANCE). What it adds: a slice that ends inside a critical section or beside
+ * a fresh hint is put off, and the CPU is taken from a worker that consented and let a hint's deadline
+ * pass.
  *
- * Threads that may run on several CPUs wait in one shared dispatch queue (DSQ), threads bound to one CPU
- * in that CPU's own: so no CPU walks over threads it cannot take. Each queue has a virtual clock of its
- * own, or a lone thread on one CPU would make the threads that crowd another look ever further behind,
- * and a newcomer there, placed by the clock, would wait for all of them to catch up. Where virtual times
- * of different queues meet they are compared as distances from their clocks.
+ * Threads that may run on several CPUs wait in one dispatch queue (DSQ) for each last-level cache (LLC),
+ * threads bound to one CPU in that CPU's own: so no CPU walks over threads it cannot take. Each queue has
+ * a virtual clock of its own, or a lone thread on one CPU would make the threads that crowd another look
+ * ever further behind, and a newcomer there, placed by the clock, would wait for all of them to catch up.
+ * Where virtual times of different queues meet they are compared as distances from their clocks, and a
+ * thread that changes its queue keeps its distance.
+ *
+ * A CPU whose LLC has nothing to do takes from another's queue. So does one, now and then, whose own
+ * queue is much shorter than another: else few threads here would run for long beside many there.
  */
 #include "bandwidth.bpf.h"
 #include "exit.bpf.h"
 #include "hints.bpf.h"
+#include "weights.bpf.h"
 
-#define SHARED_DSQ (1ull << 32)
+#define SHARED_DSQ (1ull << 32) /* of the first LLC; the others' follow */
 /*
  * A worker runs on this lease, renewed at every tick; its slice is ended by us, never by the lease. It
  * is longer than two ticks at HZ=100, and short enough that a missed tick does no harm.
  */
 #define LEASE_NS 30000000ull
+/* Whom a waiter's CPU is asked of is looked for on so many CPUs. */
+#define CPUS_TO_ASK 8
+/* What waits elsewhere cannot all run here: after a try in vain, so long none. */
+#define ALONE_NS 100000000ull
 
-static u64 shared_clock;
+struct llc_clock {
+	u64 now;
+} __attribute__((aligned(64)));
+
+static struct llc_clock shared_clocks[MORPHEUS_MAX_LLCS];
 
 /* The RUNNING worker that has this CPU, 0 if none: those are asked first, everybody else is ordinary. */
 static __always_inline u32 running_worker(struct cpu_state *c)
@@ -37,32 +51,68 @@ static __always_inline bool is_bound(struct task_struct *p)
 	return p->nr_cpus_allowed == 1;
 }
 
+static __always_inline u64 shared_dsq(s32 cpu)
+{
+	return SHARED_DSQ + llc_of_cpu(cpu);
+}
+
+static __always_inline u64 *shared_clock(u32 llc)
+{
+	return &shared_clocks[llc & (MORPHEUS_MAX_LLCS - 1)].now;
+}
+
 static __always_inline u64 dsq_of(struct task_struct *p)
 {
-	return is_bound(p) ? (u64)scx_bpf_task_cpu(p) : SHARED_DSQ;
+	s32 cpu = scx_bpf_task_cpu(p);
+
+	return is_bound(p) ? (u64)cpu : shared_dsq(cpu);
 }
 
 /* The virtual clock of the queue that `p` belongs to. */
 static __always_inline u64 *clock_of(struct task_struct *p)
 {
-	return is_bound(p) ? &cpu_state(scx_bpf_task_cpu(p))->clock : &shared_clock;
+	s32 cpu = scx_bpf_task_cpu(p);
+
+	return is_bound(p) ? &cpu_state(cpu)->clock : shared_clock(llc_of_cpu(cpu));
+}
+
+/* What `p` owes or is owed goes with it to the queue of another LLC. */
+static __always_inline void change_llc(struct task_struct *p, u32 from, u32 to)
+{
+	if (from != to && !is_bound(p))
+		p->scx.dsq_vtime += *shared_clock(to) - *shared_clock(from);
 }
 
 /* The kernel itself puts some threads into a CPU's local queue: those that exit or may not migrate now. */
 static __always_inline bool contended(s32 cpu)
 {
-	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(SHARED_DSQ) > 0 ||
+	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 ||
 	       scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
 }
 
-static __always_inline struct policy_claims read_claims(runtime_line_t *line)
+/*
+ * Nobody is idle: on which CPU is `p` to wait, that is, which worker is to be asked to make room? The queue
+ * is the LLC's, so any CPU of it will do.
+ */
+OUT_OF_LINE s32 cpu_to_ask(struct task_struct *p, s32 cpu)
 {
-	return (struct policy_claims){
-		.critical = READ_ONCE(line->is_in_critical_section),
-		.escapable = READ_ONCE(line->escapable),
-		.policy = READ_ONCE(line->escalation_policy),
-		.last_ack_seq = READ_ONCE(line->last_ack_seq),
-	};
+	u32 llc = llc_of_cpu(cpu), asked = 0;
+	s32 found = cpu;
+	int i;
+
+	bpf_for(i, 0, CPUS_TO_ASK) {
+		u32 at = (u32)(cpu + i) % (nr_cpus ?: 1);
+		u32 slot = cpu_state(at)->slot;
+
+		if (!slot || llc_of_cpu(at) != llc || !policy_can_be_asked(worker_of(slot)) ||
+		    !bpf_cpumask_test_cpu(at, p->cpus_ptr))
+			continue;
+		if (!asked || policy_asked_before(worker_of(slot), worker_of(asked))) {
+			asked = slot;
+			found = at;
+		}
+	}
+	return found;
 }
 
 SEC("struct_ops/select_cpu")
@@ -74,6 +124,9 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	if (is_out_of_time(p))
 		return prev_cpu; /* no idle CPU is taken for a thread that will be parked */
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+	if (!idle && nr_workers && !is_bound(p))
+		cpu = cpu_to_ask(p, cpu);
+	change_llc(p, llc_of_cpu(prev_cpu), llc_of_cpu(cpu));
 	if (idle)
 		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), tunables.slice_ns, 0);
 	return cpu;
@@ -103,8 +156,8 @@ static __always_inline bool may_go_ahead(struct cpu_state *c)
 SEC("struct_ops/enqueue")
 void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	u64 clock = *clock_of(p);
-	u64 vtime = policy_vtime_clamp(policy_vtime_of(p->scx.dsq_vtime, clock), clock, &tunables);
+	bool woken = enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
+	u64 clock = *clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
 	s32 cpu = scx_bpf_task_cpu(p);
 	u64 place;
 
@@ -112,14 +165,15 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 		park(p, enq_flags);
 		return;
 	}
-	if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP))) {
+	vtime = policy_vtime_clamp(vtime, clock, woken, &tunables);
+	if (!woken) {
 		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
 		/* It was out of time, and its CPU is about to idle: there is time again. */
 		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
 			scx_bpf_kick_cpu(cpu, 0);
 		return;
 	}
-	vtime = policy_vtime_woken(vtime, clock, p->scx.weight, &tunables);
+	vtime = policy_vtime_woken(vtime, clock, weight_of(p), &tunables);
 	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
 	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
 	preempt_ordinary(cpu, vtime - clock);
@@ -139,7 +193,7 @@ static __always_inline bool judge_slice(struct task_struct *p, s32 cpu, u32 slot
 	if (!line)
 		return false;
 	claims = read_claims(line);
-	switch (policy_slice(w, &claims, &tunables, now, contended(cpu))) {
+	switch (policy_slice(w, &claims, &tunables, now, contended(cpu) || cpu_state(cpu)->helps)) {
 	case POLICY_SLICE_RENEW:
 		w->slice_start_ns = now;
 		return true;
@@ -186,15 +240,113 @@ static __always_inline bool first_vtime(u64 dsq, u64 *vtime)
 	return p;
 }
 
-static __always_inline bool take_next(s32 cpu)
+static __always_inline bool take_from_llc(struct cpu_state *c, u32 llc)
 {
-	u64 here, shared;
+	if (!compat_move_to_local(SHARED_DSQ + llc))
+		return false;
+	c->helped = llc + 1;
+	return true;
+}
 
-	if (first_vtime(cpu, &here) &&
-	    !(first_vtime(SHARED_DSQ, &shared) &&
-	      policy_vtime_before(shared - shared_clock, here - cpu_state(cpu)->clock)))
-		return compat_move_to_local(cpu) || compat_move_to_local(SHARED_DSQ);
-	return compat_move_to_local(SHARED_DSQ) || compat_move_to_local(cpu);
+/* The LLC, other than `own`, with the most waiting threads, and how many they are. */
+static __always_inline u32 longest_queue(u32 own, u32 *queued)
+{
+	u32 longest = own;
+	int llc;
+
+	*queued = 0;
+	bpf_for(llc, 0, nr_llcs) {
+		s32 here = (u32)llc == own ? 0 : scx_bpf_dsq_nr_queued(SHARED_DSQ + llc);
+
+		if (here > (s32)*queued) {
+			*queued = here;
+			longest = llc;
+		}
+	}
+	return longest;
+}
+
+/* At a tick: is this CPU to take from another LLC's queue next? */
+OUT_OF_LINE void look_around(struct cpu_state *c, s32 cpu, u64 now)
+{
+	u32 own = llc_of_cpu(cpu), queued, longest;
+
+	c->helps = 0;
+	if (now < c->alone_until)
+		return;
+	longest = longest_queue(own, &queued);
+	if (policy_imbalanced(queued, scx_bpf_dsq_nr_queued(SHARED_DSQ + own)))
+		c->helps = longest + 1;
+}
+
+OUT_OF_LINE bool help(struct cpu_state *c)
+{
+	u32 llc = c->helps - 1;
+
+	c->helps = 0;
+	if (take_from_llc(c, llc))
+		return true;
+	c->alone_until = bpf_ktime_get_ns() + ALONE_NS;
+	return false;
+}
+
+/* The shortest way to work for a CPU that has none: the longest queue. */
+OUT_OF_LINE bool take_anywhere(struct cpu_state *c, s32 cpu)
+{
+	u32 own = llc_of_cpu(cpu), queued, longest = longest_queue(own, &queued);
+	int llc;
+
+	if (!queued)
+		return false;
+	if (take_from_llc(c, longest))
+		return true;
+	bpf_for(llc, 0, nr_llcs) { /* its threads may not run here */
+		if ((u32)llc != own && (u32)llc != longest && take_from_llc(c, llc))
+			return true;
+	}
+	return false;
+}
+
+/* Both queues wait, and virtual times are for one. Whose turn it is: the other's once it was passed over for long. */
+static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bound_first)
+{
+	u8 passed_over = bound_first ? QUEUE_SHARED : QUEUE_BOUND;
+	u64 now = bpf_ktime_get_ns();
+	bool too_long;
+
+	if (c->passed_over != passed_over) {
+		c->passed_over = passed_over;
+		c->passed_since_ns = now;
+		return bound_first;
+	}
+	too_long = bound_first ?
+		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(cpu), 1, &tunables) :
+		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
+					(u32)nr_cpus / (u32)(nr_llcs ?: 1), &tunables);
+	if (!too_long)
+		return bound_first;
+	c->passed_since_ns = now;
+	return !bound_first;
+}
+
+static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
+{
+	u64 shared_queue = shared_dsq(cpu), here, shared;
+
+	if (!first_vtime(cpu, &here) || !first_vtime(shared_queue, &shared)) {
+		c->passed_over = QUEUE_NONE;
+		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
+	}
+	if (turn_of_bound(c, cpu, !policy_vtime_before(shared - *shared_clock(llc_of_cpu(cpu)), here - c->clock)))
+		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
+	return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
+}
+
+static __always_inline bool take_next(struct cpu_state *c, s32 cpu)
+{
+	if (c->helps && help(c))
+		return true;
+	return take_own(c, cpu) || (nr_llcs > 1 && take_anywhere(c, cpu));
 }
 
 SEC("struct_ops/dispatch")
@@ -216,7 +368,7 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	}
 	c->ended = 0;
-	if (!take_next(cpu) && on_rq && !is_out_of_time(prev))
+	if (!take_next(c, cpu) && on_rq && !is_out_of_time(prev))
 		prev->scx.slice = tunables.slice_ns;
 }
 
@@ -226,6 +378,15 @@ bool BPF_PROG(morpheus_yield, struct task_struct *from, struct task_struct *to)
 	from->scx.slice = 0;
 	cpu_state(bpf_get_smp_processor_id())->yielded = 1;
 	return false;
+}
+
+/* Somebody waits in another LLC's queue who would run sooner here. */
+OUT_OF_LINE void ask_for_balance(struct worker_lines *lines, u32 slot, u64 now)
+{
+	kernel_line_t *line = kernel_line(lines);
+
+	if (line && policy_hint_imbalance(worker_of(slot), &tunables, now))
+		give_hint(slot, line, MORPHEUS_HINT_IMBALANCE, now);
 }
 
 /* A late hint: the gate of escalation. True: the CPU is taken. */
@@ -283,6 +444,8 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 
 	if (c->yielded)
 		return; /* on its way out: a new slice would undo the yield */
+	if (nr_llcs > 1)
+		look_around(c, cpu, bpf_ktime_get_ns());
 	slot = running_worker(c);
 	lines = slot ? lines_of(p) : NULL;
 	if (!lines || lines->slot != slot) {
@@ -294,6 +457,8 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 		return;
 	}
 	now = bpf_ktime_get_ns();
+	if (c->helps)
+		ask_for_balance(lines, slot, now);
 	/* A contender may have been taken elsewhere since the hint: nothing is taken for nobody. */
 	if (!(contended(cpu) && escalate(p, lines, cpu, slot, now)) &&
 	    !(out_of_time && stops_now(lines, slot, now)) && judge_slice(p, cpu, slot, now)) {
@@ -308,15 +473,19 @@ SEC("struct_ops/running")
 void BPF_PROG(morpheus_running, struct task_struct *p)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
-	u64 *clock = clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, *clock);
+	u64 *clock = clock_of(p), place = p->scx.dsq_vtime, vtime;
 
-	c->ahead = vtime != p->scx.dsq_vtime;
+	if (c->helped && !is_bound(p))
+		place += *clock - *shared_clock(c->helped - 1);
+	c->helped = 0;
+	vtime = policy_vtime_of(place, *clock);
+	c->ahead = vtime != place;
 	p->scx.dsq_vtime = vtime;
 	if (!c->ahead && policy_vtime_before(*clock, vtime))
 		*clock = vtime;
 	c->run_exec_ns = c->charged_exec_ns = p->se.sum_exec_runtime;
 	c->run_distance = vtime - *clock;
-	c->run_weight = p->scx.weight;
+	c->run_weight = weight_of(p);
 	c->run_start_ns = bpf_ktime_get_ns();
 	c->yielded = 0;
 	c->ended = 0;
@@ -327,11 +496,13 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
 	u64 ran = p->se.sum_exec_runtime - c->run_exec_ns;
+	u32 weight = c->slot ? policy_worker_weight(c->run_weight, worker_of(c->slot)->priority) :
+			       c->run_weight;
 
-	p->scx.dsq_vtime += policy_vtime_delta(ran, p->scx.weight);
+	p->scx.dsq_vtime += policy_vtime_delta(ran, weight);
 	if (c->ahead)
-		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran,
-						     p->scx.weight, &tunables);
+		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran, weight,
+						     &tunables);
 	c->run_start_ns = 0;
 	charge_running(c, p);
 	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */
@@ -352,15 +523,19 @@ void BPF_PROG(morpheus_enable, struct task_struct *p)
 SEC("struct_ops/set_cpumask")
 void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask *mask)
 {
-	p->scx.dsq_vtime = *clock_of(p) + policy_vtime_delta(tunables.slice_ns, p->scx.weight);
+	p->scx.dsq_vtime = *clock_of(p) + policy_vtime_delta(tunables.slice_ns, weight_of(p));
 }
 
 SEC("struct_ops.s/init")
 s32 BPF_PROG(morpheus_init)
 {
-	s32 err = scx_bpf_create_dsq(SHARED_DSQ, -1) ?: scx_bpf_create_dsq(PARKING_DSQ, -1);
-	int cpu;
+	s32 err = scx_bpf_create_dsq(PARKING_DSQ, -1);
+	int cpu, llc;
 
+	bpf_for(llc, 0, nr_llcs) {
+		if (!err)
+			err = scx_bpf_create_dsq(SHARED_DSQ + llc, -1);
+	}
 	bpf_for(cpu, 0, nr_cpus) {
 		if (!err)
 			err = scx_bpf_create_dsq(cpu, -1);
@@ -389,6 +564,27 @@ void BPF_PROG(morpheus_cgroup_set_bandwidth, struct cgroup *cgrp, u64 period_us,
 	bound_group(cgrp->kn->id, unbounded ? 0 : quota_us * 1000, period_us * 1000);
 }
 
+/* All groups that there are, when the scheduler is attached, and each that comes later. */
+SEC("struct_ops.s/cgroup_init")
+s32 BPF_PROG(morpheus_cgroup_init, struct cgroup *cgrp, struct scx_cgroup_init_args *args)
+{
+	if (args->weight != POLICY_WEIGHT_UNIT)
+		weigh_group(cgrp, args->weight);
+	return 0;
+}
+
+SEC("struct_ops.s/cgroup_exit")
+void BPF_PROG(morpheus_cgroup_exit, struct cgroup *cgrp)
+{
+	weigh_group(cgrp, POLICY_WEIGHT_UNIT);
+}
+
+SEC("struct_ops/cgroup_set_weight")
+void BPF_PROG(morpheus_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
+{
+	weigh_group(cgrp, weight);
+}
+
 SEC(".struct_ops.link")
 struct sched_ext_ops morpheus_ops = {
 	.select_cpu = (void *)morpheus_select_cpu,
@@ -400,6 +596,9 @@ struct sched_ext_ops morpheus_ops = {
 	.stopping = (void *)morpheus_stopping,
 	.enable = (void *)morpheus_enable,
 	.set_cpumask = (void *)morpheus_set_cpumask,
+	.cgroup_init = (void *)morpheus_cgroup_init,
+	.cgroup_exit = (void *)morpheus_cgroup_exit,
+	.cgroup_set_weight = (void *)morpheus_cgroup_set_weight,
 	.cgroup_set_bandwidth = (void *)morpheus_cgroup_set_bandwidth,
 	.init = (void *)morpheus_init,
 	.exit = (void *)morpheus_exit,

@@ -11,6 +11,8 @@
 #include "policy.bpf.h"
 
 #define MAX_WAITING 8
+#define MAX_GROUP_DEPTH 16
+#define MAX_GROUPS 4096
 #define RING_BYTES (1 << 20)
 #define RING_BUNCH_BYTES 4096
 
@@ -42,6 +44,8 @@ struct {
 	__uint(max_entries, RING_BYTES);
 } events SEC(".maps");
 
+enum queue_of_cpu { QUEUE_NONE, QUEUE_BOUND, QUEUE_SHARED };
+
 /*
  * One CPU. Written under its runqueue lock (every tracepoint used here holds it), except that a
  * migration may add to `waiting` from elsewhere: hence the atomics there.
@@ -54,6 +58,10 @@ struct cpu_state {
 	u8 yielded; /* scheduler: the running thread gave way by itself */
 	u8 ended;   /* scheduler: its slice was ended on purpose */
 	u8 ahead;   /* scheduler: it came here ahead of its virtual time */
+	u8 helps;   /* scheduler: 1 + the last-level cache from whose queue it takes next; 0: its own */
+	u8 helped;  /* scheduler: likewise, from which it has just taken */
+	u8 passed_over; /* scheduler: which of its two queues has waited for the other, enum queue_of_cpu */
+	u64 passed_since_ns; /* ... since when */
 	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice */
 	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
@@ -62,6 +70,7 @@ struct cpu_state {
 	u64 charged_exec_ns; /* scheduler: the running thread's CPU time when its groups were last charged */
 	u64 clock;        /* scheduler: virtual clock of the queue of threads bound to this CPU */
 	u64 ahead_until;  /* scheduler: see policy_may_go_ahead() */
+	u64 alone_until;  /* scheduler: it could not help last time, and looks at its own queue only */
 	u32 waiting[MAX_WAITING]; /* threads that woke here and have not run since; 0 free */
 	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
 } __attribute__((aligned(64)));
@@ -79,10 +88,17 @@ __u32 nr_workers; /* 0: the observer's programs return at once */
 __u32 event_mask; /* 1 << type: events that somebody wants */
 __u32 mode;       /* enum morpheus_scheduler_mode: set by the scheduler's own init and exit */
 __s32 nr_cpus;  /* possible CPUs; at most MORPHEUS_MAX_CPUS */
+__s32 nr_llcs;  /* last-level caches, at least 1 */
+__u8 llc_of[MORPHEUS_MAX_CPUS];
 
 static __always_inline struct cpu_state *cpu_state(u32 cpu)
 {
 	return &cpus[cpu & (MORPHEUS_MAX_CPUS - 1)];
+}
+
+static __always_inline u32 llc_of_cpu(u32 cpu)
+{
+	return llc_of[cpu & (MORPHEUS_MAX_CPUS - 1)] & (MORPHEUS_MAX_LLCS - 1);
 }
 
 static __always_inline struct morpheus_worker *worker_of(u32 slot)

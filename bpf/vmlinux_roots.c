@@ -15,6 +15,7 @@ struct kernfs_node root_kernfs_node;
 struct sched_ext_ops root_ops;
 struct scx_exit_info root_exit_info;
 struct scx_init_task_args root_init_task_args;
+struct scx_cgroup_init_args root_cgroup_init_args;
 struct bpf_iter_scx_dsq root_iter_scx_dsq;
 struct bpf_iter_num root_iter_num;
 struct bpf_timer root_timer;

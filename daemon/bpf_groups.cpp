@@ -13,9 +13,17 @@ namespace morpheus::daemon {
 
 void BpfGroups::prepare(morpheus_bpf& skeleton) {
   skeleton_ = &skeleton;
-  if (told_by_kernel_) return;
-  skeleton.struct_ops.morpheus_ops->cgroup_set_bandwidth = nullptr;
-  (void)bpf_program__set_autoload(skeleton.progs.morpheus_cgroup_set_bandwidth, false);
+  auto& ops = *skeleton.struct_ops.morpheus_ops;
+  auto& programs = skeleton.progs;
+  const auto leave_out = [](bpf_program*& member, bpf_program* program) {
+    member = nullptr;
+    (void)bpf_program__set_autoload(program, false);
+  };
+  if (!told_by_kernel_) leave_out(ops.cgroup_set_bandwidth, programs.morpheus_cgroup_set_bandwidth);
+  if (has_weights_) return;
+  leave_out(ops.cgroup_init, programs.morpheus_cgroup_init);
+  leave_out(ops.cgroup_exit, programs.morpheus_cgroup_exit);
+  leave_out(ops.cgroup_set_weight, programs.morpheus_cgroup_set_weight);
 }
 
 Result<void> BpfGroups::start() {
@@ -27,8 +35,9 @@ Result<void> BpfGroups::start() {
   return {};
 }
 
-std::vector<std::uint64_t> BpfGroups::known() const {
-  const bpf_map* groups = skeleton_->maps.groups;
+namespace {
+
+std::vector<std::uint64_t> keys_of(const bpf_map* groups) {
   std::vector<std::uint64_t> ids;
   std::uint64_t previous = 0, id = 0;
   while (bpf_map__get_next_key(groups, ids.empty() ? nullptr : &previous, &id, sizeof(id)) == 0) {
@@ -38,12 +47,12 @@ std::vector<std::uint64_t> BpfGroups::known() const {
   return ids;
 }
 
-void BpfGroups::erase(std::uint64_t id) {
-  (void)bpf_map__delete_elem(skeleton_->maps.groups, &id, sizeof(id), 0);
-}
+}  // namespace
 
 void BpfGroups::forget() {
-  for (const auto id : known()) erase(id);
+  for (auto* groups : {skeleton_->maps.groups, skeleton_->maps.group_weights})
+    for (const auto id : keys_of(groups)) (void)bpf_map__delete_elem(groups, &id, sizeof(id), 0);
+  skeleton_->bss->nr_weighted = 0;
   skeleton_->bss->nr_bounded = 0;
   skeleton_->bss->penalties_until_ns = 0;
 }
@@ -56,11 +65,11 @@ Result<void> BpfGroups::set(std::span<const GroupRule> rules, std::uint64_t now_
                             told_by_kernel_});
     if (!told) return tl::unexpected(told.error());
   }
-  for (const auto id : known()) {
+  for (const auto id : keys_of(skeleton_->maps.groups)) {
     if (wanted.contains(id)) continue;
     const auto serves_penalty = tell({id, 0, 0, 0, 0});
     if (!serves_penalty) return tl::unexpected(serves_penalty.error());
-    if (!*serves_penalty) erase(id);
+    if (!*serves_penalty) (void)bpf_map__delete_elem(skeleton_->maps.groups, &id, sizeof(id), 0);
   }
   std::atomic_ref until(skeleton_->bss->penalties_until_ns);
   if (auto last = until.load(); last < now_ns) until.compare_exchange_strong(last, 0);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "daemon/control_groups.hpp"
 #include "proto/events.h"
@@ -15,8 +14,10 @@ namespace morpheus::daemon {
 
 class BpfGroups {
  public:
-  /// `told_by_kernel`: the kernel calls cgroup_set_bandwidth (6.17+) where a bound changes.
-  explicit BpfGroups(bool told_by_kernel) : told_by_kernel_(told_by_kernel) {}
+  /// `has_weights`: the kernel tells a scheduler of groups and their weights (CONFIG_EXT_GROUP_SCHED);
+  /// `told_by_kernel`: it calls cgroup_set_bandwidth (6.17+) where a bound changes.
+  BpfGroups(bool has_weights, bool told_by_kernel)
+      : has_weights_(has_weights), told_by_kernel_(told_by_kernel) {}
 
   [[nodiscard]] bool told_by_kernel() const { return told_by_kernel_; }
   /// Fits the object to the kernel, after it is opened and before it is loaded; borrowed from then on.
@@ -31,10 +32,8 @@ class BpfGroups {
  private:
   /// Whether the group has a penalty to serve.
   [[nodiscard]] Result<bool> tell(morpheus_group_update update);
-  [[nodiscard]] std::vector<std::uint64_t> known() const;
-  void erase(std::uint64_t id);
 
-  bool told_by_kernel_;
+  bool has_weights_, told_by_kernel_;
   morpheus_bpf* skeleton_ = nullptr;
 };
 

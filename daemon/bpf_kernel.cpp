@@ -17,6 +17,8 @@
 #include "daemon/bpf_groups.hpp"
 #include "daemon/bpf_lines.hpp"
 #include "daemon/bpf_log.hpp"
+#include "daemon/cpu_caches.hpp"
+#include "daemon/ext_class.hpp"
 #include "daemon/log.hpp"
 #include "daemon/monotonic_clock.hpp"
 #include "morpheus.skel.h"
@@ -28,6 +30,8 @@ namespace {
 constexpr const char* kNoSchedExt =
     "this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT is off); Enforced mode needs one that has "
     "it, such as Debian's stock kernels from 6.16 on";
+
+constexpr std::uint64_t kSwitchPartial = 1u << 3;  // the kernel's SCX_OPS_SWITCH_PARTIAL
 
 struct SkeletonDeleter {  // detaches and unloads
   void operator()(morpheus_bpf* skeleton) const { morpheus_bpf::destroy(skeleton); }
@@ -57,6 +61,7 @@ std::string text_in(const char (&buffer)[N]) {
 struct KernelFeatures {
   bool sched_ext = false;
   bool user_pointers = false;         // 6.13+
+  bool cgroup_set_weight = false;     // with CONFIG_EXT_GROUP_SCHED
   bool cgroup_set_bandwidth = false;  // 6.17+
 };
 
@@ -88,6 +93,7 @@ Result<KernelFeatures> kernel_features() {
   return KernelFeatures{
       .sched_ext = btf__find_by_name_kind(types.get(), "sched_ext_ops", BTF_KIND_STRUCT) > 0,
       .user_pointers = has_enumerator(*types, "btf_field_type", "BPF_UPTR"),
+      .cgroup_set_weight = has_member(*types, "sched_ext_ops", "cgroup_set_weight"),
       .cgroup_set_bandwidth = has_member(*types, "sched_ext_ops", "cgroup_set_bandwidth")};
 }
 
@@ -102,6 +108,8 @@ Error load_error(int err) {
 
 class BpfKernel final : public KernelSide {
  public:
+  explicit BpfKernel(Scope scope) : scope_(scope) {}
+
   [[nodiscard]] std::string_view name() const override { return "bpf"; }
 
   Result<void> start(const morpheus_tunables& tunables) override {
@@ -110,7 +118,7 @@ class BpfKernel final : public KernelSide {
     if (!features) return tl::unexpected(features.error());
     if (!features->sched_ext) why_not_ = kNoSchedExt;
     lines_.emplace(features->user_pointers);
-    groups_.emplace(features->cgroup_set_bandwidth);
+    groups_.emplace(features->cgroup_set_weight, features->cgroup_set_bandwidth);
 
     auto loaded = load(features->sched_ext);
     if (!loaded && features->sched_ext) {
@@ -145,6 +153,7 @@ class BpfKernel final : public KernelSide {
     groups_->forget();
     scheduler_.reset(bpf_map__attach_struct_ops(skeleton_->maps.morpheus_ops));
     if (!scheduler_) return fail("the kernel did not accept the scheduler: " + bpf_log_cause(), errno);
+    workers_class_.set(scope_ == Scope::workers);
     return {};
   }
 
@@ -192,9 +201,11 @@ class BpfKernel final : public KernelSide {
     record.tid = spec.tid;
     record.generation = spec.generation;
     record.state = MORPHEUS_WORKER_REGISTERED;
+    record.priority = MORPHEUS_PRIORITY_DEFAULT;
     record.seq = record.ended_seq = record.lost_seq = record.blocked_seq = spec.first_seq;
     if (auto added = lines_->add(spec); !added) return added;
     ++skeleton_->bss->nr_workers;
+    if (scope_ == Scope::workers) workers_class_.add(spec.slot, static_cast<pid_t>(spec.tid));
     return {};
   }
 
@@ -205,6 +216,7 @@ class BpfKernel final : public KernelSide {
 
   void remove_worker(std::uint32_t slot) override {
     skeleton_->bss->workers[slot].state = MORPHEUS_WORKER_DEAD;
+    workers_class_.forget(slot);
     if (!lines_->remove(slot)) return;
     --skeleton_->bss->nr_workers;
     const std::uint64_t no_task = 0;
@@ -251,6 +263,8 @@ class BpfKernel final : public KernelSide {
     skeleton_.reset(morpheus_bpf::open());
     if (!skeleton_) return fail_errno("open the BPF object");
     skeleton_->bss->nr_cpus = std::min<int>(libbpf_num_possible_cpus(), MORPHEUS_MAX_CPUS);
+    set_caches();
+    if (scope_ == Scope::workers) skeleton_->struct_ops.morpheus_ops->flags |= kSwitchPartial;
     lines_->prepare(*skeleton_);
     groups_->prepare(*skeleton_);
     if (!with_scheduler) leave_scheduler_out();
@@ -261,6 +275,12 @@ class BpfKernel final : public KernelSide {
     ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.events), on_event, this, nullptr));
     if (!ring_) return fail_errno("map the event ring");
     return with_scheduler ? groups_->start() : Result<void>{};
+  }
+
+  void set_caches() {
+    const auto numbers = read_llcs(kCpuDirectory, static_cast<unsigned>(skeleton_->bss->nr_cpus));
+    std::ranges::copy(numbers, skeleton_->bss->llc_of);
+    skeleton_->bss->nr_llcs = *std::ranges::max_element(numbers) + 1;
   }
 
   void leave_scheduler_out() {
@@ -308,6 +328,7 @@ class BpfKernel final : public KernelSide {
 
   // Explicitly: the descriptor that rescue() handed out keeps the link, too.
   void detach_scheduler() {
+    workers_class_.set(false);
     if (scheduler_) (void)bpf_link__detach(scheduler_.get());
     scheduler_.reset();
   }
@@ -326,6 +347,7 @@ class BpfKernel final : public KernelSide {
     exit->message = text_in(noted.message);
     exit->dump = text_in(noted.dump);
     last_exit_ = std::move(exit);
+    workers_class_.set(false);
     scheduler_.reset();
   }
 
@@ -342,6 +364,8 @@ class BpfKernel final : public KernelSide {
   std::unique_ptr<ring_buffer, RingDeleter> ring_;
   std::vector<std::unique_ptr<bpf_link, LinkDeleter>> observer_;
   std::unique_ptr<bpf_link, LinkDeleter> scheduler_;
+  Scope scope_;
+  ExtClass workers_class_;
   std::optional<BpfLines> lines_;
   std::optional<BpfGroups> groups_;
   std::optional<std::string> why_not_;
@@ -351,6 +375,8 @@ class BpfKernel final : public KernelSide {
 
 }  // namespace
 
-std::unique_ptr<KernelSide> make_bpf_kernel() { return std::make_unique<BpfKernel>(); }
+std::unique_ptr<KernelSide> make_bpf_kernel(Scope scope) {
+  return std::make_unique<BpfKernel>(scope);
+}
 
 }  // namespace morpheus::daemon

@@ -10,6 +10,6 @@
 namespace morpheus::daemon {
 
 /// Never fails by itself; start() does. One per process.
-[[nodiscard]] std::unique_ptr<KernelSide> make_bpf_kernel();
+[[nodiscard]] std::unique_ptr<KernelSide> make_bpf_kernel(Scope scope);
 
 }  // namespace morpheus::daemon

@@ -16,7 +16,7 @@ void WorkerTotals::add(const morpheus_worker& worker) {
     blocked_by_reason[i] += worker.blocked[i];
   cpu_time_ns += worker.cpu_time_ns;
   wait_time_ns += worker.wait_time_ns;
-  hints += std::accumulate(std::begin(worker.hints), std::end(worker.hints), std::uint64_t{0});
+  hints += morpheus_hints_given(&worker);
   acks += worker.acks;
   withdrawn += worker.withdrawn;
   lost += worker.lost;

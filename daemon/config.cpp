@@ -163,6 +163,12 @@ void read_choices(ObjectReader& reader, Config& config) {
     config.mode = *known;
   else
     reader.refuse("mode", "must be \"observer\" or \"enforced\"");
+  std::string scope(scope_name(config.scope));
+  reader.string("scope", scope);
+  if (const auto known = scope_from(scope))
+    config.scope = *known;
+  else
+    reader.refuse("scope", "must be \"all\" or \"workers\"");
   static const std::set<std::string> kLevels{"trace", "debug", "info", "warn", "error", "off"};
   reader.string("log_level", config.log_level);
   if (!kLevels.contains(config.log_level))

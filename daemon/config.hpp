@@ -68,6 +68,7 @@ struct Config {
   std::string metrics;            ///< ADDRESS:PORT of the metrics endpoint; empty: none
   std::string backend = "bpf";  ///< "bpf" or "fake"
   Mode mode = Mode::observer;
+  Scope scope = Scope::all;
   morpheus_tunables tunables = kDefaultTunables;
   ConfigLimits limits;
   ThrottleConfig throttle;

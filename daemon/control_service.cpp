@@ -37,6 +37,7 @@ Outcome get_status(Core& core, Call& call, Caller&) {
        {"kernel", system.release},
        {"backend", core.kernel().name()},
        {"mode", mode_name(core.mode())},
+       {"scope", scope_name(core.scope())},
        {"uptime_ns", core.uptime_ns()},
        {"scheduler", scheduler_json(core.scheduler_report(), core.restarts())},
        {"clients", core.clients().all().size()},

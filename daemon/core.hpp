@@ -28,6 +28,7 @@ class Core {
 
   /// What the operator chose. That it is in force, only kernel.report() can say.
   [[nodiscard]] Mode mode() const { return mode_; }
+  [[nodiscard]] Scope scope() const { return config_.scope; }
   /// The error is a sentence for the operator, and nothing has changed.
   [[nodiscard]] Result<void> set_mode(Mode mode);
 

@@ -55,7 +55,7 @@ class RunningKernel {
  public:
   RunningKernel(const Options& options)
       : kernel_(options.config.backend == "fake" ? std::make_unique<FakeKernel>(options.fake)
-                                                 : make_bpf_kernel()) {
+                                                 : make_bpf_kernel(options.config.scope)) {
     if (const auto started = kernel_->start(options.config.tunables); !started) {
       kernel_->stop();
       throw StartError(status_for(started.error()), started.error().text());
@@ -218,6 +218,9 @@ void run(const Options& options) {
     throw StartError(status_for(listening.error()), listening.error().text());
   const auto metrics = serve_metrics(config, io, core);
   Server server(io, listener.fd(), core, router);
+  if (config.scope == Scope::workers)
+    log::warn("scope \"workers\": in Enforced mode every other thread goes before the workers; on a CPU that "
+              "others keep busy they get what the kernel's ext_server leaves them (5 %, Linux 7.0+), or nothing");
   log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
             core.kernel().name(), mode_name(core.mode()), config.socket);
   Loop(options, config, core, server, io, signals).run();

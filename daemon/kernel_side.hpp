@@ -19,6 +19,12 @@ namespace morpheus::daemon {
 
 enum class Mode : std::uint8_t { observer = MORPHEUS_OBSERVER_ONLY, enforced = MORPHEUS_ENFORCED };
 
+/// Whom the scheduler takes in Enforced mode. Chosen at start: the kernel asks for it when it is loaded.
+enum class Scope : std::uint8_t {
+  all,     ///< every thread without a real-time policy
+  workers  ///< workers only; all others stay with the kernel's own class, which goes before ours
+};
+
 /// How our scheduler last ended, in the kernel's words.
 struct SchedulerExit {
   morpheus_exit_cause cause = MORPHEUS_EXIT_NONE;

@@ -53,6 +53,8 @@ std::string_view exit_cause_name(std::uint32_t cause) { return at(kExitCauses, c
 std::string_view event_type_name(std::uint32_t type) { return at(kEventTypes, type); }
 std::string_view mode_name(Mode mode) { return mode == Mode::enforced ? "enforced" : "observer"; }
 
+std::string_view scope_name(Scope scope) { return scope == Scope::workers ? "workers" : "all"; }
+
 std::optional<morpheus_worker_state> worker_state_from(std::string_view name) {
   for (std::uint32_t i = 0; i < kWorkerStates.size(); ++i)
     if (kWorkerStates[i] == name) return static_cast<morpheus_worker_state>(i);
@@ -62,6 +64,12 @@ std::optional<morpheus_worker_state> worker_state_from(std::string_view name) {
 std::optional<Mode> mode_from(std::string_view name) {
   if (name == "observer") return Mode::observer;
   if (name == "enforced") return Mode::enforced;
+  return std::nullopt;
+}
+
+std::optional<Scope> scope_from(std::string_view name) {
+  if (name == "all") return Scope::all;
+  if (name == "workers") return Scope::workers;
   return std::nullopt;
 }
 

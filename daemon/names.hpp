@@ -22,7 +22,11 @@ namespace morpheus::daemon {
 /// "observer" or "enforced".
 [[nodiscard]] std::string_view mode_name(Mode mode);
 
+/// "all" or "workers".
+[[nodiscard]] std::string_view scope_name(Scope scope);
+
 [[nodiscard]] std::optional<morpheus_worker_state> worker_state_from(std::string_view name);
 [[nodiscard]] std::optional<Mode> mode_from(std::string_view name);
+[[nodiscard]] std::optional<Scope> scope_from(std::string_view name);
 
 }  // namespace morpheus::daemon

@@ -30,7 +30,7 @@ struct Given {
   std::string config_path = kDefaultConfigPath;
   bool config_is_named = false;
   bool check_only = false;
-  std::optional<std::string> socket, backend, mode, admin_group, log_level, metrics;
+  std::optional<std::string> socket, backend, mode, scope, admin_group, log_level, metrics;
 };
 
 void describe(CLI::App& app, Given& given, FakeOptions& fake) {
@@ -45,6 +45,9 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
   app.add_option("--mode", given.mode,
                  "observer (hints only) or enforced (the sched_ext scheduler) [observer]")
       ->check(CLI::IsMember({"observer", "enforced"}));
+  app.add_option("--scope", given.scope,
+                 "Whom Enforced mode schedules: all threads, or workers only, after all others [all]")
+      ->check(CLI::IsMember({"all", "workers"}));
   app.add_option("--admin-group", given.admin_group,
                  "Members may change mode and tunables [morpheus]");
   app.add_option("--metrics", given.metrics,
@@ -70,6 +73,7 @@ void apply(const Given& given, Config& config) {
   if (given.socket) config.socket = *given.socket;
   if (given.backend) config.backend = *given.backend;
   if (given.mode) config.mode = *mode_from(*given.mode);
+  if (given.scope) config.scope = *scope_from(*given.scope);
   if (given.admin_group) {
     config.admin_group = *given.admin_group;
     config.admin_group_is_chosen = true;

@@ -12,7 +12,7 @@ namespace {
 
 bool needs_restart(const Config& config, const Config& fresh) {
   return fresh.socket != config.socket || fresh.socket_mode != config.socket_mode ||
-         fresh.backend != config.backend;
+         fresh.backend != config.backend || fresh.scope != config.scope;
 }
 
 }  // namespace
@@ -34,10 +34,11 @@ AccessRules access_rules(const Config& config) {
 
 void adopt(Config& config, Config fresh, Core& core) {
   if (needs_restart(config, fresh))
-    log::warn("socket, socket_mode and backend stay as they are until morpheusd is restarted");
+    log::warn("socket, socket_mode, backend and scope stay as they are until morpheusd is restarted");
   fresh.socket = config.socket;
   fresh.socket_mode = config.socket_mode;
   fresh.backend = config.backend;
+  fresh.scope = config.scope;
   const bool other_tunables =
       std::memcmp(&fresh.tunables, &config.tunables, sizeof(fresh.tunables)) != 0;
   const bool other_mode = fresh.mode != config.mode;

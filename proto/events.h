@@ -10,6 +10,7 @@
 
 #define MORPHEUS_LINES_PER_PAGE 64u /* of 4096 bytes: clients get whole pages of lines */
 #define MORPHEUS_MAX_CPUS 1024u     /* a power of two: used as an index mask */
+#define MORPHEUS_MAX_LLCS 64u       /* last-level caches; likewise */
 #define MORPHEUS_MAX_WORKERS 16384u /* likewise; slot 0 is never used and means "no worker" */
 
 /* All changeable while running; each field stands alone. Nanoseconds. */
@@ -44,6 +45,7 @@ struct morpheus_worker {
 	__u32 generation; /* distinguishes two users of one slot */
 	__u32 state;      /* enum morpheus_worker_state: BPF's own copy, not the client's memory */
 	__u32 cpu;        /* where it last ran */
+	__u32 priority;   /* as it claimed when it last got a CPU, clamped */
 	__u64 seq;        /* preempt_seq as BPF knows it */
 	__u64 ended_seq;  /* the newest hint that is no longer open (acknowledged, withdrawn) */
 	__u64 hinted_at_ns; /* or when it got the CPU again with the hint still open */
@@ -64,7 +66,19 @@ struct morpheus_worker {
 	__u64 throttles;   /* of these, with its control group throttled */
 	__u64 blocked[MORPHEUS_BLOCK_COUNT];
 	__u64 blocked_seq; /* the newest hint counted as blocked */
+	__u64 called_seq;  /* the newest hint that became a last call */
 } __attribute__((aligned(64)));
+
+/* All hints that it was given. DEADLINE is none of its own: an open hint became a last call. */
+static inline __u64 morpheus_hints_given(const struct morpheus_worker *w)
+{
+	__u64 sum = 0;
+	__u32 reason;
+
+	for (reason = 0; reason < MORPHEUS_HINT_REASON_COUNT; reason++)
+		sum += reason == MORPHEUS_HINT_DEADLINE ? 0 : w->hints[reason];
+	return sum;
+}
 
 /* How a control group is throttled: so much CPU time in each period, for so long. */
 struct morpheus_penalty {

@@ -79,8 +79,8 @@ enum morpheus_hint_reason {
 	MORPHEUS_HINT_NONE = 0,
 	MORPHEUS_HINT_PRESSURE = 1,  /* a woken thread waits and has no idle CPU */
 	MORPHEUS_HINT_BUDGET = 2,    /* the slice is about to end and somebody waits */
-	MORPHEUS_HINT_IMBALANCE = 3, /* another runqueue is much longer or shorter; not given yet */
-	MORPHEUS_HINT_DEADLINE = 4,  /* last call before escalation; not given yet */
+	MORPHEUS_HINT_IMBALANCE = 3, /* the queue of another last-level cache is much longer; Enforced */
+	MORPHEUS_HINT_DEADLINE = 4,  /* the open hint became a last call: escalation is next */
 	MORPHEUS_HINT_REASON_COUNT,
 };
 
@@ -135,7 +135,8 @@ struct morpheus_scb_runtime {
 	__u32 escapable;              /* 1: the kernel may take the CPU outside critical sections */
 	__u64 last_ack_seq;           /* the newest preempt_seq that was answered */
 	__u64 last_ack_ns;            /* when, stored before last_ack_seq; bounded by BPF, metrics only */
-	__u32 runtime_priority;       /* 0-1000, clamped; shown to operators, decides nothing yet */
+	__u32 runtime_priority;       /* 0-1000, clamped; read when the worker gets a CPU. Under Enforced the
+	                                 lowest is asked first, and less than 500 lowers its weight */
 	__u32 last_yield_reason;      /* enum morpheus_yield_reason */
 	__u32 escalation_policy;      /* enum morpheus_escalation_policy; unknown values mean NONE */
 	__u32 runtime_mode;           /* enum morpheus_runtime_mode */

@@ -73,7 +73,7 @@ std::string render_status(const Json& status, const Palette& palette) {
   const auto line = [&](const char* key, const std::string& value) {
     out += fmt::format("{:<12} {}\n", key, value);
   };
-  line("mode", palette.bold(text(status, "mode")));
+  line("mode", palette.bold(text(status, "mode")) + (text(status, "scope") == "workers" ? ", of workers only" : ""));
   line("scheduler", scheduler_line(status, palette));
   line("daemon", fmt::format("{}, up {}, backend {}, kernel {}", text(status, "version"),
                              short_time(number(status, "uptime_ns")), text(status, "backend"),

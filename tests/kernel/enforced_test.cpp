@@ -47,6 +47,7 @@ TEST_CASE("enforced: a deaf worker that consented is kicked, and its rival gets 
   CHECK(witness().count(0).kicked > 0);
   CHECK(load.last_escalation_ns(0) > 0);
   CHECK(worker(host.daemon, load.tid(0))["escalations"] > 0);
+  CHECK(worker(host.daemon, load.tid(0))["hints_by_reason"].value("DEADLINE", 0) > 0);
   CHECK(shares[1] > 0.2);
 }
 
@@ -60,6 +61,7 @@ TEST_CASE("enforced: a worker that did not consent is never kicked, but shares b
   const auto record = worker(host.daemon, load.tid(0));
   CHECK(record["escalations"] == 0);
   CHECK(record["hints"] > 0);
+  CHECK(record["hints_by_reason"].value("DEADLINE", 0) == 0);
   CHECK(shares[1] > 0.2);
 }
 

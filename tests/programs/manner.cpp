@@ -52,6 +52,7 @@ void Actor::enlist() {
   if (spec_.manner == Manner::critical) morpheus_critical_enter(self_);
   must(morpheus_set_escapable(spec_.escapable), "escapable");
   must(morpheus_set_policy(static_cast<morpheus_escalation_policy>(spec_.policy)), "policy");
+  must(morpheus_set_priority(spec_.priority), "priority");
   if (spec_.state != MORPHEUS_WORKER_REGISTERED)
     must(morpheus_worker_set_state(MORPHEUS_WORKER_RUNNING), "running");
   if (spec_.state == MORPHEUS_WORKER_QUIESCING)

@@ -35,6 +35,7 @@ struct ThreadSpec {
   int state = MORPHEUS_WORKER_RUNNING;  ///< REGISTERED, RUNNING or QUIESCING
   int nice = 0;
   int policy = MORPHEUS_POLICY_THREAD_KICK;
+  unsigned priority = MORPHEUS_PRIORITY_DEFAULT;
 };
 
 [[nodiscard]] constexpr bool is_worker(Manner manner) {

@@ -61,7 +61,7 @@ void Checker::hint_decided(std::uint32_t slot, std::uint32_t waiters, bool conte
   Thread& t = worker(slot, "a hint");
   Truth& truth = t.truth;
   const auto cpu = t.task.thread_info.cpu;
-  note(reason == MORPHEUS_HINT_PRESSURE ? "decide PRESSURE" : "decide BUDGET", t, waiters);
+  note("decide a hint, reason", t, reason);
   if (truth.state != MORPHEUS_WORKER_RUNNING)
     fail("state", t, "hinted in state " + std::to_string(truth.state));
   if (machine_.cpu(cpu).current != &t) fail("pressure", t, "hinted while it has no CPU");
@@ -154,7 +154,8 @@ void Checker::event(const morpheus_event& event) {
       if (event.value_ns > machine_.now() - truth.hinted_at)
         fail("counters", t, "an impossible latency");
       truth.closed_seq = truth.seq;
-      if (!machine_.enforced()) truth.held_since = machine_.now();
+      // by the programs' own mode: theirs is first to change
+      if (programs_mode() == MORPHEUS_OBSERVER_ONLY) truth.held_since = machine_.now();
       ++truth.acks, ++figures_.acks;
       break;
     case MORPHEUS_EVENT_WITHDRAWN:

@@ -75,8 +75,8 @@ void Checker::compare(const Thread& t) {
   const Truth& truth = t.truth;
   if (truth.slot == 0) return;
   const auto& w = *programs_worker(truth.slot);
-  std::uint64_t hints = 0, blocked = 0;
-  for (const auto count : w.hints) hints += count;
+  std::uint64_t blocked = 0;
+  const auto hints = morpheus_hints_given(&w);
   for (const auto count : w.blocked) blocked += count;
   const auto same = [&](const char* what, std::uint64_t theirs, std::uint64_t ours) {
     if (theirs != ours)

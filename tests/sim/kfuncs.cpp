@@ -21,7 +21,7 @@ void Machine::start_timer(const bpf_timer*, std::uint64_t delay) {  // pinned: t
 
 VtimeQueue* Machine::dsq(std::uint64_t id) {
   if (id < cpus_.size()) return &cpus_[id].own;
-  return (id & SCX_DSQ_FLAG_BUILTIN) == 0 ? &shared_ : nullptr;
+  return (id & SCX_DSQ_FLAG_BUILTIN) == 0 ? &shared_[id & (MORPHEUS_MAX_LLCS - 1)] : nullptr;
 }
 
 std::int32_t Machine::queued(std::uint64_t id) const {
@@ -117,6 +117,8 @@ struct task_struct* bpf_task_acquire(struct task_struct* p) {
   return p;
 }
 void bpf_task_release(struct task_struct* p) { --p->usage; }
+void bpf_rcu_read_lock(void) {}
+void bpf_rcu_read_unlock(void) {}
 bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask* mask) {
   return cpu >= mask->lo && cpu <= mask->hi;
 }

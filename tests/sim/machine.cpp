@@ -26,7 +26,8 @@ Machine::Machine(const Config& config)
     c.id = id++;
     c.idle.thread_info.cpu = c.id;
   }
-  programs_reset(static_cast<__s32>(config.cpus), &tunables_);
+  shared_.resize(config.llcs);
+  programs_reset(static_cast<__s32>(config.cpus), config.llcs, &tunables_);
   slots_.resize(programs_max_workers());
   populate();
 }

@@ -114,6 +114,8 @@ class Machine {
     return program();
   }
 
+  [[nodiscard]] std::uint64_t waiting_in_shared() const;
+
   Config config_;
   morpheus_tunables tunables_;
   Rng rng_;
@@ -122,7 +124,7 @@ class Machine {
   std::deque<Thread> threads_;
   std::vector<Thread*> slots_;
   std::vector<std::uint32_t> free_slots_, generations_;
-  VtimeQueue shared_;
+  std::vector<VtimeQueue> shared_;  ///< one for each LLC
   struct Map {
     void* key;
     std::vector<std::uint64_t> storage;

@@ -116,6 +116,7 @@ void Machine::register_worker(Thread& t) {
   t.seen_seq = first;
   t.runtime = {};
   t.runtime.last_ack_seq = first;
+  t.runtime.runtime_priority = MORPHEUS_PRIORITY_DEFAULT;
   t.runtime.escapable = t.consents;
   t.runtime.escalation_policy = t.consents ? 1 + t.index % 3 : t.index % 2;
   t.truth = {};

@@ -13,6 +13,7 @@ const char* const kUsage =
     "  --seeds N       so many runs, with seeds from --seed on (default 1)\n"
     "  --decisions N   end after so many decisions about workers (default 1000000)\n"
     "  --cpus N        up to 1024 (default 4)\n"
+    "  --llcs N        last-level caches, up to 64 (default 1)\n"
     "  --workers N     threads that are or become workers (default 24)\n"
     "  --ordinary N    other threads (default 12)\n"
     "  --mix NAME      everything, cooperative, hostile, equal, weighted or alone (default "
@@ -95,6 +96,8 @@ void parse_value(const std::string& name, const std::string& value, Options& o) 
     o.seeds = count(1, 1'000'000);
   else if (name == "--cpus")
     c.cpus = count(1, MORPHEUS_MAX_CPUS);
+  else if (name == "--llcs")
+    c.llcs = count(1, MORPHEUS_MAX_LLCS);
   else if (name == "--workers")
     c.workers = count(0, 130'000);
   else if (name == "--ordinary")

@@ -18,6 +18,16 @@ static inline __u32 witnessed_hint(const struct morpheus_worker *w, const struct
 	return reason;
 }
 
+static inline bool witnessed_imbalance(const struct morpheus_worker *w,
+				       const struct morpheus_tunables *t, __u64 now)
+{
+	bool hint = policy_hint_imbalance(w, t, now);
+
+	if (hint)
+		sim_hint_decided(w - workers, 0, true, MORPHEUS_HINT_IMBALANCE);
+	return hint;
+}
+
 static inline __u32 witnessed_slice(const struct morpheus_worker *w, const struct policy_claims *c,
 				    const struct morpheus_tunables *t, __u64 now, bool contended)
 {
@@ -38,6 +48,7 @@ static inline __u32 witnessed_gate(__u32 mode, const struct morpheus_worker *w,
 }
 
 #define policy_hint witnessed_hint
+#define policy_hint_imbalance witnessed_imbalance
 #define policy_slice witnessed_slice
 #define policy_escalation_gate witnessed_gate
 #define on_exit on_exit_program /* the C library has one */
@@ -48,7 +59,7 @@ void programs_timer(__u32 cpu)
 	on_timer(&cpu_timers, &cpu, bpf_map_lookup_elem(&cpu_timers, &cpu));
 }
 
-void programs_reset(__s32 count, const struct morpheus_tunables *t)
+void programs_reset(__s32 count, __u32 llcs, const struct morpheus_tunables *t)
 {
 	__builtin_memset(cpus, 0, sizeof(cpus));
 	__builtin_memset(cpu_is_idle, 0, sizeof(cpu_is_idle));
@@ -59,9 +70,12 @@ void programs_reset(__s32 count, const struct morpheus_tunables *t)
 	events_dropped = 0;
 	nr_workers = 0;
 	mode = MORPHEUS_OBSERVER_ONLY;
-	shared_clock = 0;
+	__builtin_memset(shared_clocks, 0, sizeof(shared_clocks));
 	event_mask = ~0u;
 	nr_cpus = count;
+	nr_llcs = llcs;
+	for (__s32 cpu = 0; cpu < count; cpu++)
+		llc_of[cpu] = cpu * llcs / count;
 	tunables = *t;
 }
 
@@ -82,7 +96,7 @@ void programs_add_worker(struct task_struct *p, __u32 slot, __u32 generation, __
 			reset_cpu(&cpu);
 	*w = (struct morpheus_worker){
 		.tid = p->pid, .generation = generation, .state = MORPHEUS_WORKER_REGISTERED,
-		.seq = first_seq, .ended_seq = first_seq, .lost_seq = first_seq, .blocked_seq = first_seq };
+		.priority = MORPHEUS_PRIORITY_DEFAULT, .seq = first_seq, .ended_seq = first_seq, .lost_seq = first_seq, .blocked_seq = first_seq };
 	*kernel = (struct morpheus_scb_kernel){ .preempt_seq = first_seq, .withdrawn_seq = first_seq,
 						.worker_state = MORPHEUS_WORKER_REGISTERED };
 	*lines = (struct worker_lines){ .kernel = kernel, .runtime = runtime, .slot = slot };
@@ -116,4 +130,9 @@ struct morpheus_worker *programs_worker(__u32 slot)
 __u32 programs_max_workers(void)
 {
 	return MORPHEUS_MAX_WORKERS;
+}
+
+__u32 programs_mode(void)
+{
+	return mode;
 }

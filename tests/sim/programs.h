@@ -42,7 +42,7 @@ void morpheus_enable(struct task_struct *p);
 s32 morpheus_init(void);
 void morpheus_exit(struct scx_exit_info *info);
 /* and what the daemon does with them. */
-void programs_reset(__s32 cpus, const struct morpheus_tunables *t); /* as freshly loaded */
+void programs_reset(__s32 cpus, __u32 llcs, const struct morpheus_tunables *t); /* as freshly loaded */
 void programs_set_tunables(const struct morpheus_tunables *t);
 void programs_add_worker(struct task_struct *p, __u32 slot, __u32 generation, __u64 first_seq,
 			 struct morpheus_scb_kernel *kernel, struct morpheus_scb_runtime *runtime);
@@ -50,6 +50,7 @@ void programs_set_state(__u32 slot, __u32 state);
 void programs_remove_worker(struct task_struct *p, __u32 slot);
 struct morpheus_worker *programs_worker(__u32 slot);
 __u32 programs_max_workers(void);
+__u32 programs_mode(void);
 
 /* The simulated kernel, for the programs. */
 void *sim_map_lookup(void *map, size_t value_size, size_t entries, __u32 key);

@@ -12,13 +12,19 @@ namespace {
 constexpr std::uint64_t kFairSlice = 3 * kMs;
 }
 
+std::uint64_t Machine::waiting_in_shared() const {
+  std::uint64_t sum = 0;
+  for (const auto& queue : shared_) sum += queue.size();
+  return sum;
+}
+
 std::uint64_t Machine::waiting_for(std::uint32_t cpu) const {
   const Cpu& c = cpus_[cpu];
   std::uint64_t waiting =
       c.runqueue.nr_running -
       (c.current != nullptr && (c.current->task.scx.flags & SCX_TASK_QUEUED) ? 1 : 0);
   if (in_flight_ != nullptr && in_flight_to_ == cpu) ++waiting;
-  return ext_active_ ? waiting + shared_.size() : waiting;
+  return ext_active_ ? waiting + waiting_in_shared() : waiting;
 }
 
 void Machine::account(Cpu& c) {

@@ -96,7 +96,9 @@ MORPHEUS_API int morpheus_worker_set_state(enum morpheus_worker_state state) MOR
 /// outside critical sections (Enforced mode, policy not NONE). Errors: NOT_REGISTERED.
 MORPHEUS_API int morpheus_set_escapable(bool escapable) MORPHEUS_NOEXCEPT;
 
-/// 0 to MORPHEUS_PRIORITY_MAX; higher is asked later; advisory. Errors: NOT_REGISTERED, INVALID.
+/// 0 to MORPHEUS_PRIORITY_MAX. In Enforced mode the lowest is asked to yield first, and less than 500
+/// lowers the thread's share of the CPU in proportion, to a tenth at least; more adds nothing.
+/// Errors: NOT_REGISTERED, INVALID.
 MORPHEUS_API int morpheus_set_priority(uint32_t priority) MORPHEUS_NOEXCEPT;
 
 /// What may be done to the calling thread's worker. Errors: NOT_REGISTERED, INVALID.

@@ -126,6 +126,9 @@ struct scx_exit_info {
 struct scx_init_task_args {
 	bool fork;
 };
+struct scx_cgroup_init_args {
+	u32 weight;
+};
 struct sched_ext_ops {
 	void *select_cpu, *enqueue, *dequeue, *dispatch, *tick, *runnable, *running, *stopping, *quiescent;
 	void *yield, *update_idle, *set_weight, *set_cpumask, *init_task, *exit_task, *enable, *disable;

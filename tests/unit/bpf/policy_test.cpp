@@ -115,6 +115,71 @@ TEST_CASE("policy: a hint is late from its deadline on") {
   CHECK_FALSE(policy_hint_late(&w, &kTunables, kNow));
 }
 
+TEST_CASE("policy: the last call goes to whom escalation is next, once, a lead before the deadline") {
+  const auto called = [](morpheus_worker w, policy_claims c, unsigned mode = MORPHEUS_ENFORCED) {
+    return policy_last_call(mode, &w, &c, &kTunables, kNow);
+  };
+  CHECK(called(hinted(20 * kMs, 9 * kMs), kConsent));
+  CHECK_FALSE(called(hinted(20 * kMs, 9 * kMs - 1), kConsent));
+  CHECK_FALSE(called(hinted(20 * kMs, 9 * kMs), kConsent, MORPHEUS_OBSERVER_ONLY));
+  auto w = hinted(20 * kMs, 9 * kMs);
+  w.called_seq = w.seq;
+  CHECK_FALSE(called(w, kConsent));
+  w = hinted(20 * kMs, 9 * kMs);
+  w.ended_seq = w.seq;
+  CHECK_FALSE(called(w, kConsent));
+  auto claims = kConsent;
+  claims.escapable = 0;
+  CHECK_FALSE(called(hinted(20 * kMs, 9 * kMs), claims));
+  claims = kConsent;
+  claims.policy = GENERATE(0u + MORPHEUS_POLICY_NONE, 0u + MORPHEUS_POLICY_COUNT);
+  CHECK_FALSE(called(hinted(20 * kMs, 9 * kMs), claims));
+  claims = kConsent;
+  claims.last_ack_seq = 8;
+  CHECK_FALSE(called(hinted(20 * kMs, 9 * kMs), claims));
+}
+
+TEST_CASE("policy: of two workers the lower priority is asked, then the one with the older slice") {
+  auto a = running(1 * kMs), b = running(3 * kMs);
+  a.priority = b.priority = 500;
+  CHECK(policy_asked_before(&b, &a));
+  CHECK_FALSE(policy_asked_before(&a, &b));
+  a.priority = 499;
+  CHECK(policy_asked_before(&a, &b));
+  CHECK_FALSE(policy_asked_before(&b, &a));
+}
+
+TEST_CASE("policy: queues are balanced until the longer one is no longer so") {
+  CHECK_FALSE(policy_imbalanced(0, 0));
+  CHECK_FALSE(policy_imbalanced(2, 0));
+  CHECK(policy_imbalanced(3, 0));
+  // moving a thread from a longer queue to a shorter one never turns the two around
+  for (unsigned there = 0; there < 40; ++there)
+    for (unsigned here = 0; here < 40; ++here)
+      if (policy_imbalanced(there, here)) CHECK_FALSE(policy_imbalanced(here + 1, there - 1));
+}
+
+TEST_CASE("policy: balance is asked of a worker whose slice is nearly over") {
+  auto w = running(4 * kMs);
+  CHECK(policy_hint_imbalance(&w, &kTunables, kNow));
+  w = running(4 * kMs - 1);
+  CHECK_FALSE(policy_hint_imbalance(&w, &kTunables, kNow));
+  w = hinted(4 * kMs, 1 * kMs);
+  CHECK_FALSE(policy_hint_imbalance(&w, &kTunables, kNow));
+}
+
+TEST_CASE("policy: a priority can only lower a weight, and a group scales it") {
+  CHECK(policy_worker_weight(100, 1000) == 100);
+  CHECK(policy_worker_weight(100, 500) == 100);
+  CHECK(policy_worker_weight(100, 250) == 50);
+  CHECK(policy_worker_weight(100, 0) == 10);
+  CHECK(policy_worker_weight(3, 0) == 1);
+  CHECK(policy_group_weight(100, 400) == 400);
+  CHECK(policy_group_weight(100, 100) == 100);
+  CHECK(policy_group_weight(3, 1) == 1);
+  CHECK(policy_group_weight(0xffffffff, 10'000) == POLICY_MOST_WEIGHT);
+}
+
 TEST_CASE("policy: escalation needs every one of its conditions") {
   const auto w = hinted(16 * kMs, 11 * kMs);
   REQUIRE(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &kConsent, &kTunables, kNow) ==
@@ -186,7 +251,9 @@ TEST_CASE("policy: the next look is never sooner than the floor nor later than a
   w = running(50 * kMs);
   CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == kFloor);
   w = hinted(6 * kMs, 4 * kMs);
-  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 6 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 5 * kMs);  // the last call
+  w = hinted(12 * kMs, 9 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 1 * kMs);
   w.lost_seq = w.seq;
   CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 5 * kMs);
   auto patient = kTunables;
@@ -205,17 +272,19 @@ TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   CHECK(policy_vtime_before(kEnd - 5, 5));
   CHECK_FALSE(policy_vtime_before(5, kEnd - 5));
-  CHECK(policy_vtime_clamp(0, kNow, &kTunables) == kNow - 5 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 3, kNow, &kTunables) == kNow + 3);
-  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, &kTunables) == kNow + 500 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, &kTunables) == kNow + 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, true, &kTunables) == kNow - 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 3, kNow, true, &kTunables) == kNow + 3);
+  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, true, &kTunables) == kNow + 500 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, true, &kTunables) == kNow + 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow - 30 * kMs, kNow, false, &kTunables) == kNow - 30 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, false, &kTunables) == kNow - 128 * 5 * kMs);
 }
 
 TEST_CASE("policy: a place ahead comes before every virtual time and hides none") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   for (const std::uint64_t clock : {kNow, std::uint64_t{0}, kEnd - 3}) {
-    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, &kTunables);
-    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, &kTunables);
+    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, false, &kTunables);
+    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, false, &kTunables);
     CHECK(policy_vtime_before(newest - POLICY_AHEAD, oldest));
     for (const std::uint64_t vtime : {std::uint64_t{oldest}, clock, std::uint64_t{newest}}) {
       CHECK(policy_vtime_of(vtime, clock) == vtime);
@@ -247,6 +316,15 @@ TEST_CASE("policy: who slept owes one slice of its own at most") {
   CHECK(policy_vtime_woken(kNow + 3 * kMs, kNow, 100, &kTunables) == kNow + 3 * kMs);
   CHECK(policy_vtime_woken(kNow + 80 * kMs, kNow, 100, &kTunables) == kNow + 5 * kMs);
   CHECK(policy_vtime_woken(kNow + 80 * kMs, kNow, 10, &kTunables) == kNow + 50 * kMs);
+}
+
+TEST_CASE("policy: of a CPU's two queues none is passed over for longer than a round of the other") {
+  const std::uint64_t slice = kTunables.slice_ns;
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice - 1, 0, 1, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + slice, 0, 1, &kTunables));
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + 3 * slice - 1, 4, 2, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + 3 * slice, 4, 2, &kTunables));
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice, 4, 0, &kTunables));
 }
 
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {

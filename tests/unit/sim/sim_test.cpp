@@ -21,7 +21,7 @@ Run run_clean(const Config& config) {
 }
 
 struct Shape {
-  std::uint32_t cpus, workers, ordinary;
+  std::uint32_t cpus, workers, ordinary, llcs = 1;
 };
 
 Config steady(Mix mix, bool enforced, std::uint32_t cpus, std::uint32_t workers) {
@@ -50,7 +50,7 @@ double worst_share(const Run& run, const std::vector<double>& weights) {
 
 TEST_CASE("sim: ten million decisions break no rule") {
   constexpr Shape kShapes[] = {{1, 3, 3},   {1, 8, 6},  {2, 5, 4},   {4, 3, 4},
-                               {4, 24, 12}, {8, 8, 12}, {16, 40, 24}};
+                               {4, 24, 12}, {8, 8, 12, 2}, {16, 40, 24, 4}};
   std::uint64_t decisions = 0, escalations = 0, overruns = 0, withdrawn = 0, seed = 1000;
   for (const auto mix : {Mix::everything, Mix::cooperative, Mix::hostile})
     for (const bool enforced : {false, true})
@@ -62,7 +62,8 @@ TEST_CASE("sim: ten million decisions break no rule") {
         config.cpus = shape.cpus;
         config.workers = shape.workers;
         config.ordinary = shape.ordinary;
-        config.decisions = 245'000;
+        config.llcs = shape.llcs;
+        config.decisions = 250'000;
         const auto run = run_clean(config);
         decisions += run.figures.decisions;
         escalations += run.figures.escalations;
@@ -111,4 +112,13 @@ TEST_CASE("sim: workers get shares by their weights") {
   std::vector<double> weights(9, 1.0);
   for (std::size_t i = 0; weighted && i < weights.size(); ++i) weights[i] = 1u << (i % 3);
   CHECK(worst_share(run_clean(config), weights) < (weighted ? 0.05 : 0.02));
+}
+
+TEST_CASE("sim: a thread bound to one CPU waits its turn beside a crowd that may run anywhere, and no longer") {
+  auto config = steady(Mix::equal, true, 2, 4);
+  config.ordinary = 3;
+  config.pinned = true;
+  config.decisions = 200'000;
+  for (config.seed = 1; config.seed <= 6; ++config.seed)
+    CHECK(run_clean(config).figures.longest_wait_ns < 100 * kMs);
 }

@@ -32,6 +32,7 @@
 	((typeof((map)->value))sim_map_lookup((map), sizeof(*(map)->value), \
 					      sizeof(*(map)->max_entries) / sizeof(int), *(key)))
 #define bpf_map_update_elem(map, key, value, flags) ((void)(key), (void)(value), -1)
+#define bpf_map_delete_elem(map, key) ((void)(key), -1)
 #define bpf_task_storage_get(map, task, value0, flags) \
 	((typeof((map)->value))((task)->has_storage ? (task)->storage : NULL))
 #define bpf_kptr_xchg(at, new_value) \

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a thread's weight is: its nice value's, as the kernel keeps it, times that of its control groups
+ * (cpu.weight), which the kernel's own classes keep but do not hand on. A group's weight is each of its
+ * threads' here, however many there are: between groups of equally many threads it comes to the same.
+ */
+#ifndef MORPHEUS_BPF_WEIGHTS_BPF_H
+#define MORPHEUS_BPF_WEIGHTS_BPF_H
+
+#include "state.bpf.h"
+
+/* Groups whose weight is not the ordinary one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_GROUPS);
+	__type(key, u64); /* cgroup id */
+	__type(value, u32);
+} group_weights SEC(".maps");
+
+__u32 nr_weighted; /* entries of group_weights; the daemon clears both before the scheduler is attached */
+
+static __always_inline void weigh_group(struct cgroup *cgrp, u32 weight)
+{
+	u64 id = cgrp->kn->id;
+
+	if (weight == POLICY_WEIGHT_UNIT) {
+		if (!bpf_map_delete_elem(&group_weights, &id))
+			__sync_fetch_and_sub(&nr_weighted, 1);
+	} else if (!bpf_map_update_elem(&group_weights, &id, &weight, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&nr_weighted, 1);
+	} else {
+		bpf_map_update_elem(&group_weights, &id, &weight, BPF_ANY);
+	}
+}
+
+OUT_OF_LINE u32 weight_in_groups(struct task_struct *p)
+{
+	struct cgroup *cgrp = p->cgroups->dfl_cgrp;
+	u32 weight = p->scx.weight;
+	int level;
+
+	bpf_for(level, 0, MAX_GROUP_DEPTH) {
+		u64 id = cgrp->kn->id;
+		u32 *of_group = bpf_map_lookup_elem(&group_weights, &id);
+
+		if (of_group)
+			weight = policy_group_weight(weight, *of_group);
+		if (!cgrp->self.parent)
+			break;
+		cgrp = cgrp->self.parent->cgroup;
+	}
+	return weight;
+}
+
+static __always_inline u32 weight_of(struct task_struct *p)
+{
+	return nr_weighted ? weight_in_groups(p) : p->scx.weight;
+}
+
+#endif

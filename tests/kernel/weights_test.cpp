@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Who gets how much of the CPU in Enforced mode, and who belongs to the scheduler at all. Shares and
+// policies are the kernel's own, from /proc.
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+#include <fstream>
+
+#include "tests/kernel/machine.hpp"
+#include "tests/programs/control_group.hpp"
+#include "tests/programs/load.hpp"
+
+using namespace morpheus::test;
+
+namespace {
+
+constexpr int kSchedExt = 7;
+constexpr ThreadSpec kWorker{.manner = Manner::cooperative};
+constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
+
+std::string caches_of(unsigned cpu) {
+  std::string list;
+  std::getline(std::ifstream("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                             "/cache/index3/shared_cpu_list") >> std::ws, list);
+  return list;
+}
+
+}  // namespace
+
+TEST_CASE("enforced: cpu.weight gives the threads of control groups shares of 1 to 2 to 4") {
+  need_sched_ext();
+  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
+  const ControlGroup one("morpheus-one"), two("morpheus-two"), four("morpheus-four");
+  two.write("cpu.weight", "200");
+  DaemonProcess daemon(Backend::bpf);
+  const Load a(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  const Load b(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  const Load c(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  one.take(a.pid());
+  two.take(b.pid());
+  four.take(c.pid());
+  set_mode(daemon, "enforced");
+  four.write("cpu.weight", "400");  // one weight from before, one that comes later
+  std::array<double, 3> used{};
+  const auto measure = [&] {
+    const auto sum = [](const Load& load) { return static_cast<double>(load.seen(0).cpu_ns); };
+    const std::array<double, 3> before{sum(a), sum(b), sum(c)};
+    (void)a.used(1, 6);
+    used = {sum(a) - before[0], sum(b) - before[1], sum(c) - before[2]};
+    return std::abs(used[1] / used[0] - 2) < 0.2 && std::abs(used[2] / used[0] - 4) < 0.4;
+  };
+  const bool settled = measure() || measure();
+  INFO(used[0] << " " << used[1] << " " << used[2]);
+  CHECK(settled);
+}
+
+TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds nothing") {
+  need_sched_ext();
+  DaemonProcess daemon(Backend::bpf);
+  set_mode(daemon, "enforced");
+  const Load load(daemon.socket(), crowded_cpu(),
+                  {kWorker,
+                   {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_MAX},
+                   {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_DEFAULT / 2}},
+                  nullptr);
+  const auto shares = load.shares(8);
+  INFO(shares[0] << " " << shares[1] << " " << shares[2]);
+  CHECK(std::abs(shares[0] - 0.4) < 0.04);
+  CHECK(std::abs(shares[1] - 0.4) < 0.04);
+  CHECK(std::abs(shares[2] - 0.2) < 0.04);
+}
+
+TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of another") {
+  need_sched_ext();
+  if (crowded_cpu() != 1 || caches_of(0) == caches_of(1)) SKIP("needs two CPUs with a last-level cache each");
+  DaemonProcess daemon(Backend::bpf);
+  set_mode(daemon, "enforced");
+  // They are born where their parent runs: without help one of them would have a CPU for itself.
+  const Load load(daemon.socket(), Load::kAnyCpu, std::vector<ThreadSpec>(8, kWorker), nullptr);
+  const auto shares = load.shares(8);
+  CHECK(std::ranges::max(shares) < 0.3);
+  CHECK(eventually([&] {
+    for (std::size_t i = 0; i < load.size(); ++i)
+      if (worker(daemon, load.tid(i))["hints_by_reason"].value("IMBALANCE", 0) > 0) return true;
+    return false;
+  }));
+}
+
+TEST_CASE("scope workers: only workers are scheduled, and only while Enforced mode lasts") {
+  need_sched_ext();
+  DaemonProcess daemon(Json{{"scope", "workers"}}, Backend::bpf);
+  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+  const auto policies = [&] {
+    return std::array{load.seen(0).policy, load.seen(1).policy, load.seen(2).policy};
+  };
+  constexpr std::array kOwn{SCHED_OTHER, SCHED_OTHER, SCHED_OTHER};
+  constexpr std::array kOurs{kSchedExt, kSchedExt, SCHED_OTHER};
+  CHECK(policies() == kOwn);
+  set_mode(daemon, "enforced");
+  CHECK(policies() == kOurs);
+  CHECK(sched_ext_ops() == "morpheus");
+  CHECK(control(daemon, "GetStatus")["scope"] == "workers");
+  const auto hints = load.hints(0);
+  CHECK(eventually([&] { return load.hints(0) > hints + 5; }));
+  const auto shares = load.shares(4);
+  CHECK(std::abs(shares[0] - shares[1]) < 0.08);
+  set_mode(daemon, "observer");
+  CHECK(policies() == kOwn);
+
+  // killed, the daemon leaves the policy, under which the kernel's own class runs them; the next one mends it
+  set_mode(daemon, "enforced");
+  CHECK(policies() == kOurs);
+  daemon.stop(SIGKILL);
+  REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
+  const auto passed = load.safe_points(0);
+  CHECK(eventually([&] { return load.safe_points(0) > passed + 100; }));
+  daemon.start();
+  CHECK(eventually([&] { return policies() == kOwn; }));
+}
