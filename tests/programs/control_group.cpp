@@ -18,15 +18,19 @@ constexpr auto kEndLimit = 60s;
 
 }  // namespace
 
-bool ControlGroup::can_be_made() { return ::access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0; }
+bool ControlGroup::can_be_made() {
+  return ::access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0;
+}
 
 ControlGroup::ControlGroup(const std::string& name) : path_("/sys/fs/cgroup/" + name) {
-  if (::mkdir(path_.c_str(), 0755) != 0) throw std::runtime_error("cannot make the control group " + path_);
+  if (::mkdir(path_.c_str(), 0755) != 0)
+    throw std::runtime_error("cannot make the control group " + path_);
 }
 
 ControlGroup::~ControlGroup() {
   const auto limit = std::chrono::steady_clock::now() + kEndLimit;
-  while (::rmdir(path_.c_str()) != 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(2ms);
+  while (::rmdir(path_.c_str()) != 0 && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(2ms);
 }
 
 void ControlGroup::write(const std::string& file, const std::string& text) const {

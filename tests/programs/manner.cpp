@@ -33,7 +33,8 @@ std::uint64_t ns_since(Clock::time_point start) {
 
 }  // namespace
 
-Actor::Actor(const ThreadSpec& spec, Account& account, witness_mark* mark, std::mutex& lock, Match match)
+Actor::Actor(const ThreadSpec& spec, Account& account, witness_mark* mark, std::mutex& lock,
+             Match match)
     : spec_(spec), account_(account), mark_(mark), lock_(lock), match_(match) {
   if (is_worker(spec_.manner)) enlist();
   account_.tid = ::gettid();
@@ -143,7 +144,8 @@ void Actor::look() {
   mark_->late = is_open && now > guidance.hint_deadline_ns ? 1 : 0;
 }
 
-// The library keeps pointers to the first fields of both lines; without a daemon those are no lines.
+// The library keeps pointers to the first fields of both lines; without a daemon those are no
+// lines.
 volatile morpheus_scb_runtime& Actor::runtime_line() const {
   return *reinterpret_cast<volatile morpheus_scb_runtime*>(self_->critical);
 }

@@ -24,14 +24,15 @@ enum class Manner : std::uint8_t {
   acker,        ///< a worker that acknowledges every hint and goes on
   prophet,      ///< a worker that claims to have answered hints that are yet to come
   flipper,      ///< a deaf worker that consents and withdraws its consent all the time
-  locker,       ///< a cooperative worker that takes the load's lock in a critical section, again and again
-  player,       ///< no worker: sends a byte to and fro with its neighbour (0 with 1, 2 with 3, ...)
+  locker,  ///< a cooperative worker that takes the load's lock in a critical section, again and
+           ///< again
+  player,  ///< no worker: sends a byte to and fro with its neighbour (0 with 1, 2 with 3, ...)
 };
 
 struct ThreadSpec {
   Manner manner = Manner::cooperative;
   bool escapable = false;
-  int state = MORPHEUS_WORKER_RUNNING;        ///< REGISTERED, RUNNING or QUIESCING
+  int state = MORPHEUS_WORKER_RUNNING;  ///< REGISTERED, RUNNING or QUIESCING
   int nice = 0;
   int policy = MORPHEUS_POLICY_THREAD_KICK;
   unsigned priority = MORPHEUS_PRIORITY_DEFAULT;
@@ -58,8 +59,10 @@ struct Match {
 /// One thread in its manner.
 class Actor {
  public:
-  /// Registers the calling thread, if it is a worker's. Ends the process on failure. `mark` may be null.
-  Actor(const ThreadSpec& spec, Account& account, witness_mark* mark, std::mutex& lock, Match match);
+  /// Registers the calling thread, if it is a worker's. Ends the process on failure. `mark` may be
+  /// null.
+  Actor(const ThreadSpec& spec, Account& account, witness_mark* mark, std::mutex& lock,
+        Match match);
   /// Goes on until the process is killed.
   [[noreturn]] void act();
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What safe points cost a worker: the work it does with one every so often against the work it does
-// without any, under the same scheduler, alone on its CPU and beside a thread that asks for it a thousand
-// times a second; and the time of one that has nothing to say.
+// without any, under the same scheduler, alone on its CPU and beside a thread that asks for it a
+// thousand times a second; and the time of one that has nothing to say.
+#include <morpheus/morpheus.h>
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <morpheus/morpheus.h>
 #include <thread>
 
 #include "sdk/src/clock.hpp"
@@ -41,11 +41,12 @@ double ns_of_checkpoint() {
   return std::max(0.0, with - without);
 }
 
-/// Plays with and without safe points in turns, for short times: the best of each are those that nothing
-/// else on the machine disturbed.
+/// Plays with and without safe points in turns, for short times: the best of each are those that
+/// nothing else on the machine disturbed.
 class Comparison {
  public:
-  Comparison(const Bench& bench, Board& board, LoadProcess& load) : bench_(bench), board_(board), load_(load) {}
+  Comparison(const Bench& bench, Board& board, LoadProcess& load)
+      : bench_(bench), board_(board), load_(load) {}
 
   /// Percent of the work that is lost to safe points.
   double percent_lost(bool with_probe) {
@@ -62,7 +63,8 @@ class Comparison {
   double work_a_second(bool with_safe_points, bool with_probe) {
     const auto still_alive = [&] { load_.expect_alive(); };
     const auto before = board_.total(0).work;
-    board_.prepare({0, with_safe_points ? AtSafePoint::heed : AtSafePoint::nothing, with_probe}, still_alive);
+    board_.prepare({0, with_safe_points ? AtSafePoint::heed : AtSafePoint::nothing, with_probe},
+                   still_alive);
     const auto start = std::chrono::steady_clock::now();
     board_.run();
     std::this_thread::sleep_for(std::chrono::duration<double>(bench_.options.seconds / kTurns));
@@ -81,14 +83,17 @@ class Comparison {
 void measure_checkpoint(const Bench& bench) {
   constexpr unsigned kWorkers = 1;
   Board& board = *Board::create(kWorkers, 1, 1, nullptr);
-  LoadProcess load(board, {static_cast<int>(Host::crowded_cpu()), bench.options.safe_point_us, bench.host.daemon().socket()});
+  LoadProcess load(board, {static_cast<int>(Host::crowded_cpu()), bench.options.safe_point_us,
+                           bench.host.daemon().socket()});
   Comparison comparison(bench, board, load);
   bench.each_round(bench.possible({Subject::observer, Subject::enforced}), [&](Subject subject) {
     bench.figures.add("a checkpoint without a hint", "ns", subject, ns_of_checkpoint());
     for (const bool with_waiter : {false, true})
-      bench.figures.add(std::string("work lost to a safe point every ") + std::to_string(bench.options.safe_point_us) + " us" +
+      bench.figures.add(std::string("work lost to a safe point every ") +
+                            std::to_string(bench.options.safe_point_us) + " us" +
                             (with_waiter ? ", beside a probe" : ""),
-                        "%", subject, comparison.percent_lost(with_waiter), at_most(kMostPercentLost));
+                        "%", subject, comparison.percent_lost(with_waiter),
+                        at_most(kMostPercentLost));
   });
 }
 

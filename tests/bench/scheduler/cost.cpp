@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What each callback of the schedulers costs by the kernel's own count, beside a FIFO that does the least
-// a scheduler can; and what the observer's programs cost, beside empty ones. All under the same load:
-// threads that send a byte to and fro, and threads that burn, on all CPUs.
+// What each callback of the schedulers costs by the kernel's own count, beside a FIFO that does the
+// least a scheduler can; and what the observer's programs cost, beside empty ones. All under the
+// same load: threads that send a byte to and fro, and threads that burn, on all CPUs.
 #include <fstream>
 #include <stdexcept>
 #include <thread>
@@ -36,41 +36,49 @@ struct Cost {
 
 Cost run_load(const Bench& bench, Subject subject, bool with_workers) {
   std::vector<ThreadSpec> threads(4, {.manner = Manner::player});
-  threads.resize(threads.size() + Host::cpus(), {.manner = with_workers ? Manner::cooperative : Manner::rival});
+  threads.resize(threads.size() + Host::cpus(),
+                 {.manner = with_workers ? Manner::cooperative : Manner::rival});
   const Load load(bench.host.socket(), Load::kAnyCpu, threads, nullptr);
   if (with_workers) bench.expect_watched(subject, load, Host::cpus());
   const auto before = ProgramClock::read();
   const auto switches = context_switches();
   std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds / 2));
-  return {difference(before, ProgramClock::read()), static_cast<double>(context_switches() - switches)};
+  return {difference(before, ProgramClock::read()),
+          static_cast<double>(context_switches() - switches)};
 }
 
 class Reporter {
  public:
-  explicit Reporter(Figures& figures, bool is_emulated) : figures_(figures), is_emulated_(is_emulated) {}
+  explicit Reporter(Figures& figures, bool is_emulated)
+      : figures_(figures), is_emulated_(is_emulated) {}
 
   // The callbacks of a scheduler: `prefix` and the callback's name.
-  void add_callbacks(Subject subject, const Cost& cost, const std::string& prefix, const std::string& load) {
+  void add_callbacks(Subject subject, const Cost& cost, const std::string& prefix,
+                     const std::string& load) {
     double ns = 0;
     for (const auto& [name, time] : cost.programs) {
       if (!name.starts_with(prefix)) continue;
       ns += static_cast<double>(time.ns);
-      figures_.add(load + ", " + name.substr(prefix.size()), "ns a call", subject, time.ns_per_call());
+      figures_.add(load + ", " + name.substr(prefix.size()), "ns a call", subject,
+                   time.ns_per_call());
     }
     const double each = ns / cost.switches;
     figures_.add(load + ", all callbacks", "ns a switch", subject, each);
     if (subject == Subject::fifo) fifo_ns_[load] = each;
-    if (subject == Subject::enforced)
-      figures_.add(load + ", times the FIFO's", "x", subject, each / fifo_ns_[load], at_most(kTimesFifo));
+    if (subject == Subject::enforced && fifo_ns_.contains(load))
+      figures_.add(load + ", times the FIFO's", "x", subject, each / fifo_ns_[load],
+                   at_most(kTimesFifo));
   }
 
-  void add_tracing(Subject subject, const Cost& cost, const std::string& on_switch, const std::string& on_wakeup,
-                   const std::string& load) {
+  void add_tracing(Subject subject, const Cost& cost, const std::string& on_switch,
+                   const std::string& on_wakeup, const std::string& load) {
     const auto add = [&](const char* what, const std::string& name, double goal) {
       const auto found = cost.programs.find(name);
-      if (found == cost.programs.end()) throw std::runtime_error("cost: " + name + " was never called");
+      if (found == cost.programs.end())
+        throw std::runtime_error("cost: " + name + " was never called");
       const bool is_judged = subject == Subject::observer && !is_emulated_;
-      figures_.add(load + ", tracing program of a " + what, "ns a call", subject, found->second.ns_per_call(),
+      figures_.add(load + ", tracing program of a " + what, "ns a call", subject,
+                   found->second.ns_per_call(),
                    is_judged ? std::optional(at_most(goal)) : std::nullopt);
     };
     add("switch", on_switch, kObserverSwitchNs);
@@ -88,7 +96,8 @@ class Reporter {
 void measure_cost(const Bench& bench) {
   const ProgramClock clock;
   Reporter reporter(bench.figures, bench.host.is_emulated());
-  const auto subjects = bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
+  const auto subjects =
+      bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
   bench.each_round_alone(subjects, [&](Subject subject) {
     for (const bool with_workers : {false, true}) {
       const std::string load = with_workers ? "workers" : "no workers";
@@ -96,11 +105,14 @@ void measure_cost(const Bench& bench) {
       if (subject == Subject::kernel) bench.host.peers().attach_empty();
       const Cost cost = run_load(bench, subject, with_workers);
       bench.host.peers().detach_empty();
-      if (subject == Subject::kernel) reporter.add_tracing(subject, cost, "empty_switch", "empty_wakeup", load);
+      if (!bench.host.is_in_charge()) return;  // the costs would be those of another scheduler
+      if (subject == Subject::kernel)
+        reporter.add_tracing(subject, cost, "empty_switch", "empty_wakeup", load);
       if (subject == Subject::observer)
         reporter.add_tracing(subject, cost, "on_switch", "on_wakeup", load);
       if (needs_sched_ext(subject))
-        reporter.add_callbacks(subject, cost, subject == Subject::fifo ? "fifo_" : "morpheus_", load);
+        reporter.add_callbacks(subject, cost, subject == Subject::fifo ? "fifo_" : "morpheus_",
+                               load);
     }
   });
 }

@@ -25,7 +25,8 @@ std::string padded(const std::string& text, std::size_t width) {
 
 std::string cell(const Figure& figure) {
   if (figure.values.size() == 1) return number(figure.median());
-  return number(figure.median()) + " (" + number(figure.least()) + "-" + number(figure.most()) + ")";
+  return number(figure.median()) + " (" + number(figure.least()) + "-" + number(figure.most()) +
+         ")";
 }
 
 std::string verdict(const Figure& figure) {
@@ -53,8 +54,8 @@ bool Figure::is_met() const {
   return (goal->of_worst ? least() : median()) >= goal->bound;
 }
 
-void Figures::add(const std::string& measure, const std::string& unit, Subject subject, double value,
-                  std::optional<Goal> goal) {
+void Figures::add(const std::string& measure, const std::string& unit, Subject subject,
+                  double value, std::optional<Goal> goal) {
   const auto found = std::ranges::find_if(figures_, [&](const Figure& figure) {
     return figure.part == part_ && figure.measure == measure && figure.subject == subject;
   });
@@ -100,17 +101,14 @@ std::string Figures::table() const {
 Json Figures::to_json() const {
   Json figures = Json::array();
   for (const auto& figure : figures_) {
-    Json one{{"part", figure.part},
-             {"measure", figure.measure},
-             {"unit", figure.unit},
-             {"subject", name(figure.subject)},
-             {"median", figure.median()},
-             {"min", figure.least()},
-             {"max", figure.most()},
-             {"n", figure.values.size()}};
+    Json one{{"part", figure.part},       {"measure", figure.measure},
+             {"unit", figure.unit},       {"subject", name(figure.subject)},
+             {"median", figure.median()}, {"min", figure.least()},
+             {"max", figure.most()},      {"n", figure.values.size()}};
     if (figure.goal) {
-      one["goal"] = {{figure.goal->kind == Goal::Kind::at_most ? "at_most" : "at_least", figure.goal->bound},
-                     {"of", figure.goal->of_worst ? "worst" : "median"}};
+      one["goal"] = {
+          {figure.goal->kind == Goal::Kind::at_most ? "at_most" : "at_least", figure.goal->bound},
+          {"of", figure.goal->of_worst ? "worst" : "median"}};
       one["met"] = figure.is_met();
     }
     figures.push_back(std::move(one));
@@ -121,15 +119,16 @@ Json Figures::to_json() const {
 }
 
 unsigned Figures::missed() const {
-  return static_cast<unsigned>(std::ranges::count_if(figures_, [](const Figure& f) { return !f.is_met(); }));
+  return static_cast<unsigned>(
+      std::ranges::count_if(figures_, [](const Figure& f) { return !f.is_met(); }));
 }
 
 std::string Figures::missed_lines() const {
   std::string text;
   for (const auto& figure : figures_)
     if (!figure.is_met())
-      text += "missed: " + figure.part + ", " + figure.measure + ": " + cell(figure) + ' ' + figure.unit +
-              verdict(figure) + '\n';
+      text += "missed: " + figure.part + ", " + figure.measure + ": " + cell(figure) + ' ' +
+              figure.unit + verdict(figure) + '\n';
   return text;
 }
 

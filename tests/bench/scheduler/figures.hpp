@@ -12,8 +12,8 @@
 
 namespace morpheus::bench {
 
-/// What a measure should be. Judged by the median of the rounds, or by the worst of them where a single
-/// case is one too many.
+/// What a measure should be. Judged by the median of the rounds, or by the worst of them where a
+/// single case is one too many.
 struct Goal {
   enum class Kind : std::uint8_t { at_most, at_least } kind;
   double bound;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a thread that wakes a thousand times a second waits for beside CPU-bound cooperative workers on
-// the same CPU, and how often those lose the CPU inside a critical section, and to whom. Counts are an
-// independent tracing program's.
+// What a thread that wakes a thousand times a second waits for beside CPU-bound cooperative workers
+// on the same CPU, and how often those lose the CPU inside a critical section, and to whom. Counts
+// are an independent tracing program's.
 #include <cmath>
 #include <stdexcept>
 #include <thread>
@@ -15,28 +15,32 @@
 namespace morpheus::bench {
 namespace {
 
-constexpr double kTimesBetterEnforced = 3;          // also where emulation hides most of it
-constexpr double kTimesBetterObserver = 20;         // on real CPUs
+constexpr double kTimesBetterEnforced = 3;   // also where emulation hides most of it
+constexpr double kTimesBetterObserver = 20;  // on real CPUs
 constexpr double kPassedP99 = 1;
 constexpr double kPassedP999 = 2;
 
 class Reporter {
  public:
-  Reporter(const Bench& bench, Board& board) : figures_(bench.figures), is_emulated_(bench.host.is_emulated()), board_(board) {}
+  Reporter(const Bench& bench, Board& board)
+      : figures_(bench.figures), is_emulated_(bench.host.is_emulated()), board_(board) {}
 
   void add(Subject subject, std::size_t column, const Testimony& seen) {
     const bool is_enforced = subject == Subject::enforced;
     add_times(subject, board_.lateness(column));
-    figures_.add("safe points passed before the probe ran, p99", "count", subject, count(seen.passed_p99),
+    figures_.add("safe points passed before the probe ran, p99", "count", subject,
+                 count(seen.passed_p99),
                  is_enforced ? std::optional(at_most(kPassedP99)) : std::nullopt);
     figures_.add("the same, p99.9", "count", subject, count(seen.passed_p999),
                  is_enforced ? std::optional(at_most(kPassedP999)) : std::nullopt);
     const Tally done = board_.total(column);
     const double sections = static_cast<double>(done.work) / 2;  // every other unit is one
     const auto per_million = [&](std::uint64_t losses) { return count(losses) / sections * 1e6; };
-    figures_.add("CPU lost inside 10^6 critical sections, own class", "count", subject, per_million(seen.critical_losses),
+    figures_.add("CPU lost inside 10^6 critical sections, own class", "count", subject,
+                 per_million(seen.critical_losses),
                  is_enforced ? std::optional(never()) : std::nullopt);
-    figures_.add("the same to real-time and deadline threads", "count", subject, per_million(seen.losses_to_realtime));
+    figures_.add("the same to real-time and deadline threads", "count", subject,
+                 per_million(seen.losses_to_realtime));
     figures_.add("the same to the stopper", "count", subject, per_million(seen.losses_to_stop));
     figures_.add("critical sections entered", "count", subject, sections);
     if (subject == Subject::kernel) kernel_work_ = count(done.work);
@@ -53,7 +57,8 @@ class Reporter {
     figures_.add("probe, wakeup to run, p99", "us", subject, p99);
     figures_.add("probe, wakeup to run, p99.9", "us", subject, percentile_us(lateness, 0.999));
     figures_.add("probe, wakeups", "count", subject, count(lateness.size()));
-    if (const auto ratio = better_.of(subject, p99)) figures_.add("p99, times better than the kernel", "x", subject, *ratio, goal_of(subject));
+    if (const auto ratio = better_.of(subject, p99))
+      figures_.add("p99, times better than the kernel", "x", subject, *ratio, goal_of(subject));
   }
 
   [[nodiscard]] std::optional<Goal> goal_of(Subject subject) const {
@@ -73,17 +78,21 @@ class Reporter {
 
 void measure_latency(const Bench& bench) {
   const auto& options = bench.options;
-  const auto subjects = bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
+  const auto subjects =
+      bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
   const std::size_t columns = subjects.size() * options.rounds;
   const auto stand = WitnessStand::open(options.workers, columns);
   if (!stand) throw std::runtime_error("latency: no witness");
-  Board& board = *Board::create(options.workers, columns, static_cast<unsigned>(std::ceil(options.seconds)), stand->marks());
-  LoadProcess load(board, {static_cast<int>(Host::crowded_cpu()), options.safe_point_us, bench.host.daemon().socket()});
+  Board& board = *Board::create(options.workers, columns,
+                                static_cast<unsigned>(std::ceil(options.seconds)), stand->marks());
+  LoadProcess load(board, {static_cast<int>(Host::crowded_cpu()), options.safe_point_us,
+                           bench.host.daemon().socket()});
   const auto still_alive = [&] { load.expect_alive(); };
   Reporter reporter(bench, board);
   std::size_t column = 0;
   bench.each_round(subjects, [&](Subject subject) {
-    board.prepare({column, has_hints(subject) ? AtSafePoint::heed : AtSafePoint::nothing}, still_alive);
+    board.prepare({column, has_hints(subject) ? AtSafePoint::heed : AtSafePoint::nothing},
+                  still_alive);
     stand->begin_round(column);
     board.run();
     std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Workers that lie, each beside an honest one and a thread that wakes a thousand times a second: whatever
-// a worker claims, its neighbours must get their share and not wait without bound.
+// Workers that lie, each beside an honest one and a thread that wakes a thousand times a second:
+// whatever a worker claims, its neighbours must get their share and not wait without bound.
 #include <array>
 #include <thread>
 
@@ -34,12 +34,16 @@ constexpr std::array kLiars{
 void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_p99_ms) {
   const bool is_enforced = subject == Subject::enforced;
   const Load load(bench.host.socket(), Host::crowded_cpu(),
-                  {{.manner = liar.manner, .escapable = true}, {.manner = Manner::cooperative}, {.manner = Manner::sleeper}},
+                  {{.manner = liar.manner, .escapable = true},
+                   {.manner = Manner::cooperative},
+                   {.manner = Manner::sleeper}},
                   nullptr);
   bench.expect_watched(subject, load, 2);
   const auto shares = load.shares(bench.options.seconds);
   const auto waits = load.times(2);
-  const auto ms = [&](unsigned per_mille) { return static_cast<double>(waits.quantile(per_mille)) / 1e6; };
+  const auto ms = [&](unsigned per_mille) {
+    return static_cast<double>(waits.quantile(per_mille)) / 1e6;
+  };
   bench.figures.add(std::string(liar.what) + ": honest one's share of both", "%", subject,
                     100 * shares[1] / (shares[0] + shares[1]),
                     is_enforced ? std::optional(at_least(kLeastPercent)) : std::nullopt);
@@ -48,8 +52,8 @@ void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_
   // A machine that is emulated, or shared, makes everybody wait now and then, whoever schedules.
   if (subject == Subject::kernel) kernel_p99_ms = ms(990);
   if (is_enforced)
-    bench.figures.add(std::string(liar.what) + ": beyond the kernel's p99", "ms", subject, ms(990) - kernel_p99_ms,
-                      at_most(liar.patience_ms + Host::tick_ms()));
+    bench.figures.add(std::string(liar.what) + ": beyond the kernel's p99", "ms", subject,
+                      ms(990) - kernel_p99_ms, at_most(liar.patience_ms + Host::tick_ms()));
 }
 
 }  // namespace
@@ -57,7 +61,8 @@ void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_
 void measure_liar(const Bench& bench) {
   std::array<double, kLiars.size()> kernel_p99_ms{};
   bench.each_round(bench.possible({Subject::kernel, Subject::enforced}), [&](Subject subject) {
-    for (std::size_t i = 0; i < kLiars.size(); ++i) play(bench, subject, kLiars[i], kernel_p99_ms[i]);
+    for (std::size_t i = 0; i < kLiars.size(); ++i)
+      play(bench, subject, kLiars[i], kernel_p99_ms[i]);
   });
 }
 

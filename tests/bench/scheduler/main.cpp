@@ -29,8 +29,9 @@ int run(const SchedulerOptions& options) {
   Figures figures;
   const Bench bench{options, host, figures};
   if (!options.json)
-    std::cout << "Linux " << machine() << ", " << Host::cpus() << " CPUs" << (host.is_emulated() ? ", emulated" : "")
-              << "; median (least-most) of " << options.rounds << " rounds of " << options.seconds << " s\n";
+    std::cout << "Linux " << machine() << ", " << Host::cpus() << " CPUs"
+              << (host.is_emulated() ? ", emulated" : "") << "; median (least-most) of "
+              << options.rounds << " rounds of " << options.seconds << " s\n";
   for (const auto& part : kParts) {
     if (!is_wanted(options, part)) continue;
     figures.begin(part.name);
@@ -57,7 +58,9 @@ int main(int argc, char** argv) {
   const auto options = parse_scheduler_options(argc, argv);
   if (!options) return 0;
   if (::geteuid() != 0) {
-    std::fprintf(stderr, "scheduler: needs root to load BPF programs; ./dev bench scheduler runs it in a virtual machine\n");
+    std::fprintf(stderr,
+                 "scheduler: needs root to load BPF programs; ./dev bench scheduler runs it in a "
+                 "virtual machine\n");
     return 77;
   }
   try {

@@ -20,13 +20,16 @@ std::optional<SchedulerOptions> parse_scheduler_options(int argc, char** argv) {
   SchedulerOptions options;
   bool is_list = false;
   CLI::App app{
-      "The scheduler from outside: the kernel's own, a minimal FIFO sched_ext scheduler, Morpheus as observer and\n"
-      "Morpheus enforcing take turns on this machine, round by round, under the same loads. Needs root; only kernel\n"
+      "The scheduler from outside: the kernel's own, a minimal FIFO sched_ext scheduler, Morpheus "
+      "as observer and\n"
+      "Morpheus enforcing take turns on this machine, round by round, under the same loads. Needs "
+      "root; only kernel\n"
       "and observer are measured where the kernel has no sched_ext.",
       "scheduler"};
   std::vector<std::string> names;
   for (const auto& part : kParts) names.emplace_back(part.name);
-  app.add_option("--part", options.parts, "Only this part; may be repeated")->check(CLI::IsMember(names));
+  app.add_option("--part", options.parts, "Only this part; may be repeated")
+      ->check(CLI::IsMember(names));
   app.add_option("--rounds", options.rounds)->check(CLI::Range(1U, 1000U))->capture_default_str();
   app.add_option("--seconds", options.seconds, "Of each subject in each round")
       ->check(CLI::Range(0.2, 600.0))
@@ -38,14 +41,17 @@ std::optional<SchedulerOptions> parse_scheduler_options(int argc, char** argv) {
       ->check(CLI::Range(1U, 100'000U))
       ->capture_default_str();
   app.add_option("--opportunities", options.opportunities,
-                 "starvation: ticks to wait for in which a worker without consent could have been escalated")
+                 "starvation: ticks to wait for in which a worker without consent could have been "
+                 "escalated")
       ->check(CLI::Range(1U, 100'000'000U))
       ->capture_default_str();
   app.add_flag("--json", options.json, "Print one object instead of tables");
   app.add_flag("--list", is_list, "List the parts");
   app.footer(
-      "Exit status: 0 all goals met, 1 a goal was missed, 64 usage, 70 the run failed, or that of a daemon that\n"
-      "cannot start. ./dev bench scheduler runs this in a virtual machine and takes --kernel, --smp and --native.");
+      "Exit status: 0 all goals met, 1 a goal was missed, 64 usage, 70 the run failed, or that of "
+      "a daemon that\n"
+      "cannot start. ./dev bench scheduler runs this in a virtual machine and takes --kernel, "
+      "--smp and --native.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {

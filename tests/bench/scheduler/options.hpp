@@ -10,10 +10,10 @@ namespace morpheus::bench {
 struct SchedulerOptions {
   std::vector<std::string> parts;  ///< empty: all
   unsigned rounds = 3;
-  double seconds = 2;            ///< of each subject in each round
-  unsigned workers = 4;          ///< of the part latency
-  unsigned safe_point_us = 50;   ///< of the part latency
-  unsigned opportunities = 2000; ///< of the part starvation
+  double seconds = 2;             ///< of each subject in each round
+  unsigned workers = 4;           ///< of the part latency
+  unsigned safe_point_us = 50;    ///< of the part latency
+  unsigned opportunities = 2000;  ///< of the part starvation
   bool json = false;
 };
 

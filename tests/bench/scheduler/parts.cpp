@@ -8,9 +8,11 @@ namespace morpheus::bench {
 
 std::vector<Subject> Bench::possible(std::initializer_list<Subject> subjects) const {
   std::vector<Subject> found;
-  std::ranges::copy_if(subjects, std::back_inserter(found),
-                       [&](Subject subject) { return host.has_sched_ext() || !needs_sched_ext(subject); });
-  if (found.size() < subjects.size()) figures.skip("this kernel has no sched_ext: only kernel and observer");
+  std::ranges::copy_if(subjects, std::back_inserter(found), [&](Subject subject) {
+    return host.has_sched_ext() || !needs_sched_ext(subject);
+  });
+  if (found.size() < subjects.size())
+    figures.skip("this kernel has no sched_ext: only kernel and observer");
   return found;
 }
 
@@ -18,8 +20,8 @@ void Bench::each(const std::vector<Subject>& subjects, void (Host::*use)(Subject
                  const std::function<void(Subject)>& play) const {
   for (unsigned round = 1; round <= options.rounds; ++round) {
     for (const Subject subject : subjects) {
-      std::fprintf(stderr, "scheduler: %s: round %u of %u, %s\n", figures.part().c_str(), round, options.rounds,
-                   name(subject));
+      std::fprintf(stderr, "scheduler: %s: round %u of %u, %s\n", figures.part().c_str(), round,
+                   options.rounds, name(subject));
       (host.*use)(subject);
       play(subject);
       check_in_charge(subject);
@@ -33,11 +35,13 @@ void Bench::check_in_charge(Subject subject) const {
   host.forget();
 }
 
-void Bench::each_round(const std::vector<Subject>& subjects, const std::function<void(Subject)>& play) const {
+void Bench::each_round(const std::vector<Subject>& subjects,
+                       const std::function<void(Subject)>& play) const {
   each(subjects, &Host::use, play);
 }
 
-void Bench::each_round_alone(const std::vector<Subject>& subjects, const std::function<void(Subject)>& play) const {
+void Bench::each_round_alone(const std::vector<Subject>& subjects,
+                             const std::function<void(Subject)>& play) const {
   each(subjects, &Host::use_alone, play);
 }
 

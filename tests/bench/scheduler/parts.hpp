@@ -20,10 +20,13 @@ struct Bench {
 
   /// Those of `subjects` that this kernel can run.
   [[nodiscard]] std::vector<Subject> possible(std::initializer_list<Subject> subjects) const;
-  /// Lets each subject play each round, in turns, with the machine in its hands. Tells on stderr how far the part is.
-  void each_round(const std::vector<Subject>& subjects, const std::function<void(Subject)>& play) const;
+  /// Lets each subject play each round, in turns, with the machine in its hands. Tells on stderr
+  /// how far the part is.
+  void each_round(const std::vector<Subject>& subjects,
+                  const std::function<void(Subject)>& play) const;
   /// The same without any trace of Morpheus in the rounds of others.
-  void each_round_alone(const std::vector<Subject>& subjects, const std::function<void(Subject)>& play) const;
+  void each_round_alone(const std::vector<Subject>& subjects,
+                        const std::function<void(Subject)>& play) const;
   /// Counts it against `subject` if its scheduler was ended meanwhile.
   void check_in_charge(Subject subject) const;
   /// Throws if the daemon does not watch all workers of `load` although the subject hints.
@@ -61,15 +64,29 @@ struct Part {
 };
 
 inline constexpr std::array kParts{
-    Part{"latency", "wakeup to run of a probe beside CPU-bound workers; CPU lost inside critical sections", measure_latency},
-    Part{"lock", "a lock held in critical sections of too many workers on one CPU: how long they wait for it", measure_lock},
-    Part{"starvation", "a deaf worker beside a rival: off its CPU in time if it consented, never escalated if not", measure_starvation},
-    Part{"liar", "workers that claim what is not true: what it costs their neighbours", measure_liar},
-    Part{"shares", "CPU time of equal workers, by nice value and by the weight of control groups", measure_shares},
+    Part{"latency",
+         "wakeup to run of a probe beside CPU-bound workers; CPU lost inside critical sections",
+         measure_latency},
+    Part{"lock",
+         "a lock held in critical sections of too many workers on one CPU: how long they wait for "
+         "it",
+         measure_lock},
+    Part{
+        "starvation",
+        "a deaf worker beside a rival: off its CPU in time if it consented, never escalated if not",
+        measure_starvation},
+    Part{"liar", "workers that claim what is not true: what it costs their neighbours",
+         measure_liar},
+    Part{"shares", "CPU time of equal workers, by nice value and by the weight of control groups",
+         measure_shares},
     Part{"throttle", "whether a control group's bound on CPU time holds", measure_throttle},
     Part{"checkpoint", "what safe points cost a worker", measure_checkpoint},
-    Part{"cost", "what the schedulers' callbacks and the observer's programs cost, from the kernel's statistics", measure_cost},
-    Part{"throughput", "a whole host's work: hackbench, and jobs that start processes and compress", measure_throughput},
+    Part{"cost",
+         "what the schedulers' callbacks and the observer's programs cost, from the kernel's "
+         "statistics",
+         measure_cost},
+    Part{"throughput", "a whole host's work: hackbench, and jobs that start processes and compress",
+         measure_throughput},
 };
 
 }  // namespace morpheus::bench

@@ -40,7 +40,8 @@ std::string function_name(int fd) {
 }  // namespace
 
 ProgramClock::ProgramClock() : enabled_(bpf_enable_stats(BPF_STATS_RUN_TIME)) {
-  if (!enabled_) throw std::system_error(errno, std::generic_category(), "enable BPF run-time statistics");
+  if (!enabled_)
+    throw std::system_error(errno, std::generic_category(), "enable BPF run-time statistics");
 }
 
 ProgramTimes ProgramClock::read() {

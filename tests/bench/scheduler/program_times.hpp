@@ -19,8 +19,8 @@ struct ProgramTime {
   }
 };
 
-/// By the name of the program's function, such as "morpheus_enqueue"; programs without type information
-/// are left out. Callbacks of timers are not counted by the kernel.
+/// By the name of the program's function, such as "morpheus_enqueue"; programs without type
+/// information are left out. Callbacks of timers are not counted by the kernel.
 using ProgramTimes = std::map<std::string, ProgramTime>;
 
 /// Makes the kernel take the statistics as long as it lives. Needs root; throws std::system_error.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who gets how much of a crowded CPU: equal workers, workers of different nice values, and workers in
-// control groups of different weights.
+// Who gets how much of a crowded CPU: equal workers, workers of different nice values, and workers
+// in control groups of different weights.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -23,7 +23,8 @@ using test::ThreadSpec;
 constexpr double kEqualPercent = 2;
 constexpr double kWeightedPercent = 5;
 
-/// A nice value with the weight that the kernel gives it (sched_prio_to_weight in kernel/sched/core.c).
+/// A nice value with the weight that the kernel gives it (sched_prio_to_weight in
+/// kernel/sched/core.c).
 struct Nice {
   int value;
   double weight;
@@ -32,7 +33,8 @@ struct Nice {
 constexpr std::array kNice{Nice{0, 1024}, Nice{3, 526}, Nice{6, 272}};
 constexpr std::array<unsigned, 3> kGroupWeights{400, 200, 100};
 
-/// How far the share that is farthest off is from what its weight entitles it to, in percent of that.
+/// How far the share that is farthest off is from what its weight entitles it to, in percent of
+/// that.
 double worst_deviation(const std::vector<double>& times, const std::vector<double>& weights) {
   const double time = std::accumulate(times.begin(), times.end(), 0.0);
   const double weight = std::accumulate(weights.begin(), weights.end(), 0.0);
@@ -45,7 +47,8 @@ double worst_deviation(const std::vector<double>& times, const std::vector<doubl
 /// Whether a loaded scheduler has the callback by which the kernel tells these weights.
 bool is_told_of_weights() {
   const auto programs = ProgramClock::read();
-  return std::ranges::any_of(programs, [](const auto& program) { return program.first.ends_with("cgroup_set_weight"); });
+  return std::ranges::any_of(
+      programs, [](const auto& program) { return program.first.ends_with("cgroup_set_weight"); });
 }
 
 std::optional<Goal> goal(Subject subject, double percent) {
@@ -53,11 +56,12 @@ std::optional<Goal> goal(Subject subject, double percent) {
 }
 
 // Slices are milliseconds and a round is short: longer than other parts' rounds.
-double time_of(const Bench& bench) { return 3 * bench.options.seconds; }
+double time_of(const Bench& bench) { return 2 * bench.options.seconds; }
 
 void equal(const Bench& bench, Subject subject) {
   constexpr std::size_t kWorkers = 4;
-  const Load load(bench.host.socket(), Host::crowded_cpu(), std::vector<ThreadSpec>(kWorkers), nullptr);
+  const Load load(bench.host.socket(), Host::crowded_cpu(), std::vector<ThreadSpec>(kWorkers),
+                  nullptr);
   bench.expect_watched(subject, load, kWorkers);
   bench.figures.add("4 equal workers, farthest from a quarter", "%", subject,
                     worst_deviation(load.shares(time_of(bench)), std::vector<double>(kWorkers, 1)),
@@ -74,13 +78,15 @@ void nice(const Bench& bench, Subject subject) {
   const Load load(bench.host.socket(), Host::crowded_cpu(), threads, nullptr);
   bench.expect_watched(subject, load, kNice.size());
   bench.figures.add("nice 0, 3, 6 (weights 1024:526:272), farthest from its share", "%", subject,
-                    worst_deviation(load.shares(time_of(bench)), weights), goal(subject, kWeightedPercent));
+                    worst_deviation(load.shares(time_of(bench)), weights),
+                    goal(subject, kWeightedPercent));
 }
 
 void groups(const Bench& bench, Subject subject) {
   if (!ControlGroup::can_be_made()) return bench.figures.skip("there is no cgroup v2 here");
   if (needs_sched_ext(subject) && !is_told_of_weights())
-    return bench.figures.skip(std::string(name(subject)) + " does not ask the kernel for the weights of control groups");
+    return bench.figures.skip(std::string(name(subject)) +
+                              " does not ask the kernel for the weights of control groups");
   struct Member {
     std::unique_ptr<ControlGroup> group;  // outlives the load
     std::unique_ptr<Load> load;
@@ -91,15 +97,18 @@ void groups(const Bench& bench, Subject subject) {
   for (const unsigned weight : kGroupWeights) {
     auto group = std::make_unique<ControlGroup>("morpheus-bench-" + std::to_string(weight));
     group->write("cpu.weight", std::to_string(weight));
-    auto load = std::make_unique<Load>(bench.host.socket(), Host::crowded_cpu(), std::vector<ThreadSpec>(1), nullptr);
+    auto load = std::make_unique<Load>(bench.host.socket(), Host::crowded_cpu(),
+                                       std::vector<ThreadSpec>(1), nullptr);
     group->take(load->pid());
     bench.expect_watched(subject, *load, 1);
     members.push_back({std::move(group), std::move(load)});
     weights.push_back(weight);
   }
-  for (const auto& member : members) times.push_back(-static_cast<double>(member.load->seen(0).cpu_ns));
+  for (const auto& member : members)
+    times.push_back(-static_cast<double>(member.load->seen(0).cpu_ns));
   std::this_thread::sleep_for(std::chrono::duration<double>(time_of(bench)));
-  for (std::size_t i = 0; i < members.size(); ++i) times[i] += static_cast<double>(members[i].load->seen(0).cpu_ns);
+  for (std::size_t i = 0; i < members.size(); ++i)
+    times[i] += static_cast<double>(members[i].load->seen(0).cpu_ns);
   bench.figures.add("cpu.weight 400, 200, 100, farthest from its share", "%", subject,
                     worst_deviation(times, weights), goal(subject, kWeightedPercent));
 }

@@ -25,8 +25,9 @@ bool runs_under_qemu_tcg() {
 }
 
 std::string scheduler_in_charge() {
-  return first_line("/sys/kernel/sched_ext/state") == "enabled" ? first_line("/sys/kernel/sched_ext/root/ops")
-                                                                : std::string("none");
+  return first_line("/sys/kernel/sched_ext/state") == "enabled"
+             ? first_line("/sys/kernel/sched_ext/root/ops")
+             : std::string("none");
 }
 
 }  // namespace
@@ -80,7 +81,8 @@ bool Host::is_in_charge() const {
 
 void Host::expect_in_charge() const {
   if (!is_in_charge())
-    throw std::runtime_error(std::string(name(subject_)) + ": the sched_ext scheduler in charge is " + scheduler_in_charge());
+    throw std::runtime_error(std::string(name(subject_)) +
+                             ": the sched_ext scheduler in charge is " + scheduler_in_charge());
 }
 
 unsigned Host::cpus() { return static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)); }

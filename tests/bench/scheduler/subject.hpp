@@ -20,7 +20,8 @@ enum class Subject : std::uint8_t {
   enforced   ///< Morpheus' scheduler
 };
 
-inline constexpr std::array kSubjects{Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced};
+inline constexpr std::array kSubjects{Subject::kernel, Subject::fifo, Subject::observer,
+                                      Subject::enforced};
 
 [[nodiscard]] const char* name(Subject subject);
 [[nodiscard]] constexpr bool has_hints(Subject subject) {
@@ -46,7 +47,8 @@ class Host {
   void use(Subject subject);
   /// The same, without any trace of Morpheus where the subject is not Morpheus.
   void use_alone(Subject subject);
-  /// Whether the subject still has the machine: neither the kernel nor the daemon has ended its scheduler.
+  /// Whether the subject still has the machine: neither the kernel nor the daemon has ended its
+  /// scheduler.
   [[nodiscard]] bool is_in_charge() const;
   /// Ends the daemon, and with it what it remembers of having lost the machine.
   void forget() { daemon_.reset(); }

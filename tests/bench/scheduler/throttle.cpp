@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Whether a bound on the CPU time of a control group holds: the operator's cpu.max, and the penalty of a
-// group whose worker consented to throttling and ignored a hint.
+// Whether a bound on the CPU time of a control group holds: the operator's cpu.max, and the penalty
+// of a group whose worker consented to throttling and ignored a hint.
 #include <cmath>
 #include <cstdlib>
 #include <stdexcept>
@@ -19,11 +19,13 @@ using test::Manner;
 using test::ThreadSpec;
 
 constexpr double kOffPoints = 2;
+constexpr unsigned kBoundPercent = 35;
 constexpr ThreadSpec kRival{.manner = Manner::rival};
 // Where the kernel does not tell its scheduler of a new bound, the daemon looks once a second.
-constexpr auto kSettle = std::chrono::milliseconds(2500);
+constexpr auto kSettle = std::chrono::milliseconds(1500);
 
-void add(const Bench& bench, Subject subject, const std::string& what, double used, double allowed_percent) {
+void add(const Bench& bench, Subject subject, const std::string& what, double used,
+         double allowed_percent) {
   const bool is_judged = subject == Subject::enforced;
   bench.figures.add(what + ": used", "% of a CPU", subject, 100 * used);
   bench.figures.add(what + ": off by", "points", subject, std::abs(100 * used - allowed_percent),
@@ -36,7 +38,8 @@ void operators_bound(const Bench& bench, Subject subject, unsigned percent) {
   const Load load(bench.host.socket(), Host::crowded_cpu(), {kRival, kRival}, nullptr);
   group.take(load.pid());
   std::this_thread::sleep_for(kSettle);
-  add(bench, subject, "cpu.max of " + std::to_string(percent) + " %", load.used(2, bench.options.seconds), percent);
+  add(bench, subject, "cpu.max of " + std::to_string(percent) + " %",
+      load.used(2, bench.options.seconds), percent);
 }
 
 std::uint64_t throttles(const Bench& bench, const Load& load) {
@@ -54,24 +57,26 @@ void penalty(const Bench& bench, int policy, const std::string& name) {
   group.take(load.pid());
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (throttles(bench, load) == 0) {
-    if (std::chrono::steady_clock::now() > limit) throw std::runtime_error("throttle: a deaf worker's group is not throttled");
+    if (std::chrono::steady_clock::now() > limit)
+      throw std::runtime_error("throttle: a deaf worker's group is not throttled");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   std::this_thread::sleep_for(kSettle);
-  add(bench, Subject::enforced, name + " penalty of " + std::to_string(kPenaltyPercent) + " %", load.used(2, bench.options.seconds),
-      kPenaltyPercent);
+  add(bench, Subject::enforced, name + " penalty of " + std::to_string(kPenaltyPercent) + " %",
+      load.used(2, bench.options.seconds), kPenaltyPercent);
 }
 
 }  // namespace
 
 void measure_throttle(const Bench& bench) {
   if (!ControlGroup::can_be_made()) return bench.figures.skip("there is no cgroup v2 here");
-  bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::enforced}), [&](Subject subject) {
-    for (const unsigned percent : {20U, 50U}) operators_bound(bench, subject, percent);
-    if (subject != Subject::enforced) return;
-    penalty(bench, MORPHEUS_POLICY_CGROUP_THROTTLE, "CGROUP_THROTTLE");
-    penalty(bench, MORPHEUS_POLICY_HYBRID, "HYBRID");
-  });
+  bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::enforced}),
+                   [&](Subject subject) {
+                     operators_bound(bench, subject, kBoundPercent);
+                     if (subject != Subject::enforced) return;
+                     penalty(bench, MORPHEUS_POLICY_CGROUP_THROTTLE, "CGROUP_THROTTLE");
+                     penalty(bench, MORPHEUS_POLICY_HYBRID, "HYBRID");
+                   });
 }
 
 }  // namespace morpheus::bench

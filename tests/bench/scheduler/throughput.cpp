@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A whole host's work under each scheduler: messages between many processes (hackbench), and as many jobs
-// as CPUs that start processes and compress, as a build does; each also with per-CPU kernel threads at
-// work. Told is the time it takes, against the kernel's own scheduler in the same round.
+// A whole host's work under each scheduler: messages between many processes (hackbench), and as
+// many jobs as CPUs that start processes and compress, as a build does; each also with per-CPU
+// kernel threads at work. Told is the time it takes, against the kernel's own scheduler in the same
+// round.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -23,8 +24,8 @@ namespace {
 constexpr double kMostSlowerPercent = 5;
 constexpr const char* kHackbench = "/usr/bin/hackbench";
 
-/// Makes the kernel run a work item on each CPU, each in that CPU's own kernel thread, over and over: what
-/// vm.stat_refresh does to bring its counters up to date.
+/// Makes the kernel run a work item on each CPU, each in that CPU's own kernel thread, over and
+/// over: what vm.stat_refresh does to bring its counters up to date.
 class KernelThreads {
  public:
   KernelThreads() : thread_([this] { keep_busy(); }) {}
@@ -69,7 +70,8 @@ double seconds_of(const std::vector<std::vector<std::string>>& commands) {
   for (const pid_t pid : running) {
     int status = 0;
     ::waitpid(pid, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw std::runtime_error("throughput: a command failed");
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+      throw std::runtime_error("throughput: a command failed");
   }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
@@ -79,17 +81,22 @@ struct Workload {
   std::vector<std::vector<std::string>> commands;
 };
 
-// How much there is to do follows from --seconds, roughly: emulated CPUs are a hundred times slower.
+// How much there is to do follows from --seconds, roughly: emulated CPUs are a hundred times
+// slower.
 std::vector<Workload> workloads(const Bench& bench) {
   const double size = bench.options.seconds * (bench.host.is_emulated() ? 1 : 20);
   std::vector<Workload> all;
   if (::access(kHackbench, X_OK) == 0)
-    all.push_back({"hackbench", {{kHackbench, "-g", "2", "-f", "5", "-l", std::to_string(static_cast<int>(40 * size) + 1)}}});
+    all.push_back({"hackbench",
+                   {{kHackbench, "-g", "2", "-f", "5", "-l",
+                     std::to_string(static_cast<int>(40 * size) + 1)}}});
   else
     bench.figures.skip("hackbench is not installed (Debian package rt-tests)");
-  const std::string jobs = std::to_string(static_cast<int>(10 * size) + 1);
+  const std::string jobs = std::to_string(static_cast<int>(5 * size) + 1);
   const std::vector<std::string> job{
-      "sh", "-c", "i=0; while [ $i -lt " + jobs + " ]; do head -c 65536 /proc/self/exe | gzip -c; i=$((i + 1)); done"};
+      "sh", "-c",
+      "i=0; while [ $i -lt " + jobs +
+          " ]; do head -c 65536 /proc/self/exe | gzip -c; i=$((i + 1)); done"};
   all.push_back({"processes that compress", std::vector(Host::cpus(), job)});
   return all;
 }
@@ -99,20 +106,24 @@ std::vector<Workload> workloads(const Bench& bench) {
 void measure_throughput(const Bench& bench) {
   const auto all = workloads(bench);
   std::map<std::string, Ratio> ratios;
-  bench.each_round_alone(bench.possible({Subject::kernel, Subject::observer, Subject::enforced}), [&](Subject subject) {
-    const auto play = [&](const Workload& workload, const std::string& name) {
-      const double seconds = seconds_of(workload.commands);
-      bench.figures.add(name, "s", subject, seconds);
-      if (const auto ratio = ratios[name].of(subject, seconds))
-        bench.figures.add(name + ", longer than the kernel", "%", subject, 100 * (1 / *ratio - 1),
-                          subject == Subject::enforced ? std::optional(at_most(kMostSlowerPercent)) : std::nullopt);
-    };
-    for (const auto& workload : all) {
-      play(workload, workload.name);
-      const KernelThreads busy;
-      play(workload, workload.name + " beside kernel threads");
-    }
-  });
+  bench.each_round_alone(
+      bench.possible({Subject::kernel, Subject::observer, Subject::enforced}),
+      [&](Subject subject) {
+        const auto play = [&](const Workload& workload, const std::string& name) {
+          const double seconds = seconds_of(workload.commands);
+          bench.figures.add(name, "s", subject, seconds);
+          if (const auto ratio = ratios[name].of(subject, seconds))
+            bench.figures.add(
+                name + ", longer than the kernel", "%", subject, 100 * (1 / *ratio - 1),
+                subject == Subject::enforced ? std::optional(at_most(kMostSlowerPercent))
+                                             : std::nullopt);
+        };
+        for (const auto& workload : all) {
+          play(workload, workload.name);
+          const KernelThreads busy;
+          play(workload, workload.name + " beside kernel threads");
+        }
+      });
 }
 
 }  // namespace morpheus::bench
