@@ -338,19 +338,19 @@ static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bou
 static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
 {
 	u64 shared_queue = shared_dsq(cpu), here = 0, shared = 0;
-	bool bound_waits = first_vtime(cpu, &here), shared_waits = first_vtime(shared_queue, &shared);
 	bool bound_first;
 
+	/* To look at who is first costs much more than to ask whether anybody is there. */
+	if (!scx_bpf_dsq_nr_queued(cpu))
+		return compat_move_to_local(shared_queue);
+	if (!first_vtime(cpu, &here) || !first_vtime(shared_queue, &shared))
+		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 	here -= c->clock;
 	shared -= *shared_clock(llc_of_cpu(cpu));
-	bound_first = bound_waits && !(shared_waits && policy_vtime_before(shared, here));
+	bound_first = !policy_vtime_before(shared, here);
 	/* Who is ahead of virtual time is no turn of its queue's: the others there wait on. */
-	if (!policy_is_ahead(bound_first ? here : shared)) {
-		if (bound_waits && shared_waits)
-			bound_first = turn_of_bound(c, cpu, bound_first);
-		else
-			c->passed_over = QUEUE_NONE;
-	}
+	if (!policy_is_ahead(bound_first ? here : shared))
+		bound_first = turn_of_bound(c, cpu, bound_first);
 	if (bound_first)
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 	return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
