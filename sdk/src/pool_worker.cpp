@@ -133,11 +133,13 @@ job* PoolWorker::search(std::uint64_t span_ns) {
     if (takes) taken = now;
     ask_others(takes);
     if (has_posted()) take_in();
-    if (timers_.earliest() <= now) fire_timers(now);
+    const bool is_due = timers_.earliest() <= now;
+    if (is_due) fire_timers(now);
     job* const found = take();
     now = monotonic_ns();
     if (found != nullptr || is_last || pool_.is_ending()) {
-      spin_.spend(now - begun, found != nullptr);
+      // A timer would have been in time without the search: sleeping until then is cheap.
+      spin_.spend(now - begun, found != nullptr && !is_due);
       return found;
     }
     for (int i = 0; i < 16 && !has_posted(); ++i) cpu_relax();

@@ -2,6 +2,7 @@
 // Who runs when, and where.
 #include <morpheus/scheduler.hpp>
 #include <morpheus/scope.hpp>
+#include <morpheus/sleep.hpp>
 #include <morpheus/when_all.hpp>
 #include <morpheus/yield.hpp>
 
@@ -265,6 +266,22 @@ TEST_CASE("a program that was compiled with other headers is told so, before any
   detail::layout other;
   other.of_runner += 8;
   CHECK_THROWS_AS(scheduler(alone(), other), std::logic_error);
+}
+
+TEST_CASE("a worker does not spin until its next timer") {
+  scheduler scheduler(alone());
+  timespec before{};
+  timespec after{};
+  const auto begun = std::chrono::steady_clock::now();
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+  scheduler.run([]() -> task<> {
+    for (int i = 0; i < 3000; ++i) co_await sleep_for(std::chrono::microseconds(30));
+  }());
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+  const std::chrono::duration<double> lasted = std::chrono::steady_clock::now() - begun;
+  const double used = static_cast<double>(after.tv_sec - before.tv_sec) +
+                      static_cast<double>(after.tv_nsec - before.tv_nsec) * 1e-9;
+  CHECK(used < 0.6 * lasted.count());
 }
 
 TEST_CASE("many threads may spawn at once") {
