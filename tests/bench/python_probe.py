@@ -11,7 +11,7 @@ import daemon_process
 
 import morpheus
 
-WORKERS = 4
+WORKERS = 8
 UNIT_US = 50
 # By mode: in an emulated machine all of Python is slow, and a probe that needs half of the CPU for itself
 # would not measure latency.
