@@ -91,7 +91,7 @@ static __always_inline bool charge(struct policy_bandwidth *b, u64 ran, u64 now)
 }
 
 /* Whoever first looks after a penalty tells that it is over, and since when. */
-static __always_inline void tell_end(struct group *g, u64 now)
+OUT_OF_LINE void tell_end(struct group *g, u64 now)
 {
 	u32 offender = READ_ONCE(g->offender);
 	u64 until = g->penalty_until_ns;
