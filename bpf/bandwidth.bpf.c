@@ -3,6 +3,7 @@
  * The programs around the bounds of control groups: the daemon tells them, a timer lets parked threads go.
  */
 #include "bandwidth.bpf.h"
+#include "queues.bpf.h"
 
 /*
  * Run by the daemon for each group with a bound or that may be throttled, and for each that is known here

@@ -69,6 +69,12 @@ POLICY_FN __u64 policy_slice_ns(const struct morpheus_worker *w, const struct mo
 	return t->slice_ns * (w->slices ? w->slices : 1);
 }
 
+POLICY_FN bool policy_slice_nearly_over(const struct morpheus_worker *w,
+					const struct morpheus_tunables *t, __u64 now)
+{
+	return now - w->slice_start_ns + t->hint_lead_ns >= policy_slice_ns(w, t);
+}
+
 /* A worker that can be asked now, which is not yet to say that it should be. */
 POLICY_FN bool policy_can_be_asked(const struct morpheus_worker *w)
 {
@@ -86,7 +92,7 @@ POLICY_FN __u32 policy_hint(const struct morpheus_worker *w, const struct morphe
 		return MORPHEUS_HINT_NONE;
 	if (waiters && now - w->run_start_ns >= t->min_run_ns)
 		return MORPHEUS_HINT_PRESSURE;
-	if ((waiters || contended) && now - w->slice_start_ns + t->hint_lead_ns >= policy_slice_ns(w, t))
+	if ((waiters || contended) && policy_slice_nearly_over(w, t, now))
 		return MORPHEUS_HINT_BUDGET;
 	return MORPHEUS_HINT_NONE;
 }
@@ -98,7 +104,7 @@ POLICY_FN __u32 policy_hint(const struct morpheus_worker *w, const struct morphe
 POLICY_FN bool policy_hint_imbalance(const struct morpheus_worker *w,
 				     const struct morpheus_tunables *t, __u64 now)
 {
-	return policy_can_be_asked(w) && now - w->slice_start_ns + t->hint_lead_ns >= policy_slice_ns(w, t);
+	return policy_can_be_asked(w) && policy_slice_nearly_over(w, t, now);
 }
 
 /* Waiting threads, there and here. Moving one must not make the other queue the longer one. */

@@ -5,23 +5,13 @@
  * can know a reason for (IMBALANCE). What it adds: a slice that ends inside a critical section or beside
  * a fresh hint is put off, and the CPU is taken from a worker that consented and let a hint's deadline
  * pass.
- *
- * Threads that may run on several CPUs wait in one dispatch queue (DSQ) for each last-level cache (LLC),
- * threads bound to one CPU in that CPU's own: so no CPU walks over threads it cannot take. Each queue has
- * a virtual clock of its own, or a lone thread on one CPU would make the threads that crowd another look
- * ever further behind, and a newcomer there, placed by the clock, would wait for all of them to catch up.
- * Where virtual times of different queues meet they are compared as distances from their clocks, and a
- * thread that changes its queue keeps its distance.
- *
- * A CPU whose LLC has nothing to do takes from another's queue. So does one, now and then, whose own
- * queue is much shorter than another: else few threads here would run for long beside many there.
  */
 #include "bandwidth.bpf.h"
 #include "exit.bpf.h"
 #include "hints.bpf.h"
+#include "queues.bpf.h"
 #include "weights.bpf.h"
 
-#define SHARED_DSQ (1ull << 32) /* of the first LLC; the others' follow */
 /*
  * A worker runs on this lease, renewed at every tick; its slice is ended by us, never by the lease. It
  * is longer than two ticks at HZ=100, and short enough that a missed tick does no harm.
@@ -29,14 +19,6 @@
 #define LEASE_NS 30000000ull
 /* Whom a waiter's CPU is asked of is looked for on so many CPUs. */
 #define CPUS_TO_ASK 8
-/* What waits elsewhere cannot all run here: after a try in vain, so long none. */
-#define ALONE_NS 100000000ull
-
-struct llc_clock {
-	u64 now;
-} __attribute__((aligned(64)));
-
-static struct llc_clock shared_clocks[MORPHEUS_MAX_LLCS];
 
 /* The RUNNING worker that has this CPU, 0 if none: those are asked first, everybody else is ordinary. */
 static __always_inline u32 running_worker(struct cpu_state *c)
@@ -44,50 +26,6 @@ static __always_inline u32 running_worker(struct cpu_state *c)
 	u32 slot = c->slot;
 
 	return slot && worker_of(slot)->state == MORPHEUS_WORKER_RUNNING ? slot : 0;
-}
-
-static __always_inline bool is_bound(struct task_struct *p)
-{
-	return p->nr_cpus_allowed == 1;
-}
-
-static __always_inline u64 shared_dsq(s32 cpu)
-{
-	return SHARED_DSQ + llc_of_cpu(cpu);
-}
-
-static __always_inline u64 *shared_clock(u32 llc)
-{
-	return &shared_clocks[llc & (MORPHEUS_MAX_LLCS - 1)].now;
-}
-
-static __always_inline u64 dsq_of(struct task_struct *p)
-{
-	s32 cpu = scx_bpf_task_cpu(p);
-
-	return is_bound(p) ? (u64)cpu : shared_dsq(cpu);
-}
-
-/* The virtual clock of the queue that `p` belongs to. */
-static __always_inline u64 *clock_of(struct task_struct *p)
-{
-	s32 cpu = scx_bpf_task_cpu(p);
-
-	return is_bound(p) ? &cpu_state(cpu)->clock : shared_clock(llc_of_cpu(cpu));
-}
-
-/* What `p` owes or is owed goes with it to the queue of another LLC. */
-static __always_inline void change_llc(struct task_struct *p, u32 from, u32 to)
-{
-	if (from != to && !is_bound(p))
-		p->scx.dsq_vtime += *shared_clock(to) - *shared_clock(from);
-}
-
-/* The kernel itself puts some threads into a CPU's local queue: those that exit or may not migrate now. */
-static __always_inline bool contended(s32 cpu)
-{
-	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 ||
-	       scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
 }
 
 /*
@@ -227,140 +165,6 @@ static __always_inline bool stops_now(struct worker_lines *lines, u32 slot, u64 
 		return true;
 	claims = read_claims(line);
 	return policy_stops_now(worker_of(slot), &claims, &tunables, now);
-}
-
-/* The first waiting thread's virtual time. */
-static __always_inline bool first_vtime(u64 dsq, u64 *vtime)
-{
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
-
-	if (bpf_iter_scx_dsq_new(&it, dsq, 0)) {
-		bpf_iter_scx_dsq_destroy(&it);
-		return false;
-	}
-	p = bpf_iter_scx_dsq_next(&it);
-	if (p)
-		*vtime = p->scx.dsq_vtime;
-	bpf_iter_scx_dsq_destroy(&it);
-	return p;
-}
-
-static __always_inline bool take_from_llc(struct cpu_state *c, u32 llc)
-{
-	if (!compat_move_to_local(SHARED_DSQ + llc))
-		return false;
-	c->helped = llc + 1;
-	return true;
-}
-
-/* The LLC, other than `own`, with the most waiting threads, and how many they are. */
-static __always_inline u32 longest_queue(u32 own, u32 *queued)
-{
-	u32 longest = own;
-	int llc;
-
-	*queued = 0;
-	bpf_for(llc, 0, nr_llcs) {
-		s32 here = (u32)llc == own ? 0 : scx_bpf_dsq_nr_queued(SHARED_DSQ + llc);
-
-		if (here > (s32)*queued) {
-			*queued = here;
-			longest = llc;
-		}
-	}
-	return longest;
-}
-
-/* At a tick: is this CPU to take from another LLC's queue next? */
-OUT_OF_LINE void look_around(struct cpu_state *c, s32 cpu, u64 now)
-{
-	u32 own = llc_of_cpu(cpu), queued, longest;
-
-	c->helps = 0;
-	if (now < c->alone_until)
-		return;
-	longest = longest_queue(own, &queued);
-	if (policy_imbalanced(queued, scx_bpf_dsq_nr_queued(SHARED_DSQ + own)))
-		c->helps = longest + 1;
-}
-
-OUT_OF_LINE bool help(struct cpu_state *c)
-{
-	u32 llc = c->helps - 1;
-
-	c->helps = 0;
-	if (take_from_llc(c, llc))
-		return true;
-	c->alone_until = bpf_ktime_get_ns() + ALONE_NS;
-	return false;
-}
-
-/* The shortest way to work for a CPU that has none: the longest queue. */
-OUT_OF_LINE bool take_anywhere(struct cpu_state *c, s32 cpu)
-{
-	u32 own = llc_of_cpu(cpu), queued, longest = longest_queue(own, &queued);
-	int llc;
-
-	if (!queued)
-		return false;
-	if (take_from_llc(c, longest))
-		return true;
-	bpf_for(llc, 0, nr_llcs) { /* its threads may not run here */
-		if ((u32)llc != own && (u32)llc != longest && take_from_llc(c, llc))
-			return true;
-	}
-	return false;
-}
-
-/* Both queues wait, and virtual times are for one. Whose turn it is: the other's once it was passed over for long. */
-static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bound_first)
-{
-	u8 passed_over = bound_first ? QUEUE_SHARED : QUEUE_BOUND;
-	u64 now = bpf_ktime_get_ns();
-	bool too_long;
-
-	if (c->passed_over != passed_over) {
-		c->passed_over = passed_over;
-		c->passed_since_ns = now;
-		return bound_first;
-	}
-	too_long = bound_first ?
-		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(cpu), 1, &tunables) :
-		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
-					(u32)nr_cpus / (u32)(nr_llcs ?: 1), &tunables);
-	if (!too_long)
-		return bound_first;
-	c->passed_since_ns = now;
-	return !bound_first;
-}
-
-static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
-{
-	u64 shared_queue = shared_dsq(cpu), here = 0, shared = 0;
-	bool bound_first;
-
-	/* To look at who is first costs much more than to ask whether anybody is there. */
-	if (!scx_bpf_dsq_nr_queued(cpu))
-		return compat_move_to_local(shared_queue);
-	if (!first_vtime(cpu, &here) || !first_vtime(shared_queue, &shared))
-		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
-	here -= c->clock;
-	shared -= *shared_clock(llc_of_cpu(cpu));
-	bound_first = !policy_vtime_before(shared, here);
-	/* Who is ahead of virtual time is no turn of its queue's: the others there wait on. */
-	if (!policy_is_ahead(bound_first ? here : shared))
-		bound_first = turn_of_bound(c, cpu, bound_first);
-	if (bound_first)
-		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
-	return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
-}
-
-static __always_inline bool take_next(struct cpu_state *c, s32 cpu)
-{
-	if (c->helps && help(c))
-		return true;
-	return take_own(c, cpu) || (nr_llcs > 1 && take_anywhere(c, cpu));
 }
 
 SEC("struct_ops/dispatch")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What each mutant breaks: a file, a text that stands there once, and what stands there instead."""
 
-POLICY, OBSERVER, SCHEDULER, HINTS = (
-    "bpf/policy.bpf.h", "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h")
+POLICY, OBSERVER, SCHEDULER, HINTS, QUEUES = (
+    "bpf/policy.bpf.h", "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h", "bpf/queues.bpf.h")
 
 MUTANTS = {
     "none": None,
@@ -15,7 +15,7 @@ MUTANTS = {
                             "if (c->policy == MORPHEUS_POLICY_NONE || c->policy >= MORPHEUS_POLICY_COUNT)",
                             "if (0)"),
     "hint_in_any_state": (POLICY, "w->state == MORPHEUS_WORKER_RUNNING && w->run_start_ns &&", "w->run_start_ns &&"),
-    "hint_for_nobody": (POLICY, "if ((waiters || contended) && now", "if (now"),
+    "hint_for_nobody": (POLICY, "if ((waiters || contended) && policy", "if (policy"),
     "waiter_kept_for_ever": (OBSERVER, "\tif (c->nr_waiting)\n\t\tremove_run(c, prev->pid, next->pid);\n",
                              "\t(void)remove_run;\n"),
     "hint_while_open": (POLICY, "&& w->run_start_ns && !policy_hint_open(w);", "&& w->run_start_ns;"),
@@ -25,7 +25,7 @@ MUTANTS = {
                      "return policy_hint_open(w)"),
     "gate_too_early": (POLICY, "<= policy_slice_ns(w, t) + t->grace_ns)", "<= policy_slice_ns(w, t))"),
     "no_cap": (POLICY, "return ran < t->hold_cap_ns ?", "return 1 ?"),
-    "local_queue_forgotten": (SCHEDULER, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
+    "local_queue_forgotten": (QUEUES, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
     "passed_over_for_ever": (POLICY, "return now - since_ns >= t->slice_ns * (1 + waiting / (cpus ? cpus : 1));", "return 0;"),
     "withdrawn_not_counted": (HINTS, "w->withdrawn++;", ""),
