@@ -3,6 +3,9 @@
  * What a thread's weight is: its nice value's, as the kernel keeps it, times that of its control groups
  * (cpu.weight), which the kernel's own classes keep but do not hand on. A group's weight is each of its
  * threads' here, however many there are: between groups of equally many threads it comes to the same.
+ *
+ * The kernel weighs a group against its siblings only, so a user may be left to divide his part of the
+ * machine by himself. Here weights are for the whole machine: those that a user can set may only take away.
  */
 #ifndef MORPHEUS_BPF_WEIGHTS_BPF_H
 #define MORPHEUS_BPF_WEIGHTS_BPF_H
@@ -17,12 +20,27 @@ struct {
 	__type(value, u32);
 } group_weights SEC(".maps");
 
+/* vmlinux.h only names it. A node that belongs to root need not have one. */
+struct kernfs_iattrs {
+	kuid_t ia_uid;
+} __attribute__((preserve_access_index));
+
 __u32 nr_weighted; /* entries of group_weights; the daemon clears both before the scheduler is attached */
+
+/* A group's weight is set by whoever its parent's directory belongs to. */
+static __always_inline bool is_weighed_by_root(struct cgroup *cgrp)
+{
+	struct cgroup_subsys_state *parent = cgrp->self.parent;
+
+	return !parent || parent->cgroup->kn->iattr->ia_uid.val == 0;
+}
 
 static __always_inline void weigh_group(struct cgroup *cgrp, u32 weight)
 {
 	u64 id = cgrp->kn->id;
 
+	if (weight > POLICY_WEIGHT_UNIT && !is_weighed_by_root(cgrp))
+		weight = POLICY_WEIGHT_UNIT;
 	if (weight == POLICY_WEIGHT_UNIT) {
 		if (!bpf_map_delete_elem(&group_weights, &id))
 			__sync_fetch_and_sub(&nr_weighted, 1);

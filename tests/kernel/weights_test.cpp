@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <chrono>
 #include <cmath>
 #include <fstream>
+#include <thread>
 
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
@@ -29,6 +32,15 @@ std::string caches_of(unsigned cpu) {
   return list;
 }
 
+/// CPU time of the first thread of each load over the next `seconds`.
+std::array<double, 3> cpu_times(const std::array<const Load*, 3>& loads, int seconds) {
+  std::array<double, 3> times{};
+  for (std::size_t i = 0; i < loads.size(); ++i) times[i] = -static_cast<double>(loads[i]->seen(0).cpu_ns);
+  std::this_thread::sleep_for(std::chrono::seconds(seconds));
+  for (std::size_t i = 0; i < loads.size(); ++i) times[i] += static_cast<double>(loads[i]->seen(0).cpu_ns);
+  return times;
+}
+
 }  // namespace
 
 TEST_CASE("enforced: cpu.weight gives the threads of control groups shares of 1 to 2 to 4") {
@@ -47,15 +59,53 @@ TEST_CASE("enforced: cpu.weight gives the threads of control groups shares of 1 
   four.write("cpu.weight", "400");  // one weight from before, one that comes later
   std::array<double, 3> used{};
   const auto measure = [&] {
-    const auto sum = [](const Load& load) { return static_cast<double>(load.seen(0).cpu_ns); };
-    const std::array<double, 3> before{sum(a), sum(b), sum(c)};
-    (void)a.used(1, 6);
-    used = {sum(a) - before[0], sum(b) - before[1], sum(c) - before[2]};
+    used = cpu_times({&a, &b, &c}, 6);
     return std::abs(used[1] / used[0] - 2) < 0.2 && std::abs(used[2] / used[0] - 4) < 0.4;
   };
   const bool settled = measure() || measure();
   INFO(used[0] << " " << used[1] << " " << used[2]);
   CHECK(settled);
+}
+
+TEST_CASE("enforced: a weight that a user gives to his own group takes nothing from others") {
+  need_sched_ext();
+  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
+  const ControlGroup users("morpheus-users");
+  users.write("cgroup.subtree_control", "+cpu");
+  users.give_to(65534);
+  const ControlGroup greedy("morpheus-users/greedy"), modest("morpheus-users/modest");
+  DaemonProcess daemon(Backend::bpf);
+  const Load a(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  const Load b(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  const Load c(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  greedy.take(a.pid());
+  modest.take(b.pid());
+  set_mode(daemon, "enforced");
+  greedy.write("cpu.weight", "10000");
+  modest.write("cpu.weight", "50");
+  const auto times = cpu_times({&a, &b, &c}, 6);
+  INFO(times[0] << " " << times[1] << " " << times[2]);
+  CHECK(times[0] < 1.2 * times[2]);
+  CHECK(times[1] < 0.7 * times[2]);
+}
+
+TEST_CASE("enforced: the worker of the lowest priority is asked to make room") {
+  need_sched_ext();
+  if (crowded_cpu() != 1 || caches_of(0) != caches_of(1)) SKIP("needs two CPUs that share a cache");
+  const bool first_is_low = GENERATE(true, false);
+  const auto with_priority = [](unsigned priority) {
+    return ThreadSpec{.manner = Manner::cooperative, .priority = priority};
+  };
+  DaemonProcess daemon(Backend::bpf);
+  set_mode(daemon, "enforced");
+  const Load workers(daemon.socket(), Load::kEachCpu,
+                     {with_priority(first_is_low ? 400 : 500), with_priority(first_is_low ? 500 : 400)}, nullptr);
+  const Load sleeper(daemon.socket(), Load::kAnyCpu, {kSleeper}, nullptr);
+  const std::array before{workers.hints(0), workers.hints(1)};
+  (void)workers.used(1, 4);
+  const std::array hints{workers.hints(0) - before[0], workers.hints(1) - before[1]};
+  INFO(hints[0] << " " << hints[1]);
+  CHECK(hints[first_is_low ? 0 : 1] > 3 * hints[first_is_low ? 1 : 0]);
 }
 
 TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds nothing") {

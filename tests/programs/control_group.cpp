@@ -33,6 +33,11 @@ ControlGroup::~ControlGroup() {
     std::this_thread::sleep_for(2ms);
 }
 
+void ControlGroup::give_to(uid_t user) const {
+  if (::chown(path_.c_str(), user, static_cast<gid_t>(-1)) != 0)
+    throw std::runtime_error("cannot give away " + path_);
+}
+
 void ControlGroup::write(const std::string& file, const std::string& text) const {
   std::ofstream out(path_ + "/" + file);
   out << text << std::flush;

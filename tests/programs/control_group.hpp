@@ -13,13 +13,16 @@ class ControlGroup {
   /// Whether there is a cgroup v2 hierarchy here to make one in.
   [[nodiscard]] static bool can_be_made();
 
-  /// Directly below the root. Throws std::runtime_error.
+  /// A path below the root, all but whose last part is there. Throws std::runtime_error.
   explicit ControlGroup(const std::string& name);
   /// Waits until its processes, which must be ending, are gone.
   ~ControlGroup();
   ControlGroup(const ControlGroup&) = delete;
   ControlGroup& operator=(const ControlGroup&) = delete;
 
+  /// Delegates it: its directory belongs to that user, as those of groups that he makes below it do. Throws
+  /// std::runtime_error.
+  void give_to(uid_t user) const;
   void take(pid_t process) const { write("cgroup.procs", std::to_string(process)); }
   /// Throws std::runtime_error.
   void write(const std::string& file, const std::string& text) const;

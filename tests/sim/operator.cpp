@@ -71,7 +71,7 @@ void Machine::add_thread(Kind kind) {
 
 /// All threads are in one control group, which nothing bounds.
 css_set* only_group() {
-  static kernfs_node node{1};
+  static kernfs_node node{1, nullptr};
   static cgroup group{{nullptr, nullptr}, &node};
   static css_set set{&group};
   return &set;

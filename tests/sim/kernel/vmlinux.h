@@ -74,8 +74,13 @@ struct thread_info {
 	u32 cpu;
 };
 
+typedef struct {
+	u32 val;
+} kuid_t;
+struct kernfs_iattrs;
 struct kernfs_node {
 	u64 id;
+	struct kernfs_iattrs *iattr;
 };
 struct cgroup;
 struct cgroup_subsys_state {
