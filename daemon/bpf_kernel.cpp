@@ -153,6 +153,7 @@ class BpfKernel final : public KernelSide {
     clear_bpf_log();
     skeleton_->bss->scheduler_exit = {};
     groups_->forget();
+    set_caches();
     scheduler_.reset(bpf_map__attach_struct_ops(skeleton_->maps.morpheus_ops));
     if (!scheduler_) return fail("the kernel did not accept the scheduler: " + bpf_log_cause(), errno);
     workers_class_.set(scope_ == Scope::workers);
@@ -265,7 +266,6 @@ class BpfKernel final : public KernelSide {
     skeleton_.reset(morpheus_bpf::open());
     if (!skeleton_) return fail_errno("open the BPF object");
     skeleton_->bss->nr_cpus = std::min<int>(libbpf_num_possible_cpus(), MORPHEUS_MAX_CPUS);
-    set_caches();
     if (scope_ == Scope::workers) skeleton_->struct_ops.morpheus_ops->flags |= kSwitchPartial;
     lines_->prepare(*skeleton_);
     groups_->prepare(*skeleton_);
@@ -279,6 +279,7 @@ class BpfKernel final : public KernelSide {
     return with_scheduler ? groups_->start() : Result<void>{};
   }
 
+  /// At each attachment: CPUs may have come since.
   void set_caches() {
     const auto numbers = read_llcs(kCpuDirectory, static_cast<unsigned>(skeleton_->bss->nr_cpus));
     std::ranges::copy(numbers, skeleton_->bss->llc_of);

@@ -156,19 +156,20 @@ void read_socket_mode(ObjectReader& reader, std::uint32_t& mode) {
   mode = value;
 }
 
+template <typename Choice, typename From>
+void read_choice(ObjectReader& reader, const char* key, Choice& choice, From from, const char* rule) {
+  if (reader.find(key) == nullptr) return;
+  std::string name;
+  reader.string(key, name);
+  if (const auto known = from(name))
+    choice = *known;
+  else
+    reader.refuse(key, rule);
+}
+
 void read_choices(ObjectReader& reader, Config& config) {
-  std::string mode(mode_name(config.mode));
-  reader.string("mode", mode);
-  if (const auto known = mode_from(mode))
-    config.mode = *known;
-  else
-    reader.refuse("mode", "must be \"observer\" or \"enforced\"");
-  std::string scope(scope_name(config.scope));
-  reader.string("scope", scope);
-  if (const auto known = scope_from(scope))
-    config.scope = *known;
-  else
-    reader.refuse("scope", "must be \"all\" or \"workers\"");
+  read_choice(reader, "mode", config.mode, mode_from, "must be \"observer\" or \"enforced\"");
+  read_choice(reader, "scope", config.scope, scope_from, "must be \"all\" or \"workers\"");
   static const std::set<std::string> kLevels{"trace", "debug", "info", "warn", "error", "off"};
   reader.string("log_level", config.log_level);
   if (!kLevels.contains(config.log_level))

@@ -17,19 +17,21 @@ TEST_CASE("an empty file means the defaults") {
   const auto config = parse_config("{}");
   REQUIRE(config);
   CHECK(config->mode == Mode::observer);
+  CHECK(config->scope == Scope::all);
   CHECK(config->tunables.slice_ns == 5'000'000);
   CHECK(config->socket_mode == 0666);
 }
 
 TEST_CASE("every kind of value is read") {
   const auto config = parse_config(
-      R"({"socket": "/x", "socket_mode": "0660", "mode": "enforced", "admin_group": "wheel",
+      R"({"socket": "/x", "socket_mode": "0660", "mode": "enforced", "scope": "workers", "admin_group": "wheel",
           "attach_group": "staff", "read_group": "adm", "canary": {"starved_ms": 1000, "refuse_s": 7},
           "log_level": "debug", "tunables": {"slice_ns": 4000000}, "limits": {"workers": 7}})");
   REQUIRE(config);
   CHECK(config->socket == "/x");
   CHECK(config->socket_mode == 0660);
   CHECK(config->mode == Mode::enforced);
+  CHECK(config->scope == Scope::workers);
   CHECK(config->admin_group == "wheel");
   CHECK(config->attach_group == "staff");
   CHECK(config->read_group == "adm");
@@ -52,6 +54,8 @@ TEST_CASE("what is wrong is named by its path") {
         "tunables: hint_lead_ns must be less than slice_ns");
   CHECK(error_of("{\"socket_mode\": \"0999\"}").starts_with("socket_mode: must be"));
   CHECK(error_of("{\"mode\": \"bold\"}").starts_with("mode: must be"));
+  CHECK(error_of("{\"mode\": 1}") == "mode: must be a string");
+  CHECK(error_of("{\"scope\": \"some\"}").starts_with("scope: must be"));
   CHECK(error_of("{\"log_level\": \"loud\"}").starts_with("log_level: must be"));
   CHECK(error_of("{\"canary\": {\"starved_ms\": 60001}}") == "canary.starved_ms: must be from 0 to 60000");
   CHECK(error_of("{\"attach_group\": 1}") == "attach_group: must be a string");
