@@ -102,6 +102,8 @@ task<> hold(std::atomic<bool>& is_held, std::atomic<bool>& free) {
   co_return;
 }
 
+task<> until(morpheus::join_handle<void> done) { co_await done; }
+
 task<> count(std::atomic<int>& ran) {
   ++ran;
   co_return;
@@ -128,12 +130,18 @@ task<> queue_until_asked(Told& told, std::atomic<bool>& free) {
   }
 }
 
-void hand_over_when_asked(Told& told, morpheus::scheduler& scheduler) {
+/// Plays on the first worker while the second one is held, until the play lets it go.
+void run_beside_held(morpheus::scheduler& scheduler, Told& told, task<> (*play)(Told&, std::atomic<bool>&)) {
   std::atomic<bool> is_held{false}, free{false};
-  scheduler.on_worker(1).spawn(hold(is_held, free)).detach();
+  auto held = scheduler.on_worker(1).spawn(hold(is_held, free));
   while (!is_held) std::this_thread::sleep_for(1ms);
-  scheduler.run(queue_until_asked(told, free));
+  scheduler.run(play(told, free));
   free = true;
+  scheduler.run(until(std::move(held)));
+}
+
+void hand_over_when_asked(Told& told, morpheus::scheduler& scheduler) {
+  run_beside_held(scheduler, told, queue_until_asked);
   told.handed_over = scheduler.stats()[0].handed_over;
 }
 
@@ -149,10 +157,7 @@ task<> queue_and_go_on(Told& told, std::atomic<bool>& free) {
 }
 
 void lose_the_cpu(Told& told, morpheus::scheduler& scheduler) {
-  std::atomic<bool> is_held{false}, free{false};
-  scheduler.on_worker(1).spawn(hold(is_held, free)).detach();
-  while (!is_held) std::this_thread::sleep_for(1ms);
-  scheduler.run(queue_and_go_on(told, free));
+  run_beside_held(scheduler, told, queue_and_go_on);
   told.taken_over = scheduler.stats()[0].taken_over;
 }
 
@@ -230,7 +235,7 @@ TEST_CASE("enforced: the runtime's modes follow what the kernel does") {
     Load load(daemon.socket(), crowded_cpu(), {kSleeper}, nullptr);
     REQUIRE(answering.play(daemon, [](Told& told, morpheus::scheduler& scheduler) {
       auto done = scheduler.on_worker(0).spawn(look_for_modes(told, scheduler, kPressured, false));
-      scheduler.run([](morpheus::join_handle<void> done) -> task<> { co_await done; }(std::move(done)));
+      scheduler.run(until(std::move(done)));
     }) == 0);
   }
   CHECK((answering.told().modes & kPressured) != 0);
@@ -241,7 +246,7 @@ TEST_CASE("enforced: the runtime's modes follow what the kernel does") {
     Load load(daemon.socket(), crowded_cpu(), {kSleeper, kRival}, nullptr);
     REQUIRE(deaf.play(daemon, [](Told& told, morpheus::scheduler& scheduler) {
       auto done = scheduler.on_worker(0).spawn(look_for_modes(told, scheduler, kDefensive, true));
-      scheduler.run([](morpheus::join_handle<void> done) -> task<> { co_await done; }(std::move(done)));
+      scheduler.run(until(std::move(done)));
     }) == 0);
   }
   CHECK((deaf.told().modes & kDefensive) != 0);
@@ -252,7 +257,7 @@ TEST_CASE("enforced: the runtime's modes follow what the kernel does") {
   Application alone;
   REQUIRE(alone.play(daemon, [](Told& told, morpheus::scheduler& scheduler) {
     auto done = scheduler.on_worker(0).spawn(look_for_modes(told, scheduler, kDeterministic, false));
-    scheduler.run([](morpheus::join_handle<void> done) -> task<> { co_await done; }(std::move(done)));
+    scheduler.run(until(std::move(done)));
   }) == 0);
   CHECK((alone.told().modes & kDeterministic) != 0);
 }

@@ -25,15 +25,10 @@
 using namespace morpheus;
 using namespace std::chrono_literals;
 using morpheus::test::alone;
+using morpheus::test::spin_for;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-void spin_for(std::chrono::milliseconds span) {
-  const auto end = Clock::now() + span;
-  while (Clock::now() < end) {
-  }
-}
 
 task<> wait_for(event& ready) { co_await ready; }
 task<> outer(event& ready) { co_await wait_for(ready); }

@@ -22,16 +22,11 @@
 using namespace morpheus;
 using namespace std::chrono_literals;
 using morpheus::test::alone;
+using morpheus::test::spin_for;
 using morpheus::test::several;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-void spin_for(std::chrono::nanoseconds span) {
-  const auto end = Clock::now() + span;
-  while (Clock::now() < end) {
-  }
-}
 
 /// CPU time of the calling thread: on a busy machine, what a share is a share of.
 std::chrono::nanoseconds thread_time() {

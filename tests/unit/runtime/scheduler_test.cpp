@@ -21,6 +21,7 @@
 
 using namespace morpheus;
 using morpheus::test::alone;
+using morpheus::test::spin_for;
 using morpheus::test::several;
 
 namespace {
@@ -44,12 +45,6 @@ task<std::uint64_t> fib(unsigned n) {
   if (n < 2) co_return n;
   auto [a, b] = co_await when_all(fib(n - 1), fib(n - 2));
   co_return a + b;
-}
-
-void spin_for(std::chrono::microseconds span) {
-  const auto end = std::chrono::steady_clock::now() + span;
-  while (std::chrono::steady_clock::now() < end) {
-  }
 }
 
 }  // namespace
