@@ -151,7 +151,6 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	w->priority = READ_ONCE(runtime->runtime_priority);
 	if (w->priority > MORPHEUS_PRIORITY_MAX)
 		w->priority = MORPHEUS_PRIORITY_MAX;
-	w->slices = mode == MORPHEUS_ENFORCED ? policy_slices(c->run_weight, &tunables) : 1;
 	w->run_start_ns = now;
 	/* Who was only displaced goes on with its slice: or else it would never end. */
 	w->slice_start_ns = displaced ? w->slice_start_ns + (now - w->wait_start_ns) : now;
@@ -164,7 +163,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	}
 	emit_run(MORPHEUS_EVENT_RUN, 0, runtime, slot, now, waited);
 	w->wait_start_ns = 0;
-	line->budget_remaining_ns = policy_slice_ns(w, &tunables);
+	line->budget_remaining_ns = tunables.slice_ns;
 	line->kernel_pressure_level = policy_pressure(runnable_beside(p));
 	c->slot = slot;
 	if (!c->nr_waiting && policy_hint_open(w))
@@ -344,7 +343,7 @@ static int on_timer(void *map, u32 *key, struct cpu_timer *t)
 		return 0;
 	w = worker_of(slot);
 	ran = now - w->slice_start_ns;
-	slice = policy_slice_ns(w, &tunables);
+	slice = tunables.slice_ns;
 	line->budget_remaining_ns = ran < slice ? slice - ran : 0;
 	look(c, slot, lines, runnable_beside(p) > 1, now);
 	start_timer(c, cpu, w, now);

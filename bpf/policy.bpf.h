@@ -49,30 +49,10 @@ POLICY_FN __u64 policy_ack_latency(const struct morpheus_worker *w, __u64 claime
 	return claimed_ns > w->hinted_at_ns ? claimed_ns - w->hinted_at_ns : 0;
 }
 
-/*
- * How many slices long a thread's turn is. The kernel asks for the next thread before it queues the present
- * one again, so nobody has two turns in succession where others wait: what a heavy thread is owed must fit
- * into one, or it would get half of the CPU at most. Bounded: the hold cap is for the whole turn.
- */
-POLICY_FN __u32 policy_slices(__u32 weight, const struct morpheus_tunables *t)
-{
-	__u64 slices = weight / POLICY_WEIGHT_UNIT;
-	__u64 most = t->slice_ns ? t->hold_cap_ns / 2 / t->slice_ns : 1;
-
-	if (slices > most)
-		slices = most;
-	return slices ? (__u32)slices : 1;
-}
-
-POLICY_FN __u64 policy_slice_ns(const struct morpheus_worker *w, const struct morpheus_tunables *t)
-{
-	return t->slice_ns * (w->slices ? w->slices : 1);
-}
-
 POLICY_FN bool policy_slice_nearly_over(const struct morpheus_worker *w,
 					const struct morpheus_tunables *t, __u64 now)
 {
-	return now - w->slice_start_ns + t->hint_lead_ns >= policy_slice_ns(w, t);
+	return now - w->slice_start_ns + t->hint_lead_ns >= t->slice_ns;
 }
 
 /* A worker that can be asked now, which is not yet to say that it should be. */
@@ -159,11 +139,11 @@ POLICY_FN bool policy_last_call(__u32 mode, const struct morpheus_worker *w,
 POLICY_FN __u64 policy_next_look(const struct morpheus_worker *w, const struct morpheus_tunables *t,
 				 __u64 now, __u64 floor)
 {
-	__u64 lead = t->hint_lead_ns < policy_slice_ns(w, t) ? t->hint_lead_ns : policy_slice_ns(w, t);
-	__u64 at = w->slice_start_ns + policy_slice_ns(w, t) - lead;
+	__u64 lead = t->hint_lead_ns < t->slice_ns ? t->hint_lead_ns : t->slice_ns;
+	__u64 at = w->slice_start_ns + t->slice_ns - lead;
 
 	if (policy_hint_open(w) && w->lost_seq == w->seq)
-		at = now + policy_slice_ns(w, t);
+		at = now + t->slice_ns;
 	else if (policy_hint_open(w) && w->hinted_at_ns + policy_call_after(t) > now)
 		at = w->hinted_at_ns + policy_call_after(t);
 	else if (policy_hint_open(w))
@@ -194,7 +174,7 @@ POLICY_FN __u32 policy_escalation_gate(__u32 mode, const struct morpheus_worker 
 		return MORPHEUS_BLOCK_CRITICAL;
 	if (!policy_hint_open(w) || c->last_ack_seq == w->seq)
 		return MORPHEUS_BLOCK_ACKNOWLEDGED;
-	if (!w->run_start_ns || now - w->run_start_ns <= policy_slice_ns(w, t) + t->grace_ns)
+	if (!w->run_start_ns || now - w->run_start_ns <= t->slice_ns + t->grace_ns)
 		return MORPHEUS_BLOCK_EARLY;
 	return MORPHEUS_BLOCK_NONE;
 }
@@ -205,7 +185,20 @@ enum policy_slice {
 	POLICY_SLICE_DEFER,   /* over, but critical or freshly asked: go on for now */
 	POLICY_SLICE_END,     /* over */
 	POLICY_SLICE_OVERRUN, /* over, and deferred for as long as the cap allows */
+	POLICY_SLICE_TAKEN,   /* a hint was ignored, or its group is out of time */
 };
+
+/* It goes on. */
+POLICY_FN bool policy_goes_on(__u32 verdict)
+{
+	return verdict < POLICY_SLICE_END;
+}
+
+/* Its time is over, but nobody takes the CPU from it: it may have another slice. */
+POLICY_FN bool policy_may_stay(__u32 verdict)
+{
+	return verdict <= POLICY_SLICE_END;
+}
 
 /* What becomes of a worker's slice under Enforced mode. The cap holds for the whole slice. */
 POLICY_FN __u32 policy_slice(const struct morpheus_worker *w, const struct policy_claims *c,
@@ -217,7 +210,7 @@ POLICY_FN __u32 policy_slice(const struct morpheus_worker *w, const struct polic
 
 	if (!contended)
 		return POLICY_SLICE_RENEW;
-	if (ran < policy_slice_ns(w, t))
+	if (ran < t->slice_ns)
 		return POLICY_SLICE_KEEP;
 	if (!c->critical && !fresh)
 		return POLICY_SLICE_END;
@@ -321,6 +314,26 @@ POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morphe
 	if (policy_vtime_before(vtime, oldest))
 		return oldest;
 	return policy_vtime_before(newest, vtime) ? newest : vtime;
+}
+
+/*
+ * A slice is over, or was given up: does another follow at once, since the first that waits is owed less?
+ * The kernel asks for the next thread before it queues the present one, so this is where a thread gets what
+ * its weight is worth, and who stood back for a longer stint of another what that one owes. A yield is worth
+ * a slice, as in the kernel's own class. Nobody has to wait for longer than for a critical section.
+ */
+POLICY_FN bool policy_stays(__u64 vtime, __u64 first, __u32 weight, __u64 turn_ns, bool yielded,
+			    const struct morpheus_tunables *t)
+{
+	if (yielded)
+		vtime += policy_vtime_delta(t->slice_ns, weight);
+	return turn_ns < t->hold_cap_ns && policy_vtime_before(vtime, first);
+}
+
+/* A worker stays. */
+POLICY_FN void policy_stay(struct morpheus_worker *w, __u64 now)
+{
+	w->slice_start_ns = now;
 }
 
 /*

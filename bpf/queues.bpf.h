@@ -198,8 +198,6 @@ static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
 
 static __always_inline bool take_next(struct cpu_state *c, s32 cpu)
 {
-	if (c->helps && help(c))
-		return true;
 	return take_own(c, cpu) || (nr_llcs > 1 && take_anywhere(c, cpu));
 }
 

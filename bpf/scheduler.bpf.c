@@ -28,6 +28,12 @@ static __always_inline u32 running_worker(struct cpu_state *c)
 	return slot && worker_of(slot)->state == MORPHEUS_WORKER_RUNNING ? slot : 0;
 }
 
+/* Of the thread that has this CPU. */
+static __always_inline u32 running_weight(struct cpu_state *c)
+{
+	return c->slot ? policy_worker_weight(c->run_weight, worker_of(c->slot)->priority) : c->run_weight;
+}
+
 /*
  * Nobody is idle: on which CPU is `p` to wait, that is, which worker is to be asked to make room? The queue
  * is the LLC's, so any CPU of it will do.
@@ -53,11 +59,6 @@ OUT_OF_LINE s32 cpu_to_ask(struct task_struct *p, s32 cpu)
 	return found;
 }
 
-static __always_inline u64 turn_of(u32 weight)
-{
-	return tunables.slice_ns * policy_slices(weight, &tunables);
-}
-
 SEC("struct_ops/select_cpu")
 s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -71,7 +72,7 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 		cpu = cpu_to_ask(p, cpu);
 	change_llc(p, llc_of_cpu(prev_cpu), llc_of_cpu(cpu));
 	if (idle)
-		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), turn_of(weight_of(p)), 0);
+		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), tunables.slice_ns, 0);
 	return cpu;
 }
 
@@ -101,7 +102,6 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	bool woken = enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
 	u64 clock = *clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
-	u32 weight = weight_of(p);
 	s32 cpu = scx_bpf_task_cpu(p);
 	u64 place;
 
@@ -111,49 +111,44 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	vtime = policy_vtime_clamp(vtime, clock, &tunables);
 	if (!woken) {
-		compat_insert_vtime(p, dsq_of(p), turn_of(weight), vtime, enq_flags);
+		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
 		/* It was out of time, and its CPU is about to idle: there is time again. */
 		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
 			scx_bpf_kick_cpu(cpu, 0);
 		return;
 	}
-	vtime = policy_vtime_woken(vtime, clock, weight, &tunables);
+	vtime = policy_vtime_woken(vtime, clock, weight_of(p), &tunables);
 	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
-	compat_insert_vtime(p, dsq_of(p), turn_of(weight), place, enq_flags);
+	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
 	preempt_ordinary(cpu, vtime - clock);
 }
 
-/* What becomes of the worker on `cpu`, decided while it is interrupted there. True: it goes on. */
-static __always_inline bool judge_slice(struct task_struct *p, s32 cpu, u32 slot, u64 now)
+/* What becomes of the worker on `cpu`, decided while it is interrupted there: enum policy_slice. */
+static __always_inline u32 judge_slice(struct task_struct *p, s32 cpu, u32 slot, u64 now)
 {
 	struct morpheus_worker *w = worker_of(slot);
 	struct worker_lines *lines = lines_of(p);
 	runtime_line_t *line;
 	struct policy_claims claims;
+	u32 verdict;
 
 	if (!lines || lines->slot != slot)
-		return false;
+		return POLICY_SLICE_END;
 	line = runtime_line(lines);
 	if (!line)
-		return false;
+		return POLICY_SLICE_END;
 	claims = read_claims(line);
-	switch (policy_slice(w, &claims, &tunables, now, contended(cpu) || cpu_state(cpu)->helps)) {
-	case POLICY_SLICE_RENEW:
+	verdict = policy_slice(w, &claims, &tunables, now, contended(cpu) || cpu_state(cpu)->helps);
+	if (verdict == POLICY_SLICE_RENEW) {
 		w->slice_start_ns = now;
-		return true;
-	case POLICY_SLICE_KEEP:
-		return true;
-	case POLICY_SLICE_DEFER:
+	} else if (verdict == POLICY_SLICE_DEFER) {
 		w->deferrals++;
 		emit_run(MORPHEUS_EVENT_DEFERRED, 0, line, slot, now, now - w->slice_start_ns);
-		return true;
-	case POLICY_SLICE_OVERRUN:
+	} else if (verdict == POLICY_SLICE_OVERRUN) {
 		w->overruns++;
 		emit(MORPHEUS_EVENT_OVERRUN, 0, slot, now, now - w->slice_start_ns);
-		return false;
-	default:
-		return false;
 	}
+	return verdict;
 }
 
 static __always_inline bool stops_now(struct worker_lines *lines, u32 slot, u64 now)
@@ -167,27 +162,52 @@ static __always_inline bool stops_now(struct worker_lines *lines, u32 slot, u64 
 	return policy_stops_now(worker_of(slot), &claims, &tunables, now);
 }
 
+/* Is the running thread owed more than any that waits in its queue? Between the queues, they have turns. */
+static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_struct *p, bool yielded)
+{
+	u64 now = bpf_ktime_get_ns(), vtime = p->scx.dsq_vtime, first = 0;
+	u32 weight = running_weight(c);
+
+	if (scx_bpf_dsq_nr_queued(is_bound(p) ? shared_dsq(cpu) : (u64)cpu) > 0 ||
+	    !first_vtime(dsq_of(p), &first))
+		return false;
+	vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run_exec_ns, weight);
+	vtime = policy_vtime_clamp(vtime, *clock_of(p), &tunables);
+	return policy_stays(vtime, first, weight, now - c->run_start_ns, yielded, &tunables);
+}
+
 SEC("struct_ops/dispatch")
 void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 {
 	struct cpu_state *c = cpu_state(cpu);
 	bool on_rq = prev && (prev->scx.flags & SCX_VALUE(scx_ent_flags, SCX_TASK_QUEUED));
-	u32 slot = running_worker(c), yielded = c->yielded;
+	u32 slot = running_worker(c), yielded = c->yielded, ended = c->ended;
 
 	c->yielded = 0;
+	c->ended = 0;
 	/*
 	 * The tick ends slices by setting them to 0. A slice that is 0 although nobody ended it comes
 	 * from a kick that was meant for the thread before: it must not cost a worker its critical
 	 * section, so the same judgement is made here, the last place before the CPU is given away.
 	 */
-	if (on_rq && slot && !yielded && !c->ended &&
-	    judge_slice(prev, cpu, slot, bpf_ktime_get_ns())) {
-		prev->scx.slice = LEASE_NS;
+	if (on_rq && slot && !yielded && !ended) {
+		ended = judge_slice(prev, cpu, slot, bpf_ktime_get_ns());
+		if (policy_goes_on(ended)) {
+			prev->scx.slice = LEASE_NS;
+			return;
+		}
+	}
+	if (c->helps && help(c))
+		return;
+	on_rq = on_rq && !is_out_of_time(prev);
+	if (on_rq && policy_may_stay(ended) && stays(c, cpu, prev, yielded)) {
+		if (slot)
+			policy_stay(worker_of(slot), bpf_ktime_get_ns());
+		prev->scx.slice = slot ? LEASE_NS : tunables.slice_ns;
 		return;
 	}
-	c->ended = 0;
-	if (!take_next(c, cpu) && on_rq && !is_out_of_time(prev))
-		prev->scx.slice = turn_of(c->run_weight);
+	if (!take_next(c, cpu) && on_rq)
+		prev->scx.slice = tunables.slice_ns;
 }
 
 SEC("struct_ops/yield")
@@ -273,21 +293,25 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 		/* The kernel refills a lone thread's slice with its own long default. */
 		if (out_of_time)
 			p->scx.slice = 0;
-		else if (p->scx.slice > turn_of(c->run_weight))
-			p->scx.slice = turn_of(c->run_weight);
+		else if (p->scx.slice > tunables.slice_ns)
+			p->scx.slice = tunables.slice_ns;
 		return;
 	}
 	now = bpf_ktime_get_ns();
 	if (c->helps)
 		ask_for_balance(lines, slot, now);
 	/* A contender may have been taken elsewhere since the hint: nothing is taken for nobody. */
-	if (!(contended(cpu) && escalate(p, lines, cpu, slot, now)) &&
-	    !(out_of_time && stops_now(lines, slot, now)) && judge_slice(p, cpu, slot, now)) {
+	if ((contended(cpu) && escalate(p, lines, cpu, slot, now)) ||
+	    (out_of_time && stops_now(lines, slot, now)))
+		c->ended = POLICY_SLICE_TAKEN;
+	else
+		c->ended = judge_slice(p, cpu, slot, now);
+	if (policy_goes_on(c->ended)) {
+		c->ended = 0;
 		p->scx.slice = LEASE_NS;
-		return;
+	} else {
+		p->scx.slice = 0;
 	}
-	c->ended = 1;
-	p->scx.slice = 0;
 }
 
 SEC("struct_ops/running")
@@ -317,8 +341,7 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
 	u64 ran = p->se.sum_exec_runtime - c->run_exec_ns;
-	u32 weight = c->slot ? policy_worker_weight(c->run_weight, worker_of(c->slot)->priority) :
-			       c->run_weight;
+	u32 weight = running_weight(c);
 
 	p->scx.dsq_vtime += policy_vtime_delta(ran, weight);
 	if (c->ahead)

@@ -56,7 +56,7 @@ struct cpu_state {
 	u32 timer_armed;
 	u32 claimed_by; /* the thread that woke here while the CPU was idle, until the next switch */
 	u8 yielded; /* scheduler: the running thread gave way by itself */
-	u8 ended;   /* scheduler: its slice was ended on purpose */
+	u8 ended;   /* scheduler: what ended its slice on purpose, enum policy_slice; 0 nothing */
 	u8 ahead;   /* scheduler: it came here ahead of its virtual time */
 	u8 helps;   /* scheduler: 1 + the last-level cache from whose queue it takes next; 0: its own */
 	u8 helped;  /* scheduler: likewise, from which it has just taken */

@@ -45,7 +45,6 @@ struct morpheus_worker {
 	__u32 generation; /* distinguishes two users of one slot */
 	__u32 state;      /* enum morpheus_worker_state: BPF's own copy, not the client's memory */
 	__u32 cpu;        /* where it last ran */
-	__u32 slices;     /* how many slices long its turn is, see policy_slices(); 0 means 1 */
 	__u32 priority;   /* as it claimed when it last got a CPU, clamped */
 	__u64 seq;        /* preempt_seq as BPF knows it */
 	__u64 ended_seq;  /* the newest hint that is no longer open (acknowledged, withdrawn) */

@@ -48,7 +48,7 @@ TEST_CASE("enforced: a deaf worker that consented is kicked, and its rival gets 
   CHECK(load.last_escalation_ns(0) > 0);
   CHECK(worker(host.daemon, load.tid(0))["escalations"] > 0);
   CHECK(worker(host.daemon, load.tid(0))["hints_by_reason"].value("DEADLINE", 0) > 0);
-  CHECK(shares[1] > 0.2);
+  CHECK(shares[1] > 0.42);  // its own slices are half as long as the deaf one's turns, but it stays
 }
 
 TEST_CASE("enforced: a worker that did not consent is never kicked, but shares by slices") {
@@ -146,7 +146,7 @@ TEST_CASE("enforced: equal threads get equal shares, nice ones less") {
   INFO(shares[0] << " " << shares[1] << " " << shares[2] << " " << shares[3]);
   CHECK(std::abs(shares[0] - shares[1]) < 0.08);
   CHECK(std::abs(shares[0] - shares[2]) < 0.08);
-  CHECK(shares[3] < 0.7 * shares[2]);
+  CHECK(std::abs(shares[3] / shares[2] - 335.0 / 1024) < 0.08);  // by the kernel's weights
 }
 
 TEST_CASE("enforced: the mode changes while workers run, and no hint state is lost") {

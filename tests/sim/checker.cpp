@@ -109,6 +109,15 @@ void Checker::slice_decided(std::uint32_t slot, const policy_claims& claims, boo
     note("slice verdict", t, verdict);
 }
 
+/// Others wait, but are owed less: a worker has another slice, in a turn no longer than the cap.
+void Checker::stay_decided(std::uint32_t slot) {
+  Thread& t = worker(slot, "a slice");
+  const auto turn = machine_.now() - t.truth.turn_start;
+  if (turn >= machine_.tunables().hold_cap_ns)
+    fail("cap", t, "stays although others wait, after " + std::to_string(turn / kUs) + " us");
+  t.truth.held_since = machine_.now();
+}
+
 void Checker::gate_decided(std::uint32_t slot, const policy_claims& claims, std::uint32_t block) {
   ++figures_.decisions;
   ++figures_.gate_decisions;

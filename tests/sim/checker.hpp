@@ -54,6 +54,7 @@ class Checker {
                     std::uint32_t reason);
   void slice_decided(std::uint32_t slot, const policy_claims& claims, bool contended,
                      std::uint32_t verdict);
+  void stay_decided(std::uint32_t slot);
   void gate_decided(std::uint32_t slot, const policy_claims& claims, std::uint32_t block);
   void event(const morpheus_event& event);
 

@@ -8,7 +8,7 @@ namespace morpheus::sim {
 
 void Checker::starts(Thread& t, std::uint64_t waited) {
   auto& truth = t.truth;
-  truth.run_start = machine_.now();
+  truth.run_start = truth.turn_start = machine_.now();
   truth.held_since = truth.displaced_at != 0
                          ? truth.held_since + (truth.run_start - truth.displaced_at)
                          : truth.run_start;

@@ -108,6 +108,8 @@ void sim_slice_decided(__u32 slot, const struct policy_claims* claims, bool cont
                        __u32 verdict) {
   the_machine->checker().slice_decided(slot, *claims, contended, verdict);
 }
+void sim_stay_decided(__u32 slot) { the_machine->checker().stay_decided(slot); }
+
 void sim_gate_decided(__u32 slot, const struct policy_claims* claims, __u32 block) {
   the_machine->checker().gate_decided(slot, *claims, block);
 }

@@ -123,7 +123,7 @@ void Machine::register_worker(Thread& t) {
   t.truth.slot = slot;
   t.truth.state = MORPHEUS_WORKER_REGISTERED;
   t.truth.seq = t.truth.closed_seq = t.truth.withdrawn_seq = first;
-  t.truth.run_start = t.truth.held_since = now();
+  t.truth.run_start = t.truth.turn_start = t.truth.held_since = now();
   programs_add_worker(&t.task, slot, ++generations_[slot], first, &t.kernel, &t.runtime);
 }
 
@@ -173,7 +173,10 @@ void Machine::change_affinity(Thread& t) {
   t.allowed = mask;
   t.truth.displaced_at = 0;  // it is enqueued anew
   t.task.nr_cpus_allowed = static_cast<int>(mask.hi - mask.lo + 1);
-  if (t.state == RunState::running && t.sched_class == SchedClass::ext) morpheus_running(&t.task);
+  if (t.state == RunState::running && t.sched_class == SchedClass::ext) {
+    morpheus_running(&t.task);
+    t.truth.turn_start = now();
+  }
   if (t.state != RunState::runnable) return;
   if (at < mask.lo || at > mask.hi) migrate(t, mask.lo);
   Cpu& c = cpus_[t.task.thread_info.cpu];
@@ -206,6 +209,7 @@ void Machine::finish_switch() {
     if (ext_active_) morpheus_enable(&t.task);
     if (t.state == RunState::runnable) enqueue(c, t, 0);
     if (ext_active_ && t.state == RunState::running) morpheus_running(&t.task);
+    t.truth.turn_start = now();
   }
   if (!ext_active_) {
     scx_exit_info info{SCX_EXIT_UNREG, 0, "", "", ""};

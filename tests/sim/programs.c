@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The BPF programs as native code: the very files of bpf/, with the headers of kernel/ in place of the
- * kernel's. Around the three decisions about a worker stands a witness that reports each to the checker.
+ * kernel's. Around the decisions about a worker stands a witness that reports each to the checker.
  */
 #include "programs.h"
 
@@ -47,9 +47,16 @@ static inline __u32 witnessed_gate(__u32 mode, const struct morpheus_worker *w,
 	return block;
 }
 
+static inline void witnessed_stay(struct morpheus_worker *w, __u64 now)
+{
+	policy_stay(w, now);
+	sim_stay_decided(w - workers);
+}
+
 #define policy_hint witnessed_hint
 #define policy_hint_imbalance witnessed_imbalance
 #define policy_slice witnessed_slice
+#define policy_stay witnessed_stay
 #define policy_escalation_gate witnessed_gate
 #define on_exit on_exit_program /* the C library has one */
 #include "bpf/morpheus.bpf.c"

@@ -60,6 +60,7 @@ long sim_timer_start(struct bpf_timer *timer, __u64 delay, __u64 flags);
 /* Every decision about a worker, as it is made. */
 void sim_hint_decided(__u32 slot, __u32 waiters, bool contended, __u32 reason);
 void sim_slice_decided(__u32 slot, const struct policy_claims *claims, bool contended, __u32 verdict);
+void sim_stay_decided(__u32 slot);
 void sim_gate_decided(__u32 slot, const struct policy_claims *claims, __u32 block);
 
 #ifdef __cplusplus

@@ -180,25 +180,31 @@ TEST_CASE("policy: a priority can only lower a weight, and a group scales it") {
   CHECK(policy_group_weight(0xffffffff, 10'000) == POLICY_MOST_WEIGHT);
 }
 
-TEST_CASE("policy: a heavy thread's turn is as many slices as it weighs, up to half of the hold cap") {
-  CHECK(policy_slices(1, &kTunables) == 1);
-  CHECK(policy_slices(100, &kTunables) == 1);
-  CHECK(policy_slices(199, &kTunables) == 1);
-  CHECK(policy_slices(400, &kTunables) == 4);
-  CHECK(policy_slices(POLICY_MOST_WEIGHT, &kTunables) == 10);
-  auto none = kTunables;
-  none.slice_ns = 0;
-  CHECK(policy_slices(400, &none) == 1);
-  auto w = running(19 * kMs);
-  w.slices = 4;
-  CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_KEEP);
-  CHECK(policy_hint(&w, &kTunables, kNow, 0, true) == MORPHEUS_HINT_BUDGET);
-  w = running(18 * kMs);
-  w.slices = 4;
-  CHECK(policy_hint(&w, &kTunables, kNow, 0, true) == MORPHEUS_HINT_NONE);
-  w = hinted(29 * kMs, 20 * kMs);
-  w.slices = 4;
-  CHECK(policy_escalation_gate(MORPHEUS_ENFORCED, &w, &kConsent, &kTunables, kNow) == MORPHEUS_BLOCK_EARLY);
+TEST_CASE("policy: who is owed most stays, but no longer than for the hold cap") {
+  const auto cap = kTunables.hold_cap_ns;
+  CHECK(policy_stays(99, 100, 100, cap - 1, false, &kTunables));
+  CHECK_FALSE(policy_stays(100, 100, 100, 0, false, &kTunables));
+  CHECK_FALSE(policy_stays(99, 100, 100, cap, false, &kTunables));
+  CHECK_FALSE(policy_stays(99, 100 - POLICY_AHEAD, 100, 0, false, &kTunables));
+  CHECK(policy_stays(~0ull, 1, 100, 0, false, &kTunables));
+}
+
+TEST_CASE("policy: a yield is worth a slice of the thread's own") {
+  const auto slice = kTunables.slice_ns;
+  CHECK_FALSE(policy_stays(kNow, kNow + slice, 100, 0, true, &kTunables));
+  CHECK(policy_stays(kNow, kNow + slice + 1, 100, 0, true, &kTunables));
+  CHECK(policy_stays(kNow, kNow + slice, 200, 0, true, &kTunables));
+  CHECK_FALSE(policy_stays(kNow, kNow + slice, 50, 0, true, &kTunables));
+}
+
+TEST_CASE("policy: a slice that ended leaves room to stay, a CPU that was taken does not") {
+  for (const std::uint32_t verdict : {POLICY_SLICE_KEEP, POLICY_SLICE_RENEW, POLICY_SLICE_DEFER})
+    CHECK(policy_goes_on(verdict));
+  for (const std::uint32_t verdict : {POLICY_SLICE_END, POLICY_SLICE_OVERRUN, POLICY_SLICE_TAKEN})
+    CHECK_FALSE(policy_goes_on(verdict));
+  CHECK(policy_may_stay(POLICY_SLICE_END));
+  CHECK_FALSE(policy_may_stay(POLICY_SLICE_OVERRUN));
+  CHECK_FALSE(policy_may_stay(POLICY_SLICE_TAKEN));
 }
 
 TEST_CASE("policy: escalation needs every one of its conditions") {
