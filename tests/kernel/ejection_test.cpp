@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -119,4 +120,25 @@ TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
   }
   REQUIRE(eventually([&] { return scheduler(daemon)["attached"] == true; }));
   CHECK(scheduler(daemon)["ejections"] == 0);
+}
+
+TEST_CASE("suspend: Enforced mode goes on after the machine has slept") {
+  if (std::getenv("MORPHEUS_MAY_SUSPEND") == nullptr) SKIP("only in a machine of its own, see tests/run.bash");
+  need_sched_ext();
+  DaemonProcess daemon(Backend::bpf);
+  set_mode(daemon, "enforced");
+  Load load(daemon.socket(), crowded_cpu(), {{.manner = Manner::cooperative}, {.manner = Manner::sleeper}}, nullptr);
+  const auto before = load.hints(0);
+  REQUIRE(eventually([&] { return load.hints(0) > before + 5; }));
+  std::ofstream("/sys/class/rtc/rtc0/wakealarm") << "+5" << std::flush;
+  std::ofstream state("/sys/power/state");
+  REQUIRE(state << "mem" << std::flush);
+  // all CPUs but one are taken offline for the sleep
+  REQUIRE(eventually([&] { return control(daemon, "GetLastExit")["cause"] == "RESTART"; }));
+  CHECK(eventually([&] { return scheduler(daemon)["attached"] == true; }));
+  CHECK(sched_ext_ops() == "morpheus");
+  CHECK(scheduler(daemon)["ejections"] == 0);
+  CHECK_FALSE(worker(daemon, load.tid(0)).is_null());
+  const auto after = load.hints(0);
+  CHECK(eventually([&] { return load.hints(0) > after + 5; }));
 }
