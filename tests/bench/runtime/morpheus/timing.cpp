@@ -69,7 +69,7 @@ void timers(const Run& run) {
 void hog(const Run& run) {
   const bool safe_points = run.variant != "no-safe-points";
   auto options = workers(1);
-  if (!safe_points) options.relief_workers = 1;
+  if (run.variant != "safe-points") options.relief_workers = 1;
   morpheus::scheduler scheduler(options);
   Ticks ticks(run);
   scheduler.run(probe_beside_hog(ticks, safe_points));
