@@ -390,12 +390,28 @@ POLICY_FN __u64 policy_vtime_woken(__u64 vtime, __u64 clock, __u32 weight,
 /*
  * A CPU has two queues, and only one moves its clock while the other is served: their threads' distances need
  * not change for as long as both are crowded. So the one that was passed over has its turn once each thread
- * of the other, `waiting` for so many `cpus`, has had a slice.
+ * of the other, `waiting` for so many `cpus`, has had a slice: a round.
  */
-POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 waiting, __u32 cpus,
+POLICY_FN __u32 policy_round(__u32 waiting, __u32 cpus)
+{
+	return 1 + waiting / (cpus ? cpus : 1);
+}
+
+POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 round,
 				       const struct morpheus_tunables *t)
 {
-	return now - since_ns >= t->slice_ns * (1 + waiting / (cpus ? cpus : 1));
+	return now - since_ns >= t->slice_ns * round;
+}
+
+/*
+ * Since when it counts as passed over, after one of its threads ran for `ran_ns`: its turn is over when a slice
+ * was used, not when a thread that wakes takes the CPU from the one that had it.
+ */
+POLICY_FN __u64 policy_passed_over_since(__u64 since_ns, __u64 now, __u64 ran_ns, __u32 round)
+{
+	__u64 served = ran_ns * round;
+
+	return served < now - since_ns ? since_ns + served : now;
 }
 
 /* Ordinary threads preempt each other once the woken one lags by more than this. */

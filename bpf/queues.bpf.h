@@ -158,21 +158,26 @@ static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bou
 {
 	u8 passed_over = bound_first ? QUEUE_SHARED : QUEUE_BOUND;
 	u64 now = bpf_ktime_get_ns();
-	bool too_long;
 
 	if (c->passed_over != passed_over) {
 		c->passed_over = passed_over;
 		c->passed_since_ns = now;
 		return bound_first;
 	}
-	too_long = bound_first ?
-		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(cpu), 1, &tunables) :
-		policy_passed_over_long(c->passed_since_ns, now, scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
-					(u32)nr_cpus / (u32)(nr_llcs ?: 1), &tunables);
-	if (!too_long)
-		return bound_first;
-	c->passed_since_ns = now;
-	return !bound_first;
+	c->round = bound_first ? policy_round(scx_bpf_dsq_nr_queued(cpu), 1) :
+				 policy_round(scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
+					      (u32)nr_cpus / (u32)(nr_llcs ?: 1));
+	if (policy_passed_over_long(c->passed_since_ns, now, c->round, &tunables))
+		return !bound_first;
+	return bound_first;
+}
+
+/* `p`, not ahead of its virtual time, ran for so long. */
+static __always_inline void charge_turn(struct cpu_state *c, struct task_struct *p, u64 ran)
+{
+	if (c->passed_over == (is_bound(p) ? QUEUE_BOUND : QUEUE_SHARED))
+		c->passed_since_ns = policy_passed_over_since(c->passed_since_ns, bpf_ktime_get_ns(), ran,
+							      c->round);
 }
 
 static __always_inline bool take_own(struct cpu_state *c, s32 cpu)

@@ -347,6 +347,8 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 	if (c->ahead)
 		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran, weight,
 						     &tunables);
+	else if (c->passed_over)
+		charge_turn(c, p, ran);
 	c->run_start_ns = 0;
 	charge_running(c, p);
 	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */

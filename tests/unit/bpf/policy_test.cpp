@@ -345,11 +345,20 @@ TEST_CASE("policy: who slept owes one slice of its own at most") {
 
 TEST_CASE("policy: of a CPU's two queues none is passed over for longer than a round of the other") {
   const std::uint64_t slice = kTunables.slice_ns;
-  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice - 1, 0, 1, &kTunables));
-  CHECK(policy_passed_over_long(1000, 1000 + slice, 0, 1, &kTunables));
-  CHECK_FALSE(policy_passed_over_long(1000, 1000 + 3 * slice - 1, 4, 2, &kTunables));
-  CHECK(policy_passed_over_long(1000, 1000 + 3 * slice, 4, 2, &kTunables));
-  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice, 4, 0, &kTunables));
+  CHECK(policy_round(0, 1) == 1);
+  CHECK(policy_round(4, 2) == 3);
+  CHECK(policy_round(4, 0) == 5);
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice - 1, 1, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + slice, 1, &kTunables));
+  CHECK_FALSE(policy_passed_over_long(1000, 1000 + 3 * slice - 1, 3, &kTunables));
+  CHECK(policy_passed_over_long(1000, 1000 + 3 * slice, 3, &kTunables));
+}
+
+TEST_CASE("policy: a queue's turn lasts until a slice was used, and no claim is left from longer ones") {
+  const std::uint64_t slice = kTunables.slice_ns, since = kNow - 3 * slice;
+  CHECK(policy_passed_over_since(since, kNow, slice / 10, 3) == since + 3 * slice / 10);
+  CHECK(policy_passed_over_since(since, kNow, slice, 3) == kNow);
+  CHECK(policy_passed_over_since(since, kNow, 10 * slice, 3) == kNow);
 }
 
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {

@@ -122,3 +122,12 @@ TEST_CASE("sim: a thread bound to one CPU waits its turn beside a crowd that may
   for (config.seed = 1; config.seed <= 6; ++config.seed)
     CHECK(run_clean(config).figures.longest_wait_ns < 100 * kMs);
 }
+
+TEST_CASE("sim: threads that wake all the time do not use up the turns of those bound to their CPU") {
+  auto config = steady(Mix::cooperative, true, 4, 24);
+  config.ordinary = 12;
+  config.pinned = config.higher = true;
+  config.decisions = 100'000;
+  for (config.seed = 1; config.seed <= 6; ++config.seed)
+    CHECK(run_clean(config).figures.longest_wait_ns < 170 * kMs);
+}
