@@ -27,6 +27,21 @@ int set_group(struct morpheus_group_update *update)
 	return err ?: now < g->penalty_until_ns;
 }
 
+/* Run by the daemon for each group once no scheduler is attached, which could make it serve a penalty. */
+SEC("syscall")
+int end_penalty(u64 *cgroup_id)
+{
+	u64 id = *cgroup_id, now = bpf_ktime_get_ns();
+	struct group *g = bpf_map_lookup_elem(&groups, &id);
+
+	if (!g)
+		return 0;
+	if (now < g->penalty_until_ns)
+		g->penalty_until_ns = now;
+	tell_end(g, now);
+	return 0;
+}
+
 /* Lets one parked thread go to the queue where it belongs, and an idle CPU take it. */
 static __always_inline void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p)
 {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <set>
 
+#include "daemon/log.hpp"
 #include "morpheus.skel.h"
 
 namespace morpheus::daemon {
@@ -50,6 +51,12 @@ std::vector<std::uint64_t> keys_of(const bpf_map* groups) {
 }  // namespace
 
 void BpfGroups::forget() {
+  const int end_penalty = bpf_program__fd(skeleton_->progs.end_penalty);
+  for (auto id : keys_of(skeleton_->maps.groups)) {
+    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &id, .ctx_size_in = sizeof(id));
+    if (bpf_prog_test_run_opts(end_penalty, &run) != 0)
+      log::warn("the end of a penalty is not told: {}", Error{"run end_penalty", errno}.text());
+  }
   for (auto* groups : {skeleton_->maps.groups, skeleton_->maps.group_weights})
     for (const auto id : keys_of(groups)) (void)bpf_map__delete_elem(groups, &id, sizeof(id), 0);
   skeleton_->bss->nr_weighted = 0;

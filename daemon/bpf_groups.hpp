@@ -24,7 +24,8 @@ class BpfGroups {
   void prepare(morpheus_bpf& skeleton);
   /// After loading.
   [[nodiscard]] Result<void> start();
-  /// Before the scheduler is attached: what is known may be out of date.
+  /// While no scheduler is attached: nobody serves a penalty any more, which is told to who follows events, and what is
+  /// known goes out of date.
   void forget();
   /// All groups that there is something to say about now. `now_ns` is CLOCK_MONOTONIC.
   [[nodiscard]] Result<void> set(std::span<const GroupRule> rules, std::uint64_t now_ns);

@@ -293,7 +293,7 @@ class BpfKernel final : public KernelSide {
       if (bpf_program__type(program) == BPF_PROG_TYPE_STRUCT_OPS)
         (void)bpf_program__set_autoload(program, false);
     }
-    for (auto* needs_it : {skeleton_->progs.prepare_parking, skeleton_->progs.set_group})
+    for (auto* needs_it : {skeleton_->progs.prepare_parking, skeleton_->progs.set_group, skeleton_->progs.end_penalty})
       (void)bpf_program__set_autoload(needs_it, false);
   }
 
@@ -332,8 +332,10 @@ class BpfKernel final : public KernelSide {
   // Explicitly: the descriptor that rescue() handed out keeps the link, too.
   void detach_scheduler() {
     workers_class_.set(false);
-    if (scheduler_) (void)bpf_link__detach(scheduler_.get());
+    if (!scheduler_) return;
+    (void)bpf_link__detach(scheduler_.get());
     scheduler_.reset();
+    groups_->forget();
   }
 
   /// The kernel may end our scheduler at any time: believe it, not the link that is left.
@@ -352,6 +354,7 @@ class BpfKernel final : public KernelSide {
     last_exit_ = std::move(exit);
     workers_class_.set(false);
     scheduler_.reset();
+    groups_->forget();
   }
 
   static int on_event(void* self, void* data, std::size_t size) {

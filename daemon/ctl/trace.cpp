@@ -202,7 +202,7 @@ void TraceBuilder::finish() {
     if (worker.run_start && on_cpu_[worker.cpu] == id)
       show_run(worker, id, *worker.run_start, last_, {{"ended", "still running"}});
     end_hint(worker, id, last_, "still open");
-    // nobody tells of the end of a penalty that the end of Enforced mode cut short
+    // the event of its end may be lost
     end_throttle(worker, id, std::min(last_, worker.throttled_until), "still open");
     if (processes.insert(worker.pid).second)
       name_track("process_name", worker.pid, worker.pid, worker.process);

@@ -94,13 +94,14 @@ void DaemonUnderTest::set_mode(const std::string& mode) {
   mode_ = mode;
 }
 
-std::unique_ptr<TraceRun> DaemonUnderTest::trace(const std::string& file) const {
+std::unique_ptr<TraceRun> DaemonUnderTest::trace(const std::string& file, double seconds) const {
+  const auto duration = std::to_string(seconds);
   const auto program = built("ctl/morpheusctl");
   const pid_t pid = ::fork();
   if (pid < 0) throw std::runtime_error("cannot fork");
   if (pid == 0) {
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
-    ::execl(program.c_str(), "morpheusctl", "--socket", socket_.c_str(), "trace", "--seconds", "0.5",
+    ::execl(program.c_str(), "morpheusctl", "--socket", socket_.c_str(), "trace", "--seconds", duration.c_str(),
             "--output", file.c_str(), nullptr);
     ::_exit(69);
   }

@@ -52,8 +52,8 @@ class DaemonUnderTest {
   void set_mode(const std::string& mode);
   /// As SetTunables takes them. Throws std::runtime_error with the daemon's reason.
   void set_tunables(const varlink::Json& tunables) { (void)call("SetTunables", tunables); }
-  /// Starts `morpheusctl trace` for half a second; the file is whole when the returned object is gone.
-  [[nodiscard]] std::unique_ptr<class TraceRun> trace(const std::string& file) const;
+  /// Starts `morpheusctl trace`; the file is whole when the returned object is gone.
+  [[nodiscard]] std::unique_ptr<class TraceRun> trace(const std::string& file, double seconds = 0.5) const;
   /// Throws if the daemon watches fewer than `workers` of the client's threads: without them the
   /// figures would mean nothing.
   [[nodiscard]] HintCounts counts(pid_t client, unsigned workers);

@@ -242,36 +242,6 @@ def wrong_commands(root, text):
             yield f"./dev {command}: no such command"
 
 
-def wrong_manifest(root, morpheusd):
-    """The Kubernetes manifest against the daemon's options and configuration, and the systemd unit's capabilities."""
-    try:
-        import yaml
-    except ImportError:
-        yield from ()
-        return
-    parts = {part["kind"]: part for part in yaml.safe_load_all(read(root, "docs/kubernetes/morpheus.yaml"))}
-    pod = parts["DaemonSet"]["spec"]["template"]["spec"]
-    container = pod["containers"][0]
-    unit = re.search(r"^AmbientCapabilities=(.*)$", read(root, "systemd/morpheusd.service.in"), flags=re.M)[1].split()
-    added = ["CAP_" + name for name in container["securityContext"]["capabilities"]["add"]]
-    if sorted(added) != sorted(unit):
-        yield f"the manifest adds {added}, the unit {unit}"
-    if {m["name"] for m in container["volumeMounts"]} != {v["name"] for v in pod["volumes"]}:
-        yield "the manifest mounts other volumes than it has"
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
-        config.write(parts["ConfigMap"]["data"]["morpheusd.json"])
-        config.flush()
-        arguments = [config.name if a == "/etc/morpheus/morpheusd.json" else a for a in container["args"]]
-        ended = subprocess.run([morpheusd, *arguments, "--help"], capture_output=True, text=True, check=False)
-        if ended.returncode != 0:
-            yield f"morpheusd refuses the manifest's arguments: {ended.stderr}"
-        # the first thing after the configuration is the socket, which cannot be made here
-        ended = subprocess.run([morpheusd, *arguments, "--socket", config.name + "/s", "--backend", "fake"],
-                               capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
-        if ended.returncode == 78:
-            yield f"morpheusd refuses the manifest's configuration: {ended.stderr}"
-
-
 def help_of(command):
     return subprocess.run([*command, "--help"], capture_output=True, text=True, check=False).stdout
 
@@ -307,7 +277,6 @@ def main():
                  *only.get(path, lambda _: [])(text)]
         found += [f"{path}: {what}" for what in wrong]
     found += wrong_options(root)
-    found += [f"docs/kubernetes/morpheus.yaml: {what}" for what in wrong_manifest(root, os.path.join(build, "daemon/morpheusd"))]
     desk = Desk(root, build)
     try:
         found += [*wrong_blocks(root, desk), *wrong_examples(root, desk), *wrong_configurations(root, desk)]

@@ -158,3 +158,23 @@ TEST_CASE("enforced: a penalty ends") {
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
   CHECK(ending.wait_for(load.tid(0), "UNTHROTTLED")["value_ns"] >= 3'000'000'000u);
 }
+
+TEST_CASE("enforced: a penalty that is not served yet ends with the mode, and its end is told") {
+  need_control_groups();
+  ControlGroup group("morpheus-amnesty");
+  DaemonProcess daemon(Json{{"throttle", {{"cgroups", {"/morpheus-amnesty"}},
+                                                    {"percent", 10},
+                                                    {"penalty_ms", 600'000}}}}, Backend::bpf);
+  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival}, nullptr);
+  group.take(load.pid());
+  Listener listener(daemon);
+  set_mode(daemon, "enforced");
+  CHECK(listener.wait_for(load.tid(0), "THROTTLED")["value_ns"] == 600'000'000'000u);
+  set_mode(daemon, "observer");
+  CHECK(listener.wait_for(load.tid(0), "UNTHROTTLED")["value_ns"] < 600'000'000'000u);
+  CHECK(eventually([&] { return load.used(2, 0.5) > 0.8; }));
+  // when the mode is chosen anew, it does not come back
+  set_tunables_ms(daemon, 900, 9000, 2000);  // no further offence
+  set_mode(daemon, "enforced");
+  CHECK(eventually([&] { return load.used(2, 0.5) > 0.8; }));
+}

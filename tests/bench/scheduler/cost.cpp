@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What each callback of the schedulers costs by the kernel's own count, beside a FIFO that does the
-// least a scheduler can; and what the observer's programs cost, beside empty ones. All under the
-// same load: threads that send a byte to and fro, and threads that burn, on all CPUs.
+// least a scheduler can; and what the observer's programs cost, beside empty ones, while somebody
+// records a trace, too. All under the same load: threads that send a byte to and fro, and threads
+// that burn, on all CPUs.
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -20,6 +22,7 @@ constexpr double kTimesFifo = 1.3;
 // On real CPUs; an emulated instruction is no instruction.
 constexpr double kObserverSwitchNs = 120;
 constexpr double kObserverWakeupNs = 150;
+constexpr std::chrono::duration<double> kTraceStarts{0.5};
 
 std::uint64_t context_switches() {
   std::ifstream stat("/proc/stat");
@@ -34,12 +37,19 @@ struct Cost {
   double switches = 0;
 };
 
-Cost run_load(const Bench& bench, Subject subject, bool with_workers) {
+enum class Tracing : bool { off, on };
+
+Cost run_load(const Bench& bench, Subject subject, bool with_workers, Tracing tracing = Tracing::off) {
   std::vector<ThreadSpec> threads(4, {.manner = Manner::player});
   threads.resize(threads.size() + Host::cpus(),
                  {.manner = with_workers ? Manner::cooperative : Manner::rival});
   const Load load(bench.host.socket(), Load::kAnyCpu, threads, nullptr);
   if (with_workers) bench.expect_watched(subject, load, Host::cpus());
+  std::unique_ptr<TraceRun> trace;
+  if (tracing == Tracing::on) {
+    trace = bench.host.daemon().trace("/dev/null", bench.options.seconds / 2 + 2 * kTraceStarts.count());
+    std::this_thread::sleep_for(kTraceStarts);
+  }
   const auto before = ProgramClock::read();
   const auto switches = context_switches();
   std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds / 2));
@@ -71,18 +81,24 @@ class Reporter {
   }
 
   void add_tracing(Subject subject, const Cost& cost, const std::string& on_switch,
-                   const std::string& on_wakeup, const std::string& load) {
+                   const std::string& on_wakeup, const std::string& load, Tracing tracing = Tracing::off) {
     const auto add = [&](const char* what, const std::string& name, double goal) {
       const auto found = cost.programs.find(name);
       if (found == cost.programs.end())
         throw std::runtime_error("cost: " + name + " was never called");
-      const bool is_judged = subject == Subject::observer && !is_emulated_;
+      const bool is_judged = subject == Subject::observer && !is_emulated_ && tracing == Tracing::off;
       figures_.add(load + ", tracing program of a " + what, "ns a call", subject,
                    found->second.ns_per_call(),
                    is_judged ? std::optional(at_most(goal)) : std::nullopt);
     };
     add("switch", on_switch, kObserverSwitchNs);
     add("wakeup", on_wakeup, kObserverWakeupNs);
+  }
+
+  // The histogram of waits, of which the observer counts one when a worker gets a CPU that it waited for.
+  void add_counting(const Cost& cost, const std::string& load) {
+    figures_.add(load + ", counting a wait", "ns a call", Subject::kernel,
+                 cost.programs.at("counting_switch").ns_per_call() - cost.programs.at("empty_switch").ns_per_call());
   }
 
  private:
@@ -106,10 +122,15 @@ void measure_cost(const Bench& bench) {
       const Cost cost = run_load(bench, subject, with_workers);
       bench.host.peers().detach_empty();
       if (!bench.host.is_in_charge()) return;  // the costs would be those of another scheduler
-      if (subject == Subject::kernel)
+      if (subject == Subject::kernel) {
         reporter.add_tracing(subject, cost, "empty_switch", "empty_wakeup", load);
+        reporter.add_counting(cost, load);
+      }
       if (subject == Subject::observer)
         reporter.add_tracing(subject, cost, "on_switch", "on_wakeup", load);
+      if (subject == Subject::observer && with_workers)
+        reporter.add_tracing(subject, run_load(bench, subject, true, Tracing::on), "on_switch", "on_wakeup",
+                             "workers, while a trace is recorded", Tracing::on);
       if (needs_sched_ext(subject))
         reporter.add_callbacks(subject, cost, subject == Subject::fifo ? "fifo_" : "morpheus_",
                                load);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What Morpheus' programs are measured beside: the least that a sched_ext scheduler can do (first come,
- * first served, from one queue for all), and tracing programs that do nothing.
+ * first served, from one queue for all), tracing programs that do nothing, and one that only counts a
+ * time as the observer counts a wait.
  */
 #include "bpf/compat.bpf.h"
+#include "proto/events.h"
 
 #define FIFO_DSQ (1ull << 32)
 #define FIFO_SLICE_NS 5000000ull /* as long as Morpheus' default */
@@ -49,6 +51,17 @@ struct sched_ext_ops fifo_ops = {
 SEC("tp_btf/sched_switch")
 int BPF_PROG(empty_switch)
 {
+	return 0;
+}
+
+static struct morpheus_time_counts counts_of[MORPHEUS_MAX_CPUS];
+
+/* Of any time that varies; reading a clock for it would be no part of the counting. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(counting_switch, bool preempt, struct task_struct *prev)
+{
+	morpheus_count_time(&counts_of[bpf_get_smp_processor_id() & (MORPHEUS_MAX_CPUS - 1)],
+			    prev->se.sum_exec_runtime & 0xffffff);
 	return 0;
 }
 

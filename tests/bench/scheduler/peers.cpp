@@ -44,7 +44,8 @@ void Peers::attach_fifo() {
 void Peers::attach_empty() {
   empty_[0].reset(bpf_program__attach(skeleton_->progs.empty_switch));
   empty_[1].reset(bpf_program__attach(skeleton_->progs.empty_wakeup));
-  if (!empty_[0] || !empty_[1]) fail("attach the empty tracing programs");
+  empty_[2].reset(bpf_program__attach(skeleton_->progs.counting_switch));
+  if (!empty_[0] || !empty_[1] || !empty_[2]) fail("attach the empty tracing programs");
 }
 
 }  // namespace morpheus::bench

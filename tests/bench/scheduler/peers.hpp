@@ -22,7 +22,7 @@ class Peers {
   /// Makes the FIFO the machine's scheduler, or no longer. Throws std::runtime_error.
   void attach_fifo();
   void detach_fifo() { fifo_.reset(); }
-  /// The tracing programs that do nothing.
+  /// The tracing programs that do nothing, and the one that only counts a time.
   void attach_empty();
   void detach_empty() { empty_ = {}; }
 
@@ -37,7 +37,7 @@ class Peers {
 
   std::unique_ptr<peers_bpf, DestroySkeleton> skeleton_;
   Link fifo_;
-  std::array<Link, 2> empty_;
+  std::array<Link, 3> empty_;
 };
 
 }  // namespace morpheus::bench

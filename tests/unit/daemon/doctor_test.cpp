@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/ctl/doctor.hpp"
 
+#include <zlib.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -81,6 +83,63 @@ TEST_CASE("what the kernel lacks is told apart by what is lost") {
   CHECK(verdict_on(host, running()) == ExitStatus::degraded);
 }
 
+TEST_CASE("each fact of a host has its line, with the verdict that it deserves") {
+  constexpr std::uint64_t kPerfmonAndBpf = 3ull << 38;
+  const struct {
+    const char* what;
+    Verdict verdict;
+    const char* says;
+    void (*change)(HostFacts&);
+  } cases[]{
+      {"kernel config", Verdict::note, "not found", [](HostFacts&) {}},
+      {"kernel config", Verdict::note, "lacks CONFIG_BPF_SYSCALL", [](HostFacts& h) { h.config = {{"CONFIG_PSI", "y"}}; }},
+      {"kernel config", Verdict::note, "CONFIG_PSI", [](HostFacts& h) { h.config = {{"CONFIG_PSI", "m"}}; }},
+      {"BTF", Verdict::bad, "does not describe", [](HostFacts& h) { h.has_btf = false; }},
+      {"ext_server", Verdict::good, " 5 %", [](HostFacts&) {}},
+      {"ext_server", Verdict::good, " 10 %", [](HostFacts& h) { h.ext_server_period_ns = 500'000'000; }},
+      {"ext_server", Verdict::note, "switched off", [](HostFacts& h) { h.ext_server_runtime_ns = 0; }},
+      {"ext_server", Verdict::note, "none to be seen", [](HostFacts& h) { h.ext_server_runtime_ns.reset(); }},
+      {"PSI", Verdict::limited, "off", [](HostFacts& h) { h.has_pressure = false; }},
+      {"cgroups", Verdict::good, "version 2", [](HostFacts&) {}},
+      {"cgroups", Verdict::note, "1 and 2", [](HostFacts& h) { h.has_cgroup1 = true; }},
+      {"cgroups", Verdict::limited, "not mounted", [](HostFacts& h) { h.has_cgroup2 = false; }},
+      {"lockdown", Verdict::bad, "confidentiality", [](HostFacts& h) { h.lockdown = "confidentiality"; }},
+      {"capabilities", Verdict::note, "not both", [](HostFacts&) {}},
+      {"capabilities", Verdict::note, "not both", [](HostFacts& h) { h.capabilities = 1ull << 38; }},
+      {"capabilities", Verdict::note, "not both", [](HostFacts& h) { h.capabilities = 1ull << 39; }},
+      {"capabilities", Verdict::good, "here", [](HostFacts& h) { h.capabilities = kPerfmonAndBpf; }},
+      {"rseq slices", Verdict::note, "offers no", [](HostFacts&) {}},
+      {"rseq slices", Verdict::note, "may ask", [](HostFacts& h) { h.slice_extension = 0; }},
+  };
+  for (const auto& one : cases) {
+    auto host = good_host();
+    one.change(host);
+    const auto line = found(diagnose(host, {}), one.what);
+    CAPTURE(one.what, one.says, line.says);
+    CHECK(line.verdict == one.verdict);
+    CHECK(line.says.find(one.says) != std::string::npos);
+  }
+  for (const char* weaker : {"none", "integrity"}) {
+    auto host = good_host();
+    host.lockdown = weaker;
+    CHECK(verdict_on(host, running()) == ExitStatus::ok);
+  }
+}
+
+TEST_CASE("what the daemon says of itself has its lines") {
+  CHECK(found(diagnose(good_host(), running()), "capabilities").verdict == Verdict::good);
+  const auto ejected = running({{"mode", "enforced"}, {"scheduler", {{"attached", false}, {"last_exit", "runnable task stall"}}}});
+  const auto line = found(diagnose(good_host(), ejected), "daemon");
+  CHECK(line.verdict == Verdict::limited);
+  CHECK(line.says.find("runnable task stall") != std::string::npos);
+  CHECK(verdict_on(good_host(), ejected) == ExitStatus::degraded);
+  CHECK(found(diagnose(good_host(), running({{"counters", {{"events_dropped", 3}}}})), "events").says.find('3') !=
+        std::string::npos);
+  DaemonFacts absent;
+  absent.why_not = "cannot be reached at /run/x";
+  CHECK(found(diagnose(good_host(), absent), "daemon").says == absent.why_not);
+}
+
 TEST_CASE("which kernels are served is told by their version, and a daemon that runs is right") {
   const struct {
     const char* release;
@@ -108,7 +167,9 @@ TEST_CASE("another scheduler in the way is named, ours is not in the way") {
   auto host = good_host();
   host.sched_ext_state = "enabled";
   host.sched_ext_ops = "lavd";
-  CHECK(found(diagnose(host, running()), "sched_ext").says.find("'lavd'") != std::string::npos);
+  const auto other = found(diagnose(host, running()), "sched_ext");
+  CHECK(other.verdict == Verdict::limited);
+  CHECK(other.says.find("'lavd'") != std::string::npos);
   host.sched_ext_ops = "morpheus";
   CHECK(found(diagnose(host, running()), "sched_ext").verdict == Verdict::good);
 }
@@ -128,8 +189,15 @@ TEST_CASE("a host is read from its files") {
     fs::create_directories(fs::path(root + path).parent_path());
     std::ofstream(root + path) << text;
   };
+  fs::create_directories(root + "/proc");
   CHECK_FALSE(read_host_facts(root).has_btf);
-  write("/proc/config.gz", "CONFIG_PSI=y\n# CONFIG_BPF_SYSCALL is not set\n");
+  CHECK(read_host_facts(root).config.empty());
+  const std::string config = "CONFIG_PSI=y\n# CONFIG_BPF_SYSCALL is not set\n", release = read_host_facts(root).kernel_release;
+  write("/boot/config-" + release, config);
+  CHECK(read_host_facts(root).config_from == "/boot/config-" + release);
+  const auto compressed = ::gzopen((root + "/proc/config.gz").c_str(), "wb");
+  REQUIRE(::gzputs(compressed, config.c_str()) > 0);
+  ::gzclose(compressed);
   write("/sys/kernel/btf/vmlinux", "x");
   write("/sys/kernel/sched_ext/state", "enabled\n");
   write("/sys/kernel/sched_ext/root/ops", "lavd\n");
