@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -93,9 +94,10 @@ TEST_CASE("a descriptor whose close() blocks holds nobody up, whatever way it co
       {"{\"method\":", 1},                        // with half a message, and then a hang-up
       {"x", 5},                                   // more than are allowed
       {call + std::string(300'000, ' '), 200}};   // with far too much of everything
+  std::deque<Lingering> kept;  // one whose peer is gone lingers no more
   for (const auto& [bytes, copies] : ways) {
     const auto socket = raw_connection(daemon);
-    Lingering().send_with(socket.get(), bytes, copies);
+    kept.emplace_back().send_with(socket.get(), bytes, copies);
     bystander.work();
   }
   bystander.work();
@@ -104,10 +106,11 @@ TEST_CASE("a descriptor whose close() blocks holds nobody up, whatever way it co
 TEST_CASE("a blocking descriptor that nobody has read is no better") {
   const DaemonProcess daemon({}, {{"connections_per_uid", 2}});
   Bystander bystander(daemon);
+  std::deque<Lingering> kept;
   for (int i = 0; i < 3; ++i) {
     auto socket = raw_connection(daemon);  // the second of them is turned away
     auto surplus = raw_connection(daemon);
-    Lingering().send_with(surplus.get(), "x");
+    kept.emplace_back().send_with(surplus.get(), "x");
     surplus.reset();
     socket.reset();
     bystander.work();
