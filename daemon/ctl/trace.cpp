@@ -70,7 +70,7 @@ void TraceBuilder::add(const Json& event) {
     edge("b", "hint", "hint " + worker.hint_reason, worker, id, time, {{"seq", number(event, "seq")}});
   }
   if (type == "THROTTLED") return throttle(worker, id, event);
-  if (type == "UNTHROTTLED") return end_throttle(worker, id, time, "served");
+  if (type == "UNTHROTTLED") return end_throttle(worker, id, time, "over");
   if (type == "DEFERRED") {
     if (!worker.held_since) {
       worker.held_since = time;

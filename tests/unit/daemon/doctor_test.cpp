@@ -203,6 +203,8 @@ TEST_CASE("a host is read from its files") {
   write("/sys/kernel/sched_ext/root/ops", "lavd\n");
   write("/sys/kernel/debug/sched/ext_server/cpu0/runtime", "50000000\n");
   write("/proc/pressure/cpu", "some avg10=0.00\n");
+  write("/proc/self/mounts", "none /x cgroup rw 0 0\n");
+  CHECK_FALSE(read_host_facts(root).has_cgroup2);
   write("/proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\nnone /x cgroup rw 0 0\n");
   write("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
   const auto host = read_host_facts(root);

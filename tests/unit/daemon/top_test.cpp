@@ -50,6 +50,7 @@ TEST_CASE("the picture fits 80 columns and the terminal's lines, and no name ste
     CHECK(line.size() <= 80);
     CHECK(line.find('\033') == std::string::npos);
   }
+  for (const auto& line : top_picture(kBefore, kNow, {.columns = 40, .lines = 5, .keys = true}, Palette{})) CHECK(line.size() <= 40);
   CHECK(picture[0].find("mode observer") != std::string::npos);
   CHECK(picture[1].find("hints 40/s") != std::string::npos);
   CHECK(picture[4].find("90.0") != std::string::npos);

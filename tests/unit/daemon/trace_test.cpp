@@ -124,10 +124,12 @@ TEST_CASE("a throttle lasts from the first ignored hint until the kernel says th
   Fixture f;
   f.event(100, "THROTTLED", 500);
   f.event(400, "THROTTLED", 500);
-  f.event(900, "UNTHROTTLED", 800);
+  f.event(700, "UNTHROTTLED", 600);  // before its time: Enforced mode has ended
+  f.event(2000, "RUN");
   f.trace.finish();
   CHECK(f.one("b", "throttled")["ts"] == 100.0);
-  CHECK(f.one("e", "throttled")["ts"] == 900.0);
+  CHECK(f.one("e", "throttled")["ts"] == 700.0);
+  CHECK(f.one("e", "throttled")["args"]["ended"] == "over");
 }
 
 TEST_CASE("a throttle whose end nobody tells is shown no longer than it can last, nor than the trace") {
