@@ -70,7 +70,8 @@ run_kernel() {
   label="kernel ${image##*/}"
   log=$build/logs/${label// /-}.log
   echo "$label: booting (log: $log)"
-  "$root/tests/vm/run" --kernel "${image##*/}" --smp "$cpus" --timeout 2400 -- env MORPHEUS_CRASHES="$MORPHEUS_CRASHES" \
+  # each kill costs two starts of the daemon, which an emulated machine beside others takes its time for
+  "$root/tests/vm/run" --kernel "${image##*/}" --smp "$cpus" --timeout $((2400 + 30 * MORPHEUS_CRASHES)) -- env MORPHEUS_CRASHES="$MORPHEUS_CRASHES" \
     /build/tests/kernel/kernel_tests "${reporters[@]}" \
     2>&1 >"$log.out" | tee "$log" | sed -un 's/^.*:test-result:/ /p' || status=$?
   cp "$build/vm/boot.log" "$log.boot" 2>/dev/null || true

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What dies at a bad moment, and what starves: the host gets itself back, and nobody loses anything. How often things
-// are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills 100 times). Of four daemons one is let come up;
-// the others die while they load, which takes long where the kernel is emulated.
+// are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills 100 times). In Observer mode one daemon of four is
+// let come up, and the others die while they load, which takes long where the kernel is emulated; in Enforced mode it is
+// the other way round.
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -14,15 +16,19 @@
 #include <random>
 
 #include "proto/unique_fd.hpp"
+#include "tests/programs/control_group.hpp"
 #include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
 
 using namespace morpheus::test;
+using Clock = std::chrono::steady_clock;
 
 namespace {
 
 constexpr ThreadSpec kWorker{.manner = Manner::cooperative, .escapable = true};
 constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
+/// Has its group throttled.
+constexpr ThreadSpec kDeaf{.manner = Manner::deaf, .escapable = true, .policy = MORPHEUS_POLICY_HYBRID};
 
 int crashes() {
   const char* count = std::getenv("MORPHEUS_CRASHES");
@@ -31,41 +37,99 @@ int crashes() {
 
 void wait_up_to_ms(std::minstd_rand& random, unsigned most) { ::usleep(random() % (most * 1000)); }
 
-bool attached_again(const DaemonProcess& daemon, const Load& load) {
-  return !worker(daemon, load.tid(0)).is_null() && !worker(daemon, load.tid(1)).is_null();
+/// Whether the daemon has the first `workers` threads.
+bool attached_again(const DaemonProcess& daemon, const Load& load, std::size_t workers = 2) {
+  while (workers > 0 && !worker(daemon, load.tid(workers - 1)).is_null()) --workers;
+  return workers == 0;
 }
 
 void check_threads(const Load& load) {
-  for (const std::size_t i : {0, 1, 2}) REQUIRE(load.seen(i).policy == SCHED_OTHER);
+  for (std::size_t i = 0; i < load.size(); ++i) REQUIRE(load.seen(i).policy == SCHED_OTHER);
   const auto passed = load.safe_points(0);
   REQUIRE(eventually([&] { return load.safe_points(0) > passed; }));
 }
 
-// Programs of ours that the kernel has, whoever loaded them.
-int programs_in_kernel() {
-  int count = 0;
-  __u32 id = 0;
-  while (bpf_prog_get_next_id(id, &id) == 0) {
-    const morpheus::UniqueFd program(bpf_prog_get_fd_by_id(id));
-    bpf_prog_info info{};
-    __u32 size = sizeof(info);
-    if (program && bpf_prog_get_info_by_fd(program.get(), &info, &size) == 0 &&
-        (std::string_view(info.name) == "on_migrate" || std::string_view(info.name) == "morpheus_tick"))
-      ++count;
+/// Seconds from the moment a daemon answers until it has the workers of a load again.
+class Returns {
+ public:
+  void await(DaemonProcess& daemon, const Load& load, std::size_t workers) {
+    daemon.await_answer();
+    const auto answered = Clock::now();
+    REQUIRE(eventually([&] { return attached_again(daemon, load, workers); }));
+    seconds_.push_back(std::chrono::duration<double>(Clock::now() - answered).count());
   }
+  /// The median: a machine may stand still for a while.
+  void check_within(double seconds) {
+    REQUIRE_FALSE(seconds_.empty());
+    std::ranges::sort(seconds_);
+    WARN("seconds until all workers were back, of " << seconds_.size() << " times: median " << median() << ", longest "
+                                                    << seconds_.back());
+    CHECK(median() < seconds);
+  }
+
+ private:
+  [[nodiscard]] double median() const { return seconds_[seconds_.size() / 2]; }
+  std::vector<double> seconds_;
+};
+
+template <int (*Next)(__u32, __u32*)>
+int count_objects() {
+  int count = 0;
+  for (__u32 id = 0; Next(id, &id) == 0;) ++count;
   return count;
 }
 
-// No cgroup has a limit that this host did not start with.
-bool nothing_throttled() {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator("/sys/fs/cgroup", ignored)) {
-    if (entry.path().filename() != "cpu.max") continue;
-    std::string quota;
-    std::ifstream(entry.path()) >> quota;
-    if (!quota.empty() && quota != "max") return false;
+/// What the kernel has of BPF, whoever loaded it.
+struct KernelObjects {
+  int programs = count_objects<bpf_prog_get_next_id>();
+  int links = count_objects<bpf_link_get_next_id>();
+  int maps = count_objects<bpf_map_get_next_id>();
+  bool operator==(const KernelObjects&) const = default;
+};
+
+/// None that keeps running is left, and none is pinned. Clients may still hold maps, as their lines on Linux 6.12.
+bool nothing_runs_beyond(const KernelObjects& before) {
+  const KernelObjects now;
+  std::error_code no_such_file_system;
+  return now.programs == before.programs && now.links == before.links &&
+         std::filesystem::is_empty("/sys/fs/bpf", no_such_file_system);
+}
+
+std::size_t open_descriptors(pid_t pid) {
+  const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid) + "/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+/// A group that the daemon may throttle, and what is in it.
+struct Offenders {
+  ControlGroup group{"morpheus-crashes"};
+  std::string limit = group.read("cpu.max");
+  static Json config() {
+    return {{"throttle", {{"cgroups", {"/morpheus-crashes"}}, {"percent", 20}, {"penalty_ms", 60'000}}}};
   }
-  return true;
+};
+
+void need_offenders() {
+  need_sched_ext();
+  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
+}
+
+/// Kills a daemon and finds the host as it was without one.
+void kill_and_check(DaemonProcess& daemon, const KernelObjects& before, const Load& load) {
+  daemon.stop(SIGKILL);
+  REQUIRE(eventually([] { return sched_ext_state() == "disabled"; }));
+  REQUIRE(eventually([&] { return nothing_runs_beyond(before); }));
+  check_threads(load);
+}
+
+/// One time in four until the mode begins to change back.
+void enforce_for_a_while(const DaemonProcess& daemon, std::minstd_rand& random, int round) {
+  set_mode(daemon, "enforced");
+  REQUIRE(sched_ext_ops().starts_with("morpheus"));
+  wait_up_to_ms(random, round % 2 == 0 ? 500 : 50);
+  if (round % 4 != 3) return;
+  auto client = daemon.connect();
+  (void)client.call_more("io.morpheus.Control.SetMode", {{"mode", "observer"}});
 }
 
 }  // namespace
@@ -75,49 +139,67 @@ TEST_CASE("observer: killed with -9 again and again, every worker comes back", "
   DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
   std::minstd_rand random(1);
-  std::vector<double> seconds;
+  Returns returns;
   for (int i = 0; i < crashes(); ++i) {
     wait_up_to_ms(random, 500);
     daemon.stop(SIGKILL);
     check_threads(load);
     daemon.launch();
-    if (i % 4 != 3) continue;
-    daemon.await_answer();
-    const auto answered = std::chrono::steady_clock::now();
-    REQUIRE(eventually([&] { return attached_again(daemon, load); }));
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - answered).count());
+    if (i % 4 == 3) returns.await(daemon, load, 2);
   }
-  if (seconds.empty()) SKIP("fewer than four kills were asked for");
-  // the library waits for a second at most between two attempts
-  std::ranges::sort(seconds);
-  INFO("seconds until all workers were back: median " << seconds[seconds.size() / 2] << ", longest " << seconds.back());
-  CHECK(seconds[seconds.size() / 2] < 1.0);
+  if (crashes() < 4) SKIP("fewer than four kills were asked for");
+  returns.check_within(1);
 }
 
 TEST_CASE("enforced: killed with -9 again and again, the host gets itself back each time") {
-  need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
-  REQUIRE(nothing_throttled());
-  std::minstd_rand random(2);
-  for (int i = 0; i < crashes(); ++i) {
-    // while the scheduler is attached, comes or goes
-    if (i % 4 == 0) set_mode(daemon, "enforced");
-    if (i % 8 == 0) {
-      auto client = daemon.connect();
-      (void)client.call_more("io.morpheus.Control.SetMode", {{"mode", "observer"}});
-    } else {
-      wait_up_to_ms(random, 500);
+  need_offenders();
+  const KernelObjects before;
+  {
+    const Offenders offenders;
+    DaemonProcess daemon(Offenders::config(), Backend::bpf);
+    Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kDeaf, kSleeper}, nullptr);
+    offenders.group.take(load.pid());
+    const auto descriptors = open_descriptors(load.pid());
+    std::minstd_rand random(2);
+    Returns returns;
+    for (int i = 0; i < crashes(); ++i) {
+      enforce_for_a_while(daemon, random, i);
+      // while their group is throttled
+      if (i % 4 == 0) REQUIRE(eventually([&] { return worker(daemon, load.tid(2))["throttles"] > 0; }));
+      kill_and_check(daemon, before, load);
+      REQUIRE(offenders.group.read("cpu.max") == offenders.limit);
+      daemon.launch();
+      if (i % 4 == 3) {  // while it loads
+        wait_up_to_ms(random, 2000);
+        kill_and_check(daemon, before, load);
+        daemon.launch();
+      }
+      returns.await(daemon, load, 3);
+      REQUIRE(eventually([&] { return open_descriptors(load.pid()) == descriptors; }));
     }
+    returns.check_within(3);  // it is one second natively, see above; an emulated machine beside others is slow
+  }
+  CHECK(eventually([&] { return KernelObjects() == before; }));
+}
+
+// With this scope the daemon gives threads another policy, and one that is killed cannot take it back: until the next
+// one does, the kernel runs them as ordinary threads.
+TEST_CASE("scope workers: killed with -9, the next daemon gives the workers their policy back") {
+  need_sched_ext();
+  const KernelObjects before;
+  DaemonProcess daemon(Json{{"scope", "workers"}}, Backend::bpf);
+  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+  for (int i = 0; i < std::max(1, crashes() / 10); ++i) {
+    set_mode(daemon, "enforced");
+    REQUIRE(load.seen(0).policy != SCHED_OTHER);
     daemon.stop(SIGKILL);
     REQUIRE(eventually([] { return sched_ext_state() == "disabled"; }));
-    REQUIRE(eventually([] { return programs_in_kernel() == 0; }));
-    check_threads(load);
-    REQUIRE(nothing_throttled());
-    daemon.launch();
-    if (i % 4 != 3) continue;
-    daemon.await_answer();
+    REQUIRE(eventually([&] { return nothing_runs_beyond(before); }));
+    const auto passed = load.safe_points(0);
+    REQUIRE(eventually([&] { return load.safe_points(0) > passed; }));
+    daemon.start();
     REQUIRE(eventually([&] { return attached_again(daemon, load); }));
+    check_threads(load);
   }
 }
 
@@ -131,6 +213,34 @@ TEST_CASE("observer: clients killed with -9 at random moments leave nothing behi
   }
   CHECK(eventually([&] { return control(daemon, "GetStatus")["workers"] == 0; }));
   CHECK(control(daemon, "GetStatus")["clients"] == 0);
+}
+
+TEST_CASE("enforced: clients killed with -9 at random moments leave nothing behind") {
+  need_offenders();
+  const KernelObjects before;
+  {
+    const Offenders offenders;
+    DaemonProcess daemon(Offenders::config(), Backend::bpf);
+    const Load bystander(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+    set_mode(daemon, "enforced");
+    REQUIRE(eventually([&] { return attached_again(daemon, bystander); }));
+    const auto descriptors = open_descriptors(daemon.pid());
+    const KernelObjects with_bystander;
+    std::minstd_rand random(4);
+    for (int i = 0; i < crashes(); ++i) {
+      const Load load(daemon.socket(), crowded_cpu(), {kWorker, kDeaf, kSleeper}, nullptr);
+      offenders.group.take(load.pid());
+      wait_up_to_ms(random, 100);  // then it is killed
+    }
+    CHECK(eventually([&] { return control(daemon, "GetStatus")["workers"] == 2; }));
+    CHECK(control(daemon, "GetStatus")["clients"] == 1);
+    CHECK(sched_ext_ops().starts_with("morpheus"));
+    CHECK(eventually([&] { return open_descriptors(daemon.pid()) == descriptors; }));
+    CHECK(eventually([&] { return KernelObjects() == with_bystander; }));
+    CHECK(offenders.group.read("cpu.max") == offenders.limit);
+    check_threads(bystander);
+  }
+  CHECK(eventually([&] { return KernelObjects() == before; }));
 }
 
 TEST_CASE("enforced: the canary ends a mode in which normal threads starve, and it is refused for a while") {
