@@ -404,12 +404,13 @@ POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 round,
 }
 
 /*
- * Since when it counts as passed over, after one of its threads ran for `ran_ns`: its turn is over when a slice
- * was used, not when a thread that wakes takes the CPU from the one that had it.
+ * Since when it counts as passed over, after one of its threads ran for `ran_ns`. Its turn is over when a slice
+ * was used, not when a thread that wakes takes the CPU from the one that had it; and while it has its turn
+ * it is not passed over, or two of its threads, with slices as long as a round, would have every turn.
  */
 POLICY_FN __u64 policy_passed_over_since(__u64 since_ns, __u64 now, __u64 ran_ns, __u32 round)
 {
-	__u64 served = ran_ns * round;
+	__u64 served = ran_ns * (1ull + round);
 
 	return served < now - since_ns ? since_ns + served : now;
 }

@@ -153,8 +153,18 @@ OUT_OF_LINE bool take_anywhere(struct cpu_state *c, s32 cpu)
 	return false;
 }
 
+/* Since when the one of the two queues counts as passed over, if the running thread stopped now. */
+static __always_inline u64 passed_since(struct cpu_state *c, struct task_struct *p, u64 now)
+{
+	if (c->ahead || c->passed_over != (is_bound(p) ? QUEUE_BOUND : QUEUE_SHARED))
+		return c->passed_since_ns;
+	return policy_passed_over_since(c->passed_since_ns, now, p->se.sum_exec_runtime - c->run_exec_ns,
+					c->round);
+}
+
 /* Both queues wait, and virtual times are for one. Whose turn it is: the other's once it was passed over for long. */
-static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bound_first)
+static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, struct task_struct *prev,
+					  bool bound_first)
 {
 	u8 passed_over = bound_first ? QUEUE_SHARED : QUEUE_BOUND;
 	u64 now = bpf_ktime_get_ns();
@@ -167,20 +177,14 @@ static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, bool bou
 	c->round = bound_first ? policy_round(scx_bpf_dsq_nr_queued(cpu), 1) :
 				 policy_round(scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
 					      (u32)nr_cpus / (u32)(nr_llcs ?: 1));
-	if (policy_passed_over_long(c->passed_since_ns, now, c->round, &tunables))
+	if (policy_passed_over_long(prev ? passed_since(c, prev, now) : c->passed_since_ns, now,
+				    c->round, &tunables))
 		return !bound_first;
 	return bound_first;
 }
 
-/* `p`, not ahead of its virtual time, ran for so long. */
-static __always_inline void charge_turn(struct cpu_state *c, struct task_struct *p, u64 ran)
-{
-	if (c->passed_over == (is_bound(p) ? QUEUE_BOUND : QUEUE_SHARED))
-		c->passed_since_ns = policy_passed_over_since(c->passed_since_ns, bpf_ktime_get_ns(), ran,
-							      c->round);
-}
 
-static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
+static __always_inline bool take_own(struct cpu_state *c, s32 cpu, struct task_struct *prev)
 {
 	u64 shared_queue = shared_dsq(cpu), here = 0, shared = 0;
 	bool bound_first;
@@ -195,15 +199,16 @@ static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
 	bound_first = !policy_vtime_before(shared, here);
 	/* Who is ahead of virtual time is no turn of its queue's: the others there wait on. */
 	if (!policy_is_ahead(bound_first ? here : shared))
-		bound_first = turn_of_bound(c, cpu, bound_first);
+		bound_first = turn_of_bound(c, cpu, prev, bound_first);
 	if (bound_first)
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 	return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
 }
 
-static __always_inline bool take_next(struct cpu_state *c, s32 cpu)
+/* `prev`: the running thread, if it would go on. */
+static __always_inline bool take_next(struct cpu_state *c, s32 cpu, struct task_struct *prev)
 {
-	return take_own(c, cpu) || (nr_llcs > 1 && take_anywhere(c, cpu));
+	return take_own(c, cpu, prev) || (nr_llcs > 1 && take_anywhere(c, cpu));
 }
 
 #endif

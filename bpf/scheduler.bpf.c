@@ -206,7 +206,7 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 		prev->scx.slice = slot ? LEASE_NS : tunables.slice_ns;
 		return;
 	}
-	if (!take_next(c, cpu) && on_rq)
+	if (!take_next(c, cpu, on_rq ? prev : NULL) && on_rq)
 		prev->scx.slice = tunables.slice_ns;
 }
 
@@ -348,7 +348,7 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran, weight,
 						     &tunables);
 	else if (c->passed_over)
-		charge_turn(c, p, ran);
+		c->passed_since_ns = passed_since(c, p, bpf_ktime_get_ns());
 	c->run_start_ns = 0;
 	charge_running(c, p);
 	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */

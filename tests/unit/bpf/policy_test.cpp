@@ -356,7 +356,7 @@ TEST_CASE("policy: of a CPU's two queues none is passed over for longer than a r
 
 TEST_CASE("policy: a queue's turn lasts until a slice was used, and no claim is left from longer ones") {
   const std::uint64_t slice = kTunables.slice_ns, since = kNow - 3 * slice;
-  CHECK(policy_passed_over_since(since, kNow, slice / 10, 3) == since + 3 * slice / 10);
+  CHECK(policy_passed_over_since(since, kNow, slice / 10, 3) == since + 4 * slice / 10);
   CHECK(policy_passed_over_since(since, kNow, slice, 3) == kNow);
   CHECK(policy_passed_over_since(since, kNow, 10 * slice, 3) == kNow);
 }

@@ -131,3 +131,12 @@ TEST_CASE("sim: threads that wake all the time do not use up the turns of those 
   for (config.seed = 1; config.seed <= 6; ++config.seed)
     CHECK(run_clean(config).figures.longest_wait_ns < 170 * kMs);
 }
+
+TEST_CASE("sim: slices shorter than a tick leave neither of a CPU's queues behind") {
+  auto config = steady(Mix::hostile, true, 2, 8);
+  config.pinned = true;
+  config.tunables.slice_ns = config.tunables.grace_ns = 100'000;
+  config.decisions = 30'000;
+  for (config.seed = 1; config.seed <= 12; ++config.seed)
+    CHECK(run_clean(config).figures.longest_wait_ns < 400 * kMs);
+}
