@@ -87,6 +87,18 @@ struct KernelObjects {
   bool operator==(const KernelObjects&) const = default;
 };
 
+/// The same, once what earlier daemons had is gone: the kernel frees it a while after them.
+KernelObjects settled_objects() {
+  KernelObjects settled;
+  for (int looks = 0, quiet = 0; looks < 100 && quiet < 10; ++looks) {
+    ::usleep(100'000);
+    const KernelObjects now;
+    quiet = now == settled ? quiet + 1 : 0;
+    settled = now;
+  }
+  return settled;
+}
+
 /// None that keeps running is left, and none is pinned. Clients may still hold maps, as their lines on Linux 6.12.
 bool nothing_runs_beyond(const KernelObjects& before) {
   const KernelObjects now;
@@ -118,7 +130,10 @@ void need_offenders() {
 void kill_and_check(DaemonProcess& daemon, const KernelObjects& before, const Load& load) {
   daemon.stop(SIGKILL);
   REQUIRE(eventually([] { return sched_ext_state() == "disabled"; }));
-  REQUIRE(eventually([&] { return nothing_runs_beyond(before); }));
+  const bool nothing_left = eventually([&] { return nothing_runs_beyond(before); });
+  const KernelObjects now;
+  INFO("programs " << now.programs << " (" << before.programs << " before), links " << now.links << " (" << before.links << ")");
+  REQUIRE(nothing_left);
   check_threads(load);
 }
 
@@ -153,7 +168,7 @@ TEST_CASE("observer: killed with -9 again and again, every worker comes back", "
 
 TEST_CASE("enforced: killed with -9 again and again, the host gets itself back each time") {
   need_offenders();
-  const KernelObjects before;
+  const auto before = settled_objects();
   {
     const Offenders offenders;
     DaemonProcess daemon(Offenders::config(), Backend::bpf);
@@ -186,7 +201,7 @@ TEST_CASE("enforced: killed with -9 again and again, the host gets itself back e
 // one does, the kernel runs them as ordinary threads.
 TEST_CASE("scope workers: killed with -9, the next daemon gives the workers their policy back") {
   need_sched_ext();
-  const KernelObjects before;
+  const auto before = settled_objects();
   DaemonProcess daemon(Json{{"scope", "workers"}}, Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
   for (int i = 0; i < std::max(1, crashes() / 10); ++i) {
@@ -217,7 +232,7 @@ TEST_CASE("observer: clients killed with -9 at random moments leave nothing behi
 
 TEST_CASE("enforced: clients killed with -9 at random moments leave nothing behind") {
   need_offenders();
-  const KernelObjects before;
+  const auto before = settled_objects();
   {
     const Offenders offenders;
     DaemonProcess daemon(Offenders::config(), Backend::bpf);
