@@ -183,7 +183,6 @@ static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, struct t
 	return bound_first;
 }
 
-
 static __always_inline bool take_own(struct cpu_state *c, s32 cpu, struct task_struct *prev)
 {
 	u64 shared_queue = shared_dsq(cpu), here = 0, shared = 0;
