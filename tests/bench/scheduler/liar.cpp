@@ -42,7 +42,7 @@ void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_
                    {.manner = Manner::sleeper}},
                   nullptr);
   bench.expect_watched(subject, load, 2);
-  // a turn as long as the liar is borne with is half a round trip: one more or less must not matter
+  // long enough that one of the liar's turns, each as long as it is borne with, does not matter
   const auto shares = load.shares(std::max(bench.options.seconds, kTurns * liar.patience_ms / 1000));
   const auto waits = load.times(2);
   const auto ms = [&](unsigned per_mille) {
