@@ -80,9 +80,9 @@ class Clients {
   [[nodiscard]] const std::map<std::uint64_t, std::unique_ptr<Client>>& all() const {
     return clients_;
   }
-  /// The client with the lowest id above this one; nothing if there is none.
-  [[nodiscard]] const Client* after(std::uint64_t id) const {
-    const auto it = clients_.upper_bound(id);
+  /// The client with the lowest id from this one on; nothing if there is none.
+  [[nodiscard]] const Client* from(std::uint64_t id) const {
+    const auto it = clients_.lower_bound(id);
     return it == clients_.end() ? nullptr : it->second.get();
   }
   /// The worker that has the slot in this generation; nothing if it is gone.

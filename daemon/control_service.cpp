@@ -79,26 +79,21 @@ Outcome set_tunables(Core& core, Call& call, Caller&) {
   return answer({{"tunables", to_json(core.tunables())}});
 }
 
-// A list of what `of_client` has to say of each client, a few clients at a time. Clients that come or go meanwhile
-// are in it or not.
-template <class OfClient>
-Outcome list_by_client(Core& core, const char* name, OfClient of_client) {
+// A list of what `next` gives until it gives nothing, a few at a time. Who comes or goes meanwhile is in it or not.
+template <class Next>
+Outcome list(const char* name, Next next) {
   Answer answer;
-  answer.write_more = [&core, name, of_client, last = std::uint64_t{0},
-                       is_first = true](std::string& text) mutable {
-    if (last == 0) text += std::string("{\"") + name + "\":[";
+  answer.write_more = [name, next, is_first = true](std::string& text) mutable {
     const std::size_t enough = text.size() + kPieceBytes;
+    if (is_first) text += std::string("{\"") + name + "\":[";
     while (text.size() < enough) {
-      const Client* client = core.clients().after(last);
-      if (client == nullptr) {
+      const std::optional<Json> json = next();
+      if (!json) {
         text += "]}";
         return false;
       }
-      last = client->id;
-      of_client(*client, [&](const Json& json) {
-        if (!std::exchange(is_first, false)) text += ',';
-        text += json.dump(-1, ' ', false, Json::error_handler_t::replace);
-      });
+      if (!std::exchange(is_first, false)) text += ',';
+      text += json->dump(-1, ' ', false, Json::error_handler_t::replace);
     }
     return true;
   };
@@ -107,16 +102,26 @@ Outcome list_by_client(Core& core, const char* name, OfClient of_client) {
 
 Outcome list_clients(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  return list_by_client(core, "clients",
-                        [](const Client& client, const auto& add) { add(client_json(client)); });
+  return list("clients", [&core, next = std::uint64_t{0}]() mutable -> std::optional<Json> {
+    const Client* client = core.clients().from(next);
+    if (client == nullptr) return std::nullopt;
+    next = client->id + 1;
+    return client_json(*client);
+  });
 }
 
 Outcome list_workers(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  const auto now = monotonic_ns();
-  return list_by_client(core, "workers", [&core, now](const Client& client, const auto& add) {
-    for (const auto& [line, worker] : client.workers)
-      add(worker_json(client, worker, core.kernel().worker(worker.slot), now));
+  return list("workers", [&core, now = monotonic_ns(), id = std::uint64_t{0},
+                          line = std::uint32_t{0}]() mutable -> std::optional<Json> {
+    for (const Client* client; (client = core.clients().from(id)) != nullptr; id = client->id + 1, line = 0) {
+      if (client->id != std::exchange(id, client->id)) line = 0;
+      const auto it = client->workers.lower_bound(line);
+      if (it == client->workers.end()) continue;
+      line = it->first + 1;
+      return worker_json(*client, it->second, core.kernel().worker(it->second.slot), now);
+    }
+    return std::nullopt;
   });
 }
 

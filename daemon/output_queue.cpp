@@ -13,6 +13,14 @@ void OutputQueue::push(std::string bytes, FdList fds) {
   messages_.push_back({std::move(bytes), std::move(fds), 0});
 }
 
+void OutputQueue::append(std::string bytes) {
+  if (messages_.empty()) return push(std::move(bytes), {});
+  Item& last = messages_.back();
+  waiting_ += bytes.size();
+  last.bytes.erase(0, std::exchange(last.sent, 0));
+  last.bytes += bytes;
+}
+
 Result<bool> OutputQueue::write_to(int socket) {
   while (!messages_.empty()) {
     Item& item = messages_.front();

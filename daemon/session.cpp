@@ -14,9 +14,11 @@ namespace morpheus::daemon {
 namespace {
 
 using boost::asio::posix::stream_descriptor;
+using namespace std::string_literals;
 
-// Output above this is written before more is read: a peer that does not read is not answered.
-constexpr std::size_t kPauseBytes = 64 * 1024;
+// Output above this is written before more is read: a peer that does not read is not answered. Half of the least
+// output_bytes that a configuration may allow.
+constexpr std::size_t kPauseBytes = 32 * 1024;
 constexpr std::size_t kEventsPerReply = 128;
 constexpr auto kTurn = std::chrono::milliseconds(1);
 constexpr std::size_t kLongestLogged = 200;
@@ -182,7 +184,7 @@ void Session::deliver(Outcome outcome, const Call& call) {
   if (!outcome) return reply(error_message(outcome.error()), {});
   if (outcome->write_more) {
     long_answer_ = std::move(outcome->write_more);
-    long_text_ = "{\"parameters\":";
+    output_.push("{\"parameters\":", {});
     return;
   }
   Json message{{"parameters", std::move(outcome->parameters)}};
@@ -196,27 +198,29 @@ void Session::deliver(Outcome outcome, const Call& call) {
 }
 
 void Session::reply(const Json& message, FdList fds) {
-  reply_with(varlink::encode_message(message), std::move(fds));
+  std::string bytes = varlink::encode_message(message);
+  const std::size_t size = bytes.size();
+  put_out(size, [&] { output_.push(std::move(bytes), std::move(fds)); });
 }
 
+// As fast as the peer reads it: however long the answer is, little of it waits here.
 void Session::write_more() {
-  if (long_answer_(long_text_)) {
-    if (const auto quota = account(1)) end_with(transport_quota(*quota));
-    return;
-  }
-  long_answer_ = nullptr;
-  long_text_ += '}';
-  long_text_ += '\0';
-  reply_with(std::exchange(long_text_, {}), {});
+  std::string piece;
+  const bool more = long_answer_(piece);
+  if (!more) piece += "}\0"s;
+  const std::size_t size = piece.size();
+  put_out(size, [&] { output_.append(std::move(piece)); });
+  if (!more) long_answer_ = nullptr;
 }
 
-void Session::reply_with(std::string bytes, FdList fds) {
+template <class Push>
+void Session::put_out(std::size_t bytes, Push push) {
   if (closed_) return;
   if (output_.empty()) last_progress_ = Clock::now();
   // what ends the connection is small, and is always said
   if (!ending_)
-    if (const auto quota = account(bytes.size())) return end_with(transport_quota(*quota));
-  output_.push(std::move(bytes), std::move(fds));
+    if (const auto quota = account(bytes)) return end_with(transport_quota(*quota));
+  push();
   flush();
   if (output_.size() > context_.core.limits().output_bytes) {
     log_refusal("output limit", {{"bytes", output_.size()}});
@@ -225,8 +229,9 @@ void Session::reply_with(std::string bytes, FdList fds) {
 }
 
 std::optional<QuotaError> Session::account(std::size_t more) {
-  if (const auto quota = memory_.become(decoder_.buffered() + output_.size() + long_text_.size() + more)) return quota;
-  return requests_.become(output_.messages() + (more > 0 ? 1 : 0));
+  if (const auto quota = memory_.become(decoder_.buffered() + output_.size() + more)) return quota;
+  // of a long answer the part that waits may be none
+  return requests_.become(long_answer_ ? std::max<std::size_t>(output_.messages(), 1) : output_.messages() + (more > 0 ? 1 : 0));
 }
 
 void Session::flush() {
@@ -268,6 +273,7 @@ void Session::refuse_stream(varlink::DecodeError error) {
 
 void Session::end_with(const CallFault& why) {
   log_refusal(why.name, why.parameters);
+  if (long_answer_) return close();  // in the middle of an answer nothing else can be said
   ending_ = true;
   caller_.subscription.reset();
   reply(error_message(why), {});

@@ -60,7 +60,9 @@ class Session final : public Asker, public std::enable_shared_from_this<Session>
   void handle(varlink::Message message);
   void deliver(Outcome outcome, const Call& call);
   void reply(const Json& message, FdList fds);
-  void reply_with(std::string bytes, FdList fds);
+  /// Does what `push` says with `bytes` further bytes of output.
+  template <class Push>
+  void put_out(std::size_t bytes, Push push);
   void write_more();
   /// Charges the user for what waits here, and for `more` bytes of a further answer.
   std::optional<QuotaError> account(std::size_t more = 0);
@@ -77,8 +79,7 @@ class Session final : public Asker, public std::enable_shared_from_this<Session>
   varlink::Decoder decoder_;
   OutputQueue output_;
   Charge memory_, requests_;
-  std::function<bool(std::string&)> long_answer_;  // under way; its text so far:
-  std::string long_text_;
+  std::function<bool(std::string&)> long_answer_;  // under way
   LoggedKinds logged_;
   std::function<void()> on_close_;
   bool reading_ = false;  // a wait for input is under way

@@ -9,6 +9,8 @@
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <future>
+#include <semaphore>
 #include <thread>
 
 #include "proto/varlink_socket.hpp"
@@ -199,6 +201,27 @@ TEST_CASE("a call waits for one turn of another user's storm, however many conne
   CHECK(all == kConnections * kCalls);
   INFO(before << " of " << all << " calls were answered first");
   CHECK(before <= 100);
+}
+
+TEST_CASE("a list that is longer than may wait for a reader is written as it is read") {
+  constexpr int kWorkers = 1000;
+  const DaemonProcess daemon({}, {{"output_bytes", 65536}});
+  Attached attached(daemon, kWorkers);
+  std::binary_semaphore over(0);
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < kWorkers; ++i) {
+    std::promise<pid_t> tid;
+    threads.emplace_back([&] { tid.set_value(::gettid()), over.acquire(), over.release(); });
+    attached.register_thread(tid.get_future().get());
+  }
+  const auto socket = raw_connection(daemon);
+  send_all(socket.get(), "{\"method\":\"io.morpheus.Control.ListWorkers\"}\0"s);
+  ::usleep(300'000);  // unread, far more than the socket holds
+  const auto answered = answers(socket.get(), 1);
+  over.release();
+  REQUIRE(answered.size() == 1);
+  CHECK(answered[0].dump().size() > 300'000);
+  CHECK(answered[0]["parameters"]["workers"].size() == kWorkers);
 }
 
 TEST_CASE("calls whose answers nobody takes are bounded by name") {
