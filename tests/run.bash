@@ -113,7 +113,10 @@ run_system() {
 sanitized() {
   local kind=$1 dir=$build-${1%%,*} program
   shift
-  [[ -f $dir/build.ninja ]] || meson setup "$dir" "$root" -Db_sanitize="$kind" -Db_lundef=false -Dpython= >&2
+  # With what the sanitizers add to the code g++ takes variables in Boost for uninitialized, and tests the address of a
+  # thread-local variable for null by flags that are gone once the linker has made its "add" a "lea".
+  [[ -f $dir/build.ninja ]] || meson setup "$dir" "$root" -Dwerror=false -Db_sanitize="$kind" -Db_lundef=false -Dpython= \
+    -D{c,cpp}_args=-fno-sanitize=null >&2
   ninja -C "$dir" daemon/morpheusd daemon/ctl/morpheusctl "${@/#/tests/}" >&2
   for program; do
     MORPHEUS_BUILD_DIR=$dir UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
