@@ -49,6 +49,7 @@ static __always_inline void unpark(struct bpf_iter_scx_dsq *it, struct task_stru
 
 	if (!compat_move_vtime(it, p, dsq_of(p)))
 		return;
+	note_queued(p);
 	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (cpu >= 0)
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));

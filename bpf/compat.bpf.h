@@ -51,6 +51,7 @@ extern void scx_bpf_kick_cpu(s32 cpu, u64 flags) __ksym __weak;
 extern int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, u64 dsq_id, u64 flags) __ksym __weak;
 extern struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym __weak;
 extern void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq *it) __ksym __weak;
+extern struct task_struct *scx_bpf_dsq_peek(u64 dsq_id) __ksym __weak;
 
 /* 6.13 renamed dispatch and consume; 6.12 has the old names only, 6.17 dropped them. */
 extern void scx_bpf_dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice,
@@ -98,6 +99,29 @@ static __always_inline bool compat_move_vtime(struct bpf_iter_scx_dsq *it, struc
 	if (bpf_ksym_exists(scx_bpf_dsq_move_vtime))
 		return scx_bpf_dsq_move_vtime(it, p, dsq, 0);
 	return scx_bpf_dispatch_vtime_from_dsq(it, p, dsq, 0);
+}
+
+/* The virtual time of the first thread that waits in `dsq`; false if none does. */
+static __always_inline bool compat_first_vtime(u64 dsq, u64 *vtime)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+
+	if (bpf_ksym_exists(scx_bpf_dsq_peek)) { /* 6.19; takes no lock */
+		p = scx_bpf_dsq_peek(dsq);
+		if (p)
+			*vtime = p->scx.dsq_vtime;
+		return p;
+	}
+	if (bpf_iter_scx_dsq_new(&it, dsq, 0)) {
+		bpf_iter_scx_dsq_destroy(&it);
+		return 0;
+	}
+	p = bpf_iter_scx_dsq_next(&it);
+	if (p)
+		*vtime = p->scx.dsq_vtime;
+	bpf_iter_scx_dsq_destroy(&it);
+	return p;
 }
 
 /* 7.x shrank on_cpu from int to a byte. */

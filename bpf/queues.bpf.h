@@ -62,28 +62,34 @@ static __always_inline void change_llc(struct task_struct *p, u32 from, u32 to)
 		p->scx.dsq_vtime += *shared_clock(to) - *shared_clock(from);
 }
 
+/*
+ * Does a thread that is bound to this CPU wait? To find a queue costs as much as all else here, and most CPUs
+ * have no such thread: the queue is looked at only after one was put there. The flag falls before the look,
+ * so that it stays up for whoever comes during it.
+ */
+static __always_inline bool bound_wait(struct cpu_state *c, s32 cpu)
+{
+	if (!READ_ONCE(c->bound_queued))
+		return false;
+	__sync_lock_test_and_set(&c->bound_queued, 0); /* a full barrier */
+	if (scx_bpf_dsq_nr_queued(cpu) <= 0)
+		return false;
+	WRITE_ONCE(c->bound_queued, 1);
+	return true;
+}
+
+/* After `p` was put into its queue, or before the kernel does so with the runqueue locked. */
+static __always_inline void note_queued(struct task_struct *p)
+{
+	if (is_bound(p))
+		WRITE_ONCE(cpu_state(scx_bpf_task_cpu(p))->bound_queued, 1);
+}
+
 /* The kernel itself puts some threads into a CPU's local queue: those that exit or may not migrate now. */
 static __always_inline bool contended(s32 cpu)
 {
-	return scx_bpf_dsq_nr_queued(cpu) > 0 || scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 ||
+	return bound_wait(cpu_state(cpu), cpu) || scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 ||
 	       scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
-}
-
-/* The first waiting thread's virtual time. */
-static __always_inline bool first_vtime(u64 dsq, u64 *vtime)
-{
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
-
-	if (bpf_iter_scx_dsq_new(&it, dsq, 0)) {
-		bpf_iter_scx_dsq_destroy(&it);
-		return false;
-	}
-	p = bpf_iter_scx_dsq_next(&it);
-	if (p)
-		*vtime = p->scx.dsq_vtime;
-	bpf_iter_scx_dsq_destroy(&it);
-	return p;
 }
 
 static __always_inline bool take_from_llc(struct cpu_state *c, u32 llc)
@@ -188,10 +194,9 @@ static __always_inline bool take_own(struct cpu_state *c, s32 cpu, struct task_s
 	u64 shared_queue = shared_dsq(cpu), here = 0, shared = 0;
 	bool bound_first;
 
-	/* To look at who is first costs much more than to ask whether anybody is there. */
-	if (!scx_bpf_dsq_nr_queued(cpu))
+	if (!bound_wait(c, cpu))
 		return compat_move_to_local(shared_queue);
-	if (!first_vtime(cpu, &here) || !first_vtime(shared_queue, &shared))
+	if (!compat_first_vtime(cpu, &here) || !compat_first_vtime(shared_queue, &shared))
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 	here -= c->clock;
 	shared -= *shared_clock(llc_of_cpu(cpu));

@@ -109,6 +109,7 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 		park(p, enq_flags);
 		return;
 	}
+	note_queued(p);
 	vtime = policy_vtime_clamp(vtime, clock, &tunables);
 	if (!woken) {
 		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
@@ -168,8 +169,8 @@ static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_stru
 	u64 now = bpf_ktime_get_ns(), vtime = p->scx.dsq_vtime, first = 0;
 	u32 weight = running_weight(c);
 
-	if (scx_bpf_dsq_nr_queued(is_bound(p) ? shared_dsq(cpu) : (u64)cpu) > 0 ||
-	    !first_vtime(dsq_of(p), &first))
+	if ((is_bound(p) ? scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 : bound_wait(c, cpu)) ||
+	    !compat_first_vtime(dsq_of(p), &first))
 		return false;
 	vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run_exec_ns, weight);
 	vtime = policy_vtime_clamp(vtime, *clock_of(p), &tunables);

@@ -63,6 +63,7 @@ struct cpu_state {
 	u8 passed_over; /* scheduler: which of its two queues has waited for the other, enum queue_of_cpu */
 	u32 round; /* ... how many slices the other's threads need for one each */
 	u64 passed_since_ns; /* ... since when, see policy_passed_over_since() */
+	u32 bound_queued; /* scheduler: see bound_wait() */
 	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice */
 	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
