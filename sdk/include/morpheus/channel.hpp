@@ -46,13 +46,13 @@ class channel {
   }
   /// No more values: who waits to send is told so; who receives gets what is there, then nothing.
   void close() {
-    detail::waiter* waiting = nullptr;
+    detail::released_waiters waiting;
     {
       const std::scoped_lock lock(queue_.lock);
       is_closed_ = true;
-      waiting = queue_.take_all();
+      waiting = queue_.pop_all();
     }
-    detail::resume_all(waiting);
+    waiting.resume();
   }
 
   class [[nodiscard]] send_awaiter : public detail::waits<send_awaiter> {

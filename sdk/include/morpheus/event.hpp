@@ -22,13 +22,13 @@ class event {
   void reset() noexcept { is_set_.store(false, std::memory_order_relaxed); }
   /// Makes everybody ready who waits, in the order in which they came.
   void set() noexcept {
-    detail::waiter* waiting = nullptr;
+    detail::released_waiters waiting;
     {
       const std::scoped_lock lock(queue_.lock);
       is_set_.store(true, std::memory_order_release);
-      waiting = queue_.take_all();
+      waiting = queue_.pop_all();
     }
-    detail::resume_all(waiting);
+    waiting.resume();
   }
 
   class [[nodiscard]] wait_awaiter : public detail::waits<wait_awaiter> {

@@ -22,20 +22,13 @@ class semaphore {
     return take();
   }
   void release(std::size_t permits = 1) noexcept {
-    detail::waiter* served = nullptr;
+    detail::released_waiters served;
     {
       const std::scoped_lock lock(queue_.lock);
-      for (detail::wait_link** end = nullptr; permits > 0 && !queue_.empty(); --permits) {
-        detail::waiter* const next = queue_.pop();
-        if (served == nullptr)
-          served = next;
-        else
-          *end = next;
-        end = &next->next;
-      }
+      for (; permits > 0 && !queue_.empty(); --permits) served.add(*queue_.pop());
       permits_ += permits;
     }
-    detail::resume_all(served);
+    served.resume();
   }
 
   class [[nodiscard]] acquire_awaiter : public detail::waits<acquire_awaiter> {

@@ -271,6 +271,48 @@ TEST_CASE("whoever waits can be asked to stop") {
   }
 }
 
+TEST_CASE("a stop that meets a release resumes each task once") {
+  // Who is released is resumed one after the other, and the stop comes in between.
+  constexpr int kTasks = 64;
+  scheduler scheduler(several(2));
+  for (int round = 0; round < 300; ++round) {
+    scheduler.run([](int round) -> task<> {
+      std::stop_source stop;
+      event ready;
+      semaphore permits(0);
+      std::atomic<int> waiting = 0, served = 0, stopped = 0;
+      std::atomic<bool> goes = false;
+      const auto waits = [&](bool for_event) -> task<> {
+        ++waiting;
+        try {
+          if (for_event)
+            co_await ready.wait(stop.get_token());
+          else
+            co_await permits.acquire(stop.get_token());
+          ++served;
+        } catch (const cancelled&) {
+          ++stopped;
+        }
+      };
+      scope scope;
+      for (int i = 0; i < kTasks; ++i) scope.spawn(waits(i % 2 == 0));
+      while (waiting < kTasks) co_await yield();
+      std::thread stopper([&] {
+        while (!goes) {
+        }
+        stop.request_stop();
+      });
+      goes = true;
+      test::spin_for(std::chrono::nanoseconds(round * 20));
+      ready.set();
+      permits.release(kTasks / 2);
+      stopper.join();
+      co_await scope.join();
+      CHECK(served + stopped == kTasks);
+    }(round));
+  }
+}
+
 TEST_CASE("a sleep lasts at least as long as asked, and earlier ones end first") {
   scheduler scheduler(alone());
   scheduler.run([]() -> task<> {

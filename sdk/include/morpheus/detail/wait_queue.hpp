@@ -31,16 +31,28 @@ struct waiter : wait_link {
   void resume() noexcept { schedule(task, reinterpret_cast<lane*>(task->next)); }
 };
 
-/// Resumes all of a list that was taken from a queue. Without its lock: whoever is resumed may end what
-/// the queue belongs to.
-inline void resume_all(waiter* first) noexcept {
-  while (first != nullptr) {
-    waiter& resumed = *first;
-    first = static_cast<waiter*>(resumed.next);
-    resumed.next = nullptr;
-    resumed.resume();
+/// Waiters that were taken from a queue under its lock, to be resumed without it: whoever is resumed may end what
+/// the queue belongs to. Linked by `previous`, the last one to itself: `next` tells a late stop request, which may
+/// come until they are resumed, that they are queued no more.
+class released_waiters {
+ public:
+  void add(waiter& taken) noexcept {
+    taken.previous = &taken;
+    (last_ != nullptr ? last_->previous : first_) = &taken;
+    last_ = &taken;
   }
-}
+  void resume() noexcept {
+    while (first_ != nullptr) {
+      auto& resumed = static_cast<waiter&>(*first_);
+      first_ = resumed.previous != &resumed ? resumed.previous : nullptr;
+      resumed.resume();
+    }
+  }
+
+ private:
+  wait_link* first_ = nullptr;
+  waiter* last_ = nullptr;
+};
 
 /// Under `lock`, all of it.
 class wait_queue {
@@ -56,20 +68,17 @@ class wait_queue {
     last.previous = ends_.previous;
     last.previous->next = ends_.previous = &last;
   }
-  /// All of them, linked by `next` and ended by null.
-  [[nodiscard]] waiter* take_all() noexcept {
-    if (empty()) return nullptr;
-    wait_link* const first = ends_.next;
-    ends_.previous->next = nullptr;
-    ends_.next = ends_.previous = &ends_;
-    return static_cast<waiter*>(first);
-  }
   /// The one that has waited longest; null if there is none.
   [[nodiscard]] waiter* pop() noexcept {
     if (empty()) return nullptr;
     auto* const first = static_cast<waiter*>(ends_.next);
     remove(*first);
     return first;
+  }
+  [[nodiscard]] released_waiters pop_all() noexcept {
+    released_waiters all;
+    while (waiter* const next = pop()) all.add(*next);
+    return all;
   }
   static void remove(waiter& queued) noexcept {
     queued.next->previous = queued.previous;
