@@ -89,10 +89,10 @@ std::vector<Workload> workloads(const Bench& bench) {
   if (::access(kHackbench, X_OK) == 0)
     all.push_back({"hackbench",
                    {{kHackbench, "-g", "2", "-f", "5", "-l",
-                     std::to_string(static_cast<int>(40 * size) + 1)}}});
+                     std::to_string(static_cast<int>(400 * size) + 1)}}});
   else
     bench.figures.skip("hackbench is not installed (Debian package rt-tests)");
-  const std::string jobs = std::to_string(static_cast<int>(5 * size) + 1);
+  const std::string jobs = std::to_string(static_cast<int>(10 * size) + 1);
   const std::vector<std::string> job{
       "sh", "-c",
       "i=0; while [ $i -lt " + jobs +
