@@ -415,11 +415,18 @@ POLICY_FN __u64 policy_passed_over_since(__u64 since_ns, __u64 now, __u64 ran_ns
 	return served < now - since_ns ? since_ns + served : now;
 }
 
-/* Ordinary threads preempt each other once the woken one lags by more than this. */
-POLICY_FN bool policy_wakeup_preempts(__u64 waker_vtime, __u64 current_vtime,
+/*
+ * Does a woken ordinary thread take the CPU from another, which has it for `ran_ns`? If it lags by more than
+ * the hint lead; but not from one that has just begun, or threads that wake each other all the time, as those
+ * at the two ends of a pipe, would do little but switch.
+ */
+#define POLICY_WAKEUP_GRANULARITY_NS 100000ull
+
+POLICY_FN bool policy_wakeup_preempts(__u64 waker_vtime, __u64 current_vtime, __u64 ran_ns,
 				      const struct morpheus_tunables *t)
 {
-	return policy_vtime_before(waker_vtime + t->hint_lead_ns, current_vtime);
+	return ran_ns >= POLICY_WAKEUP_GRANULARITY_NS &&
+	       policy_vtime_before(waker_vtime + t->hint_lead_ns, current_vtime);
 }
 
 /* How crowded a CPU is, 0-100: the part of it that one of `runnable` equal threads does not get. */

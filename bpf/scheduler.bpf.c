@@ -87,7 +87,7 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance)
 	ran = bpf_ktime_get_ns() - c->run_start_ns;
 	if (policy_wakeup_preempts(woken_distance,
 				   c->run_distance + policy_vtime_delta(ran, c->run_weight),
-				   &tunables))
+				   ran, &tunables))
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 

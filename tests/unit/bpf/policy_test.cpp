@@ -362,9 +362,10 @@ TEST_CASE("policy: a queue's turn lasts until a slice was used, and no claim is 
 }
 
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {
-  CHECK(policy_wakeup_preempts(kNow - 2 * kMs, kNow, &kTunables));
-  CHECK_FALSE(policy_wakeup_preempts(kNow - 1 * kMs, kNow, &kTunables));
-  CHECK_FALSE(policy_wakeup_preempts(kNow + 1 * kMs, kNow, &kTunables));
+  CHECK(policy_wakeup_preempts(kNow - 2 * kMs, kNow, kMs, &kTunables));
+  CHECK_FALSE(policy_wakeup_preempts(kNow - 1 * kMs, kNow, kMs, &kTunables));
+  CHECK_FALSE(policy_wakeup_preempts(kNow + 1 * kMs, kNow, kMs, &kTunables));
+  CHECK_FALSE(policy_wakeup_preempts(kNow - 2 * kMs, kNow, POLICY_WAKEUP_GRANULARITY_NS - 1, &kTunables));
 }
 
 TEST_CASE("policy: pressure stays in its range") {
