@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/programs/daemon_process.hpp"
@@ -132,13 +133,17 @@ TEST_CASE("a client that is killed leaves nothing behind") {
 
 TEST_CASE("a client's death is seen although its child still holds the socket") {
   const DaemonProcess daemon;
+  std::array<int, 2> held{};  // for as long as this process has its end
+  REQUIRE(::pipe2(held.data(), O_CLOEXEC) == 0);
   const pid_t child = ::fork();
   if (child == 0) {
     Attached a(daemon);
     const int flags = ::fcntl(a.client.fd(), F_GETFD);
     ::fcntl(a.client.fd(), F_SETFD, flags & ~FD_CLOEXEC);
     if (::fork() == 0) {
-      ::sleep(8);
+      ::close(held[1]);
+      char byte = 0;
+      (void)!::read(held[0], &byte, 1);
       ::_exit(0);
     }
     ::_exit(0);
@@ -149,6 +154,8 @@ TEST_CASE("a client's death is seen although its child still holds the socket") 
     auto status = watcher.call("io.morpheus.Control.GetStatus");
     return status && status->parameters["clients"] == 0;
   }));
+  ::close(held[0]);
+  ::close(held[1]);
 }
 
 TEST_CASE("a foreign thread is refused by name") {
