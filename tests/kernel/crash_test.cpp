@@ -261,7 +261,10 @@ TEST_CASE("enforced: clients killed with -9 at random moments leave nothing behi
     CHECK(eventually([&] { return control(daemon, "GetStatus")["workers"] == 2; }));
     CHECK(control(daemon, "GetStatus")["clients"] == 1);
     CHECK(sched_ext_ops().starts_with("morpheus"));
-    CHECK(eventually([&] { return open_descriptors(daemon.pid()) == descriptors; }));
+    // fewer: when they were counted, the call before may still have had its connection
+    const bool none_left = eventually([&] { return open_descriptors(daemon.pid()) <= descriptors; });
+    INFO(open_descriptors(daemon.pid()) << " descriptors, " << descriptors << " before");
+    CHECK(none_left);
     CHECK(eventually([&] { return KernelObjects() == with_bystander; }));
     CHECK(offenders.group.read("cpu.max") == offenders.limit);
     check_threads(bystander);
