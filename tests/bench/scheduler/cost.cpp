@@ -3,7 +3,6 @@
 // least a scheduler can; and what the observer's programs cost, beside empty ones, while somebody
 // records a trace, too. All under the same load: threads that send a byte to and fro, and threads
 // that burn, on all CPUs.
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -23,14 +22,6 @@ constexpr double kTimesFifo = 1.3;
 constexpr double kObserverSwitchNs = 120;
 constexpr double kObserverWakeupNs = 150;
 constexpr std::chrono::duration<double> kTraceStarts{0.5};
-
-std::uint64_t context_switches() {
-  std::ifstream stat("/proc/stat");
-  std::uint64_t count = 0;
-  for (std::string word; stat >> word;)
-    if (word == "ctxt" && stat >> count) return count;
-  throw std::runtime_error("no context switches in /proc/stat");
-}
 
 struct Cost {
   ProgramTimes programs;

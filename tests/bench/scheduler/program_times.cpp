@@ -5,7 +5,10 @@
 #include <bpf/btf.h>
 
 #include <cerrno>
+#include <fstream>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 
 namespace morpheus::bench {
@@ -67,6 +70,14 @@ ProgramTimes difference(const ProgramTimes& before, const ProgramTimes& after) {
     if (now.calls > then.calls) times[name] = {now.ns - then.ns, now.calls - then.calls};
   }
   return times;
+}
+
+std::uint64_t context_switches() {
+  std::ifstream stat("/proc/stat");
+  std::uint64_t count = 0;
+  for (std::string word; stat >> word;)
+    if (word == "ctxt" && stat >> count) return count;
+  throw std::runtime_error("no context switches in /proc/stat");
 }
 
 }  // namespace morpheus::bench

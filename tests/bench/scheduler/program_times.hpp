@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What each loaded BPF program has cost, by the kernel's own run-time statistics.
+// What the kernel itself has counted: what each loaded BPF program has cost, and context switches.
 #pragma once
 
 #include <cstdint>
@@ -36,5 +36,8 @@ class ProgramClock {
 
 /// What was added in between; programs that were not called are left out.
 [[nodiscard]] ProgramTimes difference(const ProgramTimes& before, const ProgramTimes& after);
+
+/// Of all CPUs since boot, by /proc/stat.
+[[nodiscard]] std::uint64_t context_switches();
 
 }  // namespace morpheus::bench

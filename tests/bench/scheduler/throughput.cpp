@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/bench/scheduler/parts.hpp"
+#include "tests/bench/scheduler/program_times.hpp"
 
 namespace morpheus::bench {
 namespace {
@@ -110,8 +111,11 @@ void measure_throughput(const Bench& bench) {
       bench.possible({Subject::kernel, Subject::observer, Subject::enforced}),
       [&](Subject subject) {
         const auto play = [&](const Workload& workload, const std::string& name) {
+          const auto switches = context_switches();
           const double seconds = seconds_of(workload.commands);
           bench.figures.add(name, "s", subject, seconds);
+          bench.figures.add(name + ", context switches", "count", subject,
+                            static_cast<double>(context_switches() - switches));
           if (const auto ratio = ratios[name].of(subject, seconds))
             bench.figures.add(
                 name + ", longer than the kernel", "%", subject, 100 * (1 / *ratio - 1),
