@@ -63,16 +63,27 @@ class wait_queue {
   ~wait_queue() = default;
 
   [[nodiscard]] bool empty() const noexcept { return ends_.next == &ends_; }
+  // Where one waits alone its links are known, and the next step does not wait until they are read.
   void push(waiter& last) noexcept {
     last.next = &ends_;
-    last.previous = ends_.previous;
-    last.previous->next = ends_.previous = &last;
+    if (MORPHEUS_LIKELY(empty())) {
+      last.previous = &ends_;
+      ends_.next = ends_.previous = &last;
+    } else {
+      last.previous = ends_.previous;
+      last.previous->next = ends_.previous = &last;
+    }
   }
   /// The one that has waited longest; null if there is none.
   [[nodiscard]] waiter* pop() noexcept {
     if (empty()) return nullptr;
     auto* const first = static_cast<waiter*>(ends_.next);
-    remove(*first);
+    if (MORPHEUS_LIKELY(first->next == &ends_)) {
+      ends_.next = ends_.previous = &ends_;
+      first->next = nullptr;
+    } else {
+      remove(*first);
+    }
     return first;
   }
   [[nodiscard]] released_waiters pop_all() noexcept {
