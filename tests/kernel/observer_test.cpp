@@ -50,7 +50,8 @@ TEST_CASE("observer: a worker that is alone is asked no oftener than somebody wo
   const auto hints = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>();
   (void)load.shares(1.5);
   const auto asked = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>() - hints;
-  CHECK(asked <= witness().wakeups(crowded_cpu()) - woken);
+  // one may have waited since before
+  CHECK(asked <= witness().wakeups(crowded_cpu()) - woken + 1);
 }
 
 TEST_CASE("observer: no hints outside RUNNING", "[observer]") {
