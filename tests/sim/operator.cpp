@@ -164,12 +164,14 @@ void Machine::change_affinity(Thread& t) {
   const auto last = config_.cpus - 1;
   cpumask mask{0, last};
   if (rng_.one_in(3)) mask.lo = mask.hi = static_cast<std::uint32_t>(rng_.next() % config_.cpus);
+  if (mask.lo == t.allowed.lo && mask.hi == t.allowed.hi) return;  // the kernel tells of no change
   const auto at = t.task.thread_info.cpu;
   if (t.state == RunState::running && (at < mask.lo || at > mask.hi)) return;
   sim_context.cpu = at;
   if (t.state == RunState::runnable) dequeue(t);
+  // Whatever is changed of the running thread, dequeue_task_scx() calls it no longer runnable.
   if (t.state == RunState::running && t.sched_class == SchedClass::ext)
-    morpheus_stopping(&t.task, true);
+    morpheus_stopping(&t.task, false);
   t.allowed = mask;
   t.truth.displaced_at = 0;  // it is enqueued anew
   t.task.nr_cpus_allowed = static_cast<int>(mask.hi - mask.lo + 1);
@@ -198,7 +200,7 @@ void Machine::finish_switch() {
     if (t.sched_class == SchedClass::higher || t.state == RunState::dead) continue;
     sim_context.cpu = t.task.thread_info.cpu;
     if (t.state == RunState::runnable) dequeue(t);
-    if (!ext_active_ && t.state == RunState::running) morpheus_stopping(&t.task, true);
+    if (!ext_active_ && t.state == RunState::running) morpheus_stopping(&t.task, false);
     Cpu& c = cpus_[t.task.thread_info.cpu];
     t.sched_class = ext_active_ ? SchedClass::ext : SchedClass::fair;
     t.direct = false;
