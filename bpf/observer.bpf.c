@@ -140,7 +140,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	struct morpheus_worker *w = worker_of(slot);
 	kernel_line_t *line = kernel_line(lines);
 	runtime_line_t *runtime = runtime_line(lines);
-	bool displaced = c->displaced == slot && w->wait_start_ns && w->slice_start_ns;
+	bool displaced = c->resumed == slot && w->wait_start_ns && w->slice_start_ns;
 	u64 waited = 0;
 
 	if (!line || !runtime)
@@ -154,7 +154,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	w->run_start_ns = now;
 	/* Who was only displaced goes on with its slice: or else it would never end. */
 	w->slice_start_ns = displaced ? w->slice_start_ns + (now - w->wait_start_ns) : now;
-	c->displaced = 0;
+	c->resumed = 0;
 	if (w->wait_start_ns && now > w->wait_start_ns) {
 		waited = now - w->wait_start_ns;
 		w->wait_time_ns += waited;

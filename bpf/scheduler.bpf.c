@@ -335,6 +335,12 @@ void BPF_PROG(morpheus_running, struct task_struct *p)
 	c->run_start_ns = bpf_ktime_get_ns();
 	c->yielded = 0;
 	c->ended = 0;
+	/*
+	 * Who gets the CPU back has what was left of its slice. Whoever was queued anew instead (when its CPUs or
+	 * its nice value change, or the kernel bypasses us) has waited its turn, and begins a slice.
+	 */
+	c->resumed = p->scx.slice == c->displaced_slice ? c->displaced : 0;
+	c->displaced = 0;
 }
 
 SEC("struct_ops/stopping")
@@ -354,6 +360,7 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 	charge_running(c, p);
 	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */
 	c->displaced = runnable && p->scx.slice ? c->slot : 0;
+	c->displaced_slice = p->scx.slice;
 }
 
 SEC("struct_ops/enable")

@@ -64,7 +64,9 @@ struct cpu_state {
 	u32 round; /* ... how many slices the other's threads need for one each */
 	u64 passed_since_ns; /* ... since when, see policy_passed_over_since() */
 	u32 bound_queued; /* scheduler: see bound_wait() */
-	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice */
+	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice, ... */
+	u32 resumed;    /* ... the same once the kernel has given it back, ... */
+	u64 displaced_slice; /* ... and what was left to it */
 	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
 	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */

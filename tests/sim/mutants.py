@@ -30,6 +30,7 @@ MUTANTS = {
     "local_queue_forgotten": (QUEUES, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
     "bound_forgotten": (SCHEDULER, "\tnote_queued(p);\n", ""),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
+    "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced_slice ? c->displaced : 0", "c->displaced"),
     "passed_over_for_ever": (POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),
     "withdrawn_not_counted": (HINTS, "w->withdrawn++;", ""),
 }
