@@ -80,6 +80,10 @@ Result<Worker*> Clients::add_worker(Client& client, ThreadRef thread, std::uint6
   worker.tid = thread.tid;
   worker.pidfd = std::move(thread.pidfd);
   while (client.workers.contains(worker.line)) ++worker.line;
+  // The claims of whoever had the line before are not this worker's, and no claim is no wish for less.
+  auto& claims = client.lines.runtime_line(worker.line);
+  claims = {};
+  claims.runtime_priority = MORPHEUS_PRIORITY_DEFAULT;
   const auto added = kernel_.add_worker({.slot = worker.slot,
                                          .generation = worker.id,
                                          .tid = static_cast<std::uint32_t>(worker.tid),

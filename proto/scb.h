@@ -127,8 +127,9 @@ struct morpheus_scb_kernel {
 
 /*
  * Runtime line: runtime -> kernel. Writer: the worker's own thread, plain stores (x86 and arm64 store
- * 4 and 8 aligned bytes whole). Reader: BPF while it interrupts that very thread, so program order
- * on one CPU is enough for every decision to take the CPU; readers elsewhere only count and show.
+ * 4 and 8 aligned bytes whole); before that the daemon, when it registers the worker: all 0, and the default
+ * priority. Reader: BPF while it interrupts that very thread, so program order on one CPU is enough for
+ * every decision to take the CPU; readers elsewhere only count and show.
  */
 struct morpheus_scb_runtime {
 	__u32 is_in_critical_section; /* nesting depth; not 0: do not take the CPU */

@@ -75,6 +75,22 @@ TEST_CASE("attaching gives three descriptors and at least the lines asked for") 
   CHECK(f.attach().error().name == "io.morpheus.Worker.AlreadyAttached");
 }
 
+TEST_CASE("a new worker has none of the claims of whoever had its line before") {
+  Fixture f;
+  REQUIRE(f.attach());
+  const auto slot = f.register_self();
+  auto& line = f.caller.client->lines.runtime_line(0);
+  CHECK(line.runtime_priority == MORPHEUS_PRIORITY_DEFAULT);
+  line.escapable = line.is_in_critical_section = line.runtime_priority = 1;
+  line.last_ack_seq = 7;
+  REQUIRE(f.call("Worker.Unregister", {{"slot", slot}}));
+  (void)f.register_self();
+  CHECK(line.escapable == 0);
+  CHECK(line.is_in_critical_section == 0);
+  CHECK(line.last_ack_seq == 0);
+  CHECK(line.runtime_priority == MORPHEUS_PRIORITY_DEFAULT);
+}
+
 TEST_CASE("attaching with another major version or nonsense is refused by name") {
   Fixture f;
   CHECK(f.error("Worker.Attach", {{"version_major", 2}, {"version_minor", 0}, {"workers", 1}}) ==
