@@ -189,10 +189,16 @@ bool PoolWorker::sleep_until_relief() {
   return false;
 }
 
-/// Until wake() or the first timer.
+/// Until wake() or the first timer, its own or of one that it stands in for.
 void PoolWorker::wait_for_call() {
-  if (drive()) return;
-  const std::uint64_t deadline = timers_.earliest();
+  PoolWorker* const other = stands_in_for_.exchange(nullptr, std::memory_order_acquire);
+  std::uint64_t deadline = timers_.earliest();
+  if (other != nullptr && other->is_away()) deadline = std::min(deadline, other->timers_.earliest());
+  if (!drive(deadline)) sleep_until(deadline);
+  if (other != nullptr && other->is_away()) (void)other->bereave_timers(monotonic_ns());
+}
+
+void PoolWorker::sleep_until(std::uint64_t deadline) {
   while (is_asleep_.load(std::memory_order_acquire) == 1) {
     if (deadline == TimerQueue::kNever) {
       futex_wait(is_asleep_, 1);
@@ -204,15 +210,14 @@ void PoolWorker::wait_for_call() {
   }
 }
 
-/// As wait_for_call(), in the driver. False: another worker is there, or there is none.
-bool PoolWorker::drive() {
+/// As sleep_until(), in the driver. False: another worker is there, or there is none.
+bool PoolWorker::drive(std::uint64_t deadline) {
   if (!pool_.begin_to_drive(*this)) return false;
   is_driving_.store(true, std::memory_order_seq_cst);
   detail::driver* const driver = pool_.driver();
   if (driver != nullptr && is_asleep_.load(std::memory_order_seq_cst) == 1) {
     const std::uint64_t now = monotonic_ns();
-    const std::uint64_t due = timers_.earliest();
-    driver->wait(due == TimerQueue::kNever ? due : due - std::min(due, now));
+    driver->wait(deadline == TimerQueue::kNever ? deadline : deadline - std::min(deadline, now));
   }
   is_driving_.store(false, std::memory_order_relaxed);
   pool_.end_driving(*this);

@@ -65,13 +65,20 @@ class PoolWorker final : public detail::runner {
   bool bereave_timers(std::uint64_t now);
   [[nodiscard]] worker_stats stats() const;
   void trace(bool is_on);
+  /// `other` gives up its CPU, maybe for long: from its next sleep on, this worker keeps the first of its timers.
+  void stand_in_for(PoolWorker& other) {
+    stands_in_for_.store(&other, std::memory_order_release);
+    wake();
+  }
   /// What the worker was last seen to do.
   struct Sight {
     detail::job* running = nullptr;  ///< null: nothing, or something within the runtime
+    bool is_away = false;            ///< it gives up the CPU between two jobs
     std::uint64_t steps = 0;
     bool operator==(const Sight&) const = default;
   };
   [[nodiscard]] Sight sight() const;
+  [[nodiscard]] bool is_away() const { return running_.load(std::memory_order_acquire) == away(); }
   [[nodiscard]] bool is_asleep() const { return is_asleep_.load(std::memory_order_relaxed) != 0; }
   [[nodiscard]] int tid() const { return tid_.load(std::memory_order_acquire); }
   /// The kernel line's words about the thread; all 0 without a daemon.
@@ -102,7 +109,8 @@ class PoolWorker final : public detail::runner {
   [[nodiscard]] bool sleep(bool after_search);
   [[nodiscard]] bool sleep_until_relief();
   void wait_for_call();
-  [[nodiscard]] bool drive();
+  void sleep_until(std::uint64_t deadline);
+  [[nodiscard]] bool drive(std::uint64_t deadline);
 
   // pool_worker_steps.cpp: what it does between two jobs
   [[nodiscard]] detail::job* take();
@@ -116,6 +124,7 @@ class PoolWorker final : public detail::runner {
   void fire_timers(std::uint64_t now);
   void share_some();
   void answer_kernel();
+  void give_up_cpu();
   void hand_over();
   static void hand_over_here();
   void note_hints();
@@ -160,6 +169,7 @@ class PoolWorker final : public detail::runner {
   std::uint64_t driven_ns_ = 0;
   std::atomic<bool> is_driving_{false};
   std::atomic<std::uint32_t> is_asleep_{0};
+  std::atomic<PoolWorker*> stands_in_for_{nullptr};
   std::thread thread_;
 };
 

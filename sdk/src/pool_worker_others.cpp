@@ -83,7 +83,10 @@ void PoolWorker::trace(bool is_on) {
 
 PoolWorker::Sight PoolWorker::sight() const {
   job* const running = running_.load(std::memory_order_acquire);
-  return {running == inside() ? nullptr : running, counts_.steps.load(std::memory_order_relaxed)};
+  const bool is_away = running == away();
+  return {.running = is_away || running == inside() ? nullptr : running,
+          .is_away = is_away,
+          .steps = counts_.steps.load(std::memory_order_relaxed)};
 }
 
 morpheus_guidance PoolWorker::guidance() const {

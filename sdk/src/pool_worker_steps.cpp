@@ -290,7 +290,16 @@ void PoolWorker::answer_kernel() {
   __atomic_store_n(&morpheus_here.seq, answer.next.seq, __ATOMIC_RELAXED);
   __atomic_store_n(&morpheus_here.seen, answer.next.seen, __ATOMIC_RELAXED);
   if (is_guided_.load(std::memory_order_relaxed)) note_hints();
-  if (answer.asked) morpheus_yield();
+  if (answer.asked) give_up_cpu();
+}
+
+/// Others may have it for long: what waits here can be taken meanwhile, and another worker keeps the timers.
+void PoolWorker::give_up_cpu() {
+  leave(away());
+  if (timers_.earliest() != TimerQueue::kNever) pool_.call_stand_in(*this);
+  morpheus_yield();
+  enter();
+  wait_for_revocation();
 }
 
 void PoolWorker::hand_over() {

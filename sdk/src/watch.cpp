@@ -77,7 +77,8 @@ bool Watch::look() {
 
 void Watch::look_at(PoolWorker& worker, Seen& seen, std::uint64_t now) {
   const PoolWorker::Sight sight = worker.sight();
-  const bool has_stepped = sight != seen.sight || sight.running == nullptr;
+  const bool is_between_jobs = sight.running == nullptr && !sight.is_away;
+  const bool has_stepped = sight != seen.sight || is_between_jobs;
   const morpheus_guidance line = worker.guidance();
   const bool is_off = seen.off_cpu.look(line.cpu_time_ns, line.wait_time_ns, has_stepped);
   if (has_stepped) {
@@ -94,7 +95,8 @@ void Watch::look_at(PoolWorker& worker, Seen& seen, std::uint64_t now) {
     if (is_off || lasting >= kHeldUpNs) relieve(worker);
   }
   const auto threshold = static_cast<std::uint64_t>(pool_.options().stall_threshold.count());
-  if (threshold != 0 && lasting >= threshold && !seen.is_reported) report(worker, seen, now);
+  const bool stalls = threshold != 0 && lasting >= threshold && sight.running != nullptr;
+  if (stalls && !seen.is_reported) report(worker, seen, now);
 }
 
 /// What waits behind a worker that makes no step goes to others, if there are others to run it.

@@ -110,6 +110,13 @@ void WorkerPool::call_relief() {
   }
 }
 
+void WorkerPool::call_stand_in(PoolWorker& away) {
+  for (std::size_t i = 1; i < workers_.size(); ++i) {
+    PoolWorker& other = *workers_[(away.index() + i) % workers_.size()];
+    if (other.is_asleep()) return other.stand_in_for(away);
+  }
+}
+
 bool WorkerPool::set_driver(detail::driver* driver) {
   detail::driver* expected = nullptr;
   if (!driver_.compare_exchange_strong(expected, driver, std::memory_order_acq_rel)) return false;

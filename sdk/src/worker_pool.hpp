@@ -86,6 +86,8 @@ class WorkerPool {
   void call_one();
   /// The workers make no step: a relief worker runs what is shared, unless another worker can.
   void call_relief();
+  /// `away` gives up its CPU: one that sleeps, if there is one, stands in for it.
+  void call_stand_in(PoolWorker& away);
   /// A worker has woken up.
   void notice_wake() {
     if (watch_) watch_->notice_wake();

@@ -5,10 +5,12 @@
 #include <morpheus/sleep.hpp>
 #include <morpheus/yield.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <thread>
+#include <vector>
 
 #include "sdk/src/off_cpu.hpp"
 #include "tests/unit/sdk/attached_process.hpp"
@@ -23,11 +25,15 @@ using morpheus::test::TinyDaemon;
 
 namespace {
 
+/// How long a worker that gives up its CPU is without it.
+std::atomic<std::chrono::milliseconds> others_turn{0ms};
+
 struct Guided {
-  explicit Guided(unsigned workers) : scheduler({.workers = workers}) {
-    REQUIRE(eventually([&] { return daemon.registrations() == workers; }));
+  explicit Guided(unsigned workers, unsigned relief = 0)
+      : scheduler({.workers = workers, .relief_workers = relief}) {
+    REQUIRE(eventually([&] { return daemon.registrations() == workers + relief; }));
     REQUIRE(eventually([&] {
-      for (unsigned i = 0; i < workers; ++i)
+      for (unsigned i = 0; i < workers + relief; ++i)
         if (daemon.state(i) != "RUNNING") return false;
       return true;
     }));
@@ -43,6 +49,13 @@ bool passed(std::chrono::steady_clock::time_point begun, std::chrono::seconds mo
 }
 
 }  // namespace
+
+/// In the place of the C library's: other threads may have the CPU for as long as a test wants.
+extern "C" int sched_yield() noexcept {
+  const auto turn = others_turn.exchange(0ms);
+  if (turn > 0ms) std::this_thread::sleep_for(turn);
+  return 0;
+}
 
 TEST_CASE("every worker of a scheduler is registered, and gone with it") {
   const SocketPath path;
@@ -195,9 +208,55 @@ TEST_CASE("a kernel line tells who has lost the CPU") {
   CHECK(worker.look(100, 0, false));        // switched away
   CHECK(worker.look(100, 0, false));        // and still
   CHECK_FALSE(worker.look(100, 50, false)); // back after a wait
-  CHECK_FALSE(worker.look(200, 80, false)); // away and back in between
-  CHECK(worker.look(300, 80, false));
-  CHECK_FALSE(worker.look(400, 80, true));  // it made a step since
+  CHECK(worker.look(200, 80, false));       // away once more, or once more and back
+  CHECK(worker.look(300, 80, true));        // it made a step, and then, or before, it was switched away
+  CHECK(worker.look(300, 80, false));       // it would have made another step by now
+  CHECK_FALSE(worker.look(300, 80, true));  // it runs
+  CHECK_FALSE(worker.look(300, 80, false));
+}
+
+TEST_CASE("another worker keeps the timers of one that has given up its CPU") {
+  Guided g(1, 1);
+  std::vector<std::chrono::nanoseconds> late;
+  for (int round = 0; round < 9; ++round) {
+    g.scheduler.run([](TinyDaemon& daemon, auto& late) -> task<> {
+      scope scope;
+      scope.spawn([](auto& late) -> task<> {
+        const auto due = std::chrono::steady_clock::now() + 1ms;
+        co_await sleep_until(due);
+        late.push_back(std::chrono::steady_clock::now() - due);
+      }(late));
+      co_await yield();  // the timer starts
+      daemon.hint(0);
+      others_turn = 50ms;
+      co_await checkpoint();
+      co_await scope.join();
+    }(g.daemon, late));
+  }
+  // The watch would see after 4 ms that nobody keeps them.
+  std::ranges::nth_element(late, late.begin() + 4);
+  CHECK(late[4] < 2ms);
+}
+
+TEST_CASE("what waits behind a worker that gave up its CPU is run by another") {
+  Guided g(1, 1);
+  const auto waited = g.scheduler.run([](TinyDaemon& daemon) -> task<std::chrono::nanoseconds> {
+    const auto begun = std::chrono::steady_clock::now();
+    std::chrono::nanoseconds waited{};
+    scope scope;
+    scope.spawn([](TinyDaemon& daemon) -> task<> {
+      daemon.hint(0);
+      others_turn = 2000ms;
+      co_await checkpoint();
+    }(daemon));
+    scope.spawn([](auto begun, auto& waited) -> task<> {
+      waited = std::chrono::steady_clock::now() - begun;
+      co_return;
+    }(begun, waited));
+    co_await scope.join();
+    co_return waited;
+  }(g.daemon));
+  CHECK(waited < 1500ms);
 }
 
 TEST_CASE("what waits behind a worker that lost its CPU is run by another") {

@@ -168,6 +168,8 @@ class alignas(64) runner {
 
  protected:
   static job* inside() noexcept { return reinterpret_cast<job*>(1); }
+  /// Between two jobs, while it gives up the CPU: not inside.
+  static job* away() noexcept { return reinterpret_cast<job*>(2); }
 
   job* enter() noexcept {
     job* const self = running_.load(std::memory_order_relaxed);
@@ -194,7 +196,7 @@ class alignas(64) runner {
   MORPHEUS_API MORPHEUS_COLD void serve() noexcept;
   MORPHEUS_API MORPHEUS_COLD void call_an_idle_worker() noexcept;
 
-  std::atomic<job*> running_{nullptr};  ///< what the owner runs, or inside()
+  std::atomic<job*> running_{nullptr};  ///< what the owner runs, inside() or away()
   job_list ready_;
   std::int32_t ticks_ = 1;  ///< steps until the clock is looked at
   bool is_alone_ = false;
