@@ -26,16 +26,17 @@ class Lateness {
 };
 
 /// The deadlines of a task that is due every millisecond. One that comes late does not move the next ones: those that it
-/// missed meanwhile count as well, each by how late it is.
+/// missed meanwhile count as well, each by how late it is. Those of the first tenth of a second do not, in which threads are
+/// still being started.
 class Ticks {
  public:
-  explicit Ticks(const Run& run) : left_(run.scaled(2000)) {}
+  explicit Ticks(const Run& run) : counted_(run.scaled(2000)) {}
 
   [[nodiscard]] Clock::time_point due() const { return due_; }
   /// Takes note of all ticks that are due by now; false after the last one.
   [[nodiscard]] bool done() {
     for (const auto now = Clock::now(); due_ <= now && left_ > 0; --left_) {
-      lateness_.add(due_, now);
+      if (left_ <= counted_) lateness_.add(due_, now);
       due_ += std::chrono::milliseconds(1);
     }
     return left_ > 0;
@@ -46,7 +47,7 @@ class Ticks {
   }
 
  private:
-  std::size_t left_;
+  std::size_t counted_, left_ = counted_ + 100;
   Clock::time_point due_ = Clock::now() + std::chrono::milliseconds(1);
   Lateness lateness_;
 };

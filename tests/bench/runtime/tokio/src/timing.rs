@@ -66,7 +66,8 @@ pub fn hog(run: &Run) {
     let safe_points = run.variant != "no-safe-points";
     let over = Arc::new(AtomicBool::new(false));
     let mut lateness = Lateness::default();
-    let mut left = run.scaled(2000.0);
+    let counted = run.scaled(2000.0);
+    let mut left = counted + 100; // not while threads are still being started
     let mut due = Instant::now() + Duration::from_millis(1);
     // timers are looked at after every task, not after 61
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(1).build().unwrap();
@@ -76,7 +77,9 @@ pub fn hog(run: &Run) {
             tokio::time::sleep_until(due.into()).await;
             let now = Instant::now();
             while due <= now && left > 0 {
-                lateness.add(due, now);
+                if left <= counted {
+                    lateness.add(due, now);
+                }
                 due += Duration::from_millis(1);
                 left -= 1;
             }
