@@ -85,7 +85,7 @@ inline constexpr std::array kParts{
          "what the schedulers' callbacks and the observer's programs cost, from the kernel's "
          "statistics",
          measure_cost},
-    Part{"throughput", "a whole host's work: hackbench, and jobs that start processes and compress",
+    Part{"throughput", "a whole host's work: hackbench, compilers, stress-ng; an interactive thread",
          measure_throughput},
 };
 

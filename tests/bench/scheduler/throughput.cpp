@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A whole host's work under each scheduler: messages between many processes (hackbench), and as
-// many jobs as CPUs that start processes and compress, as a build does; each also with per-CPU
-// kernel threads at work. Told is the time it takes, against the kernel's own scheduler in the same
-// round.
+// A whole host's work under each scheduler: messages between many processes (hackbench), as many
+// compilers as CPUs, one after another as in a build, and stress-ng; each also with per-CPU kernel
+// threads at work, and always beside an interactive thread. Told are the time it takes, against the
+// kernel's own scheduler in the same round, and how late the interactive thread ran.
 #include <fcntl.h>
+#include <glob.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,8 +15,10 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "tests/bench/percentile.hpp"
 #include "tests/bench/scheduler/parts.hpp"
 #include "tests/bench/scheduler/program_times.hpp"
 
@@ -23,7 +26,6 @@ namespace morpheus::bench {
 namespace {
 
 constexpr double kMostSlowerPercent = 5;
-constexpr const char* kHackbench = "/usr/bin/hackbench";
 
 /// Makes the kernel run a work item on each CPU, each in that CPU's own kernel thread, over and
 /// over: what vm.stat_refresh does to bring its counters up to date.
@@ -46,6 +48,37 @@ class KernelThreads {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
+  std::atomic<bool> ended_ = false;
+  std::thread thread_;
+};
+
+/// Waits for a moment 200 times a second, as who waits for a key does, and notes how late it runs.
+class InteractiveThread {
+ public:
+  InteractiveThread() : thread_([this] { wait_again_and_again(); }) {}
+  InteractiveThread(const InteractiveThread&) = delete;
+  InteractiveThread& operator=(const InteractiveThread&) = delete;
+  ~InteractiveThread() { end(); }
+
+  /// Ends it.
+  [[nodiscard]] const std::vector<std::uint64_t>& late_ns() {
+    end();
+    return late_ns_;
+  }
+
+ private:
+  void wait_again_and_again() {
+    while (!ended_) {
+      const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+      std::this_thread::sleep_until(due);
+      late_ns_.push_back(static_cast<std::uint64_t>((std::chrono::steady_clock::now() - due).count()));
+    }
+  }
+  void end() {
+    ended_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  std::vector<std::uint64_t> late_ns_;
   std::atomic<bool> ended_ = false;
   std::thread thread_;
 };
@@ -82,23 +115,51 @@ struct Workload {
   std::vector<std::vector<std::string>> commands;
 };
 
+/// A unit of C that includes nothing.
+std::string source() {
+  std::string text;
+  for (int i = 0; i < 8; ++i)
+    text += "int f" + std::to_string(i) +
+            "(int *a, int n) { int s = 0; for (int i = 0; i < n; i++) { s += a[i] * n; "
+            "if (s % 7 == 3) a[i] = s; } return s; }\n";
+  return text;
+}
+
+/// GCC's C compiler proper: unlike gcc it needs no further programs. "" if there is none.
+std::string c_compiler() {
+  ::glob_t found{};
+  std::string path;
+  if (::glob("/usr/lib*/gcc/*/*/cc1", 0, nullptr, &found) == 0) path = found.gl_pathv[0];
+  ::globfree(&found);
+  return path;
+}
+
 // How much there is to do follows from --seconds, roughly: emulated CPUs are a hundred times
 // slower.
 std::vector<Workload> workloads(const Bench& bench) {
   const double size = bench.options.seconds * (bench.host.is_emulated() ? 1 : 20);
+  const auto times = [&](int each) { return std::to_string(static_cast<int>(each * size) + 1); };
   std::vector<Workload> all;
-  if (::access(kHackbench, X_OK) == 0)
-    all.push_back({"hackbench",
-                   {{kHackbench, "-g", "2", "-f", "5", "-l",
-                     std::to_string(static_cast<int>(400 * size) + 1)}}});
-  else
-    bench.figures.skip("hackbench is not installed (Debian package rt-tests)");
-  const std::string jobs = std::to_string(static_cast<int>(10 * size) + 1);
+  const auto add = [&](const std::string& program, const char* package, const Workload& workload) {
+    if (::access(program.c_str(), X_OK) == 0)
+      all.push_back(workload);
+    else
+      bench.figures.skip(workload.name + ": not installed (Debian package " + package + ")");
+  };
+  const std::string hackbench = "/usr/bin/hackbench";
+  add(hackbench, "rt-tests", {"hackbench", {{hackbench, "-g", "2", "-f", "5", "-l", times(400)}}});
+  const std::string compiler = c_compiler();
   const std::vector<std::string> job{
       "sh", "-c",
-      "i=0; while [ $i -lt " + jobs +
-          " ]; do head -c 65536 /proc/self/exe | gzip -c; i=$((i + 1)); done"};
-  all.push_back({"processes that compress", std::vector(Host::cpus(), job)});
+      "i=0; while [ $i -lt " + times(1) +
+          " ]; do echo \"$1\" | \"$0\" -quiet -O2 -ffreestanding - -o /dev/null || exit; i=$((i + 1)); done",
+      compiler, source()};
+  add(compiler, "gcc", {"compilers", std::vector(Host::cpus(), job)});
+  const std::string stress = "/usr/bin/stress-ng";
+  add(stress, "stress-ng",
+      {"stress-ng",
+       {{stress, "--quiet", "--cpu", "1", "--cpu-ops", times(2), "--pipe", "1", "--pipe-ops", times(4000),
+         "--fork", "1", "--fork-ops", times(20), "--futex", "1", "--futex-ops", times(400)}}});
   return all;
 }
 
@@ -112,7 +173,12 @@ void measure_throughput(const Bench& bench) {
       [&](Subject subject) {
         const auto play = [&](const Workload& workload, const std::string& name) {
           const auto switches = context_switches();
+          InteractiveThread interactive;
           const double seconds = seconds_of(workload.commands);
+          const auto& late_ns = interactive.late_ns();
+          for (const auto& [label, share] : {std::pair{", p50", 0.5}, {", p99", 0.99}})
+            bench.figures.add(name + ", interactive thread late" + label, "us", subject,
+                              percentile_us(late_ns, share));
           bench.figures.add(name, "s", subject, seconds);
           bench.figures.add(name + ", context switches", "count", subject,
                             static_cast<double>(context_switches() - switches));
