@@ -303,13 +303,40 @@ POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 	return (__s64)(a - b) < 0;
 }
 
+/* A round of slices: of each of so many that wait for `cpus`, and of one more. */
+POLICY_FN __u32 policy_round(__u32 waiting, __u32 cpus)
+{
+	return 1 + waiting / (cpus ? cpus : 1);
+}
+
+/*
+ * How far ahead of its queue's clock a thread may wait: as far as the clock comes in POLICY_LONGEST_WAIT_NS, while
+ * each slice's worth takes a round. One slice of the lightest thread is a hundred of virtual time, and the kernel
+ * ejects a scheduler that lets anybody wait for 10 s. Few are looked at: `policy_is_far_ahead`.
+ */
+#define POLICY_LONGEST_WAIT_NS 3000000000ull
+
+POLICY_FN bool policy_is_far_ahead(__u64 vtime, __u64 clock, const struct morpheus_tunables *t)
+{
+	return policy_vtime_before(clock + 2 * t->slice_ns, vtime);
+}
+
+POLICY_FN __u64 policy_most_ahead(__u32 round, const struct morpheus_tunables *t)
+{
+	__u64 most = POLICY_LONGEST_WAIT_NS / (round ? round : 1);
+
+	if (most < 2 * t->slice_ns)
+		return 2 * t->slice_ns;
+	return most < POLICY_MOST_AHEAD_SLICES * t->slice_ns ? most : POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+}
+
 /*
  * Where a thread enters a queue: one that slept keeps at most one slice of credit, and none starts so
- * far ahead (it comes from another queue, with another clock) that it would starve.
+ * far ahead (it is light, or comes from another queue, with another clock) that it would starve.
  */
-POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, const struct morpheus_tunables *t)
+POLICY_FN __u64 policy_vtime_clamp(__u64 vtime, __u64 clock, __u32 round, const struct morpheus_tunables *t)
 {
-	__u64 oldest = clock - t->slice_ns, newest = clock + POLICY_MOST_AHEAD_SLICES * t->slice_ns;
+	__u64 oldest = clock - t->slice_ns, newest = clock + policy_most_ahead(round, t);
 
 	if (policy_vtime_before(vtime, oldest))
 		return oldest;
@@ -390,13 +417,8 @@ POLICY_FN __u64 policy_vtime_woken(__u64 vtime, __u64 clock, __u32 weight,
 /*
  * A CPU has two queues, and only one moves its clock while the other is served: their threads' distances need
  * not change for as long as both are crowded. So the one that was passed over has its turn once each thread
- * of the other, `waiting` for so many `cpus`, has had a slice: a round.
+ * of the other has had a slice: a round.
  */
-POLICY_FN __u32 policy_round(__u32 waiting, __u32 cpus)
-{
-	return 1 + waiting / (cpus ? cpus : 1);
-}
-
 POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 round,
 				       const struct morpheus_tunables *t)
 {

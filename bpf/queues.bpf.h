@@ -168,6 +168,33 @@ static __always_inline u64 passed_since(struct cpu_state *c, struct task_struct 
 					c->round);
 }
 
+static __always_inline u32 round_of_bound(s32 cpu)
+{
+	return policy_round(scx_bpf_dsq_nr_queued(cpu), 1);
+}
+
+static __always_inline u32 round_of_shared(s32 cpu)
+{
+	return policy_round(scx_bpf_dsq_nr_queued(shared_dsq(cpu)), (u32)nr_cpus / (u32)(nr_llcs ?: 1));
+}
+
+/*
+ * The virtual time with which `p`, on `cpu`, may enter its queue. Who is not far ahead costs no look at the queue. The
+ * runqueue counts those, too, that come to the queue a moment later, as all do when the scheduler begins.
+ */
+static __always_inline u64 entry_vtime(struct task_struct *p, s32 cpu, u64 vtime, u64 clock)
+{
+	u32 round = 1;
+
+	if (policy_is_far_ahead(vtime, clock, &tunables)) {
+		u32 shared = is_bound(p) ? 0 : round_of_shared(cpu);
+
+		round = policy_round(runnable_beside(p), 1);
+		round = shared > round ? shared : round;
+	}
+	return policy_vtime_clamp(vtime, clock, round, &tunables);
+}
+
 /* Both queues wait, and virtual times are for one. Whose turn it is: the other's once it was passed over for long. */
 static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, struct task_struct *prev,
 					  bool bound_first)
@@ -180,9 +207,7 @@ static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, struct t
 		c->passed_since_ns = now;
 		return bound_first;
 	}
-	c->round = bound_first ? policy_round(scx_bpf_dsq_nr_queued(cpu), 1) :
-				 policy_round(scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
-					      (u32)nr_cpus / (u32)(nr_llcs ?: 1));
+	c->round = bound_first ? round_of_bound(cpu) : round_of_shared(cpu);
 	if (policy_passed_over_long(prev ? passed_since(c, prev, now) : c->passed_since_ns, now,
 				    c->round, &tunables))
 		return !bound_first;

@@ -110,7 +110,7 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	note_queued(p);
-	vtime = policy_vtime_clamp(vtime, clock, &tunables);
+	vtime = entry_vtime(p, cpu, vtime, clock);
 	if (!woken) {
 		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
 		/* It was out of time, and its CPU is about to idle: there is time again. */
@@ -173,7 +173,7 @@ static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_stru
 	    !compat_first_vtime(dsq_of(p), &first))
 		return false;
 	vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run_exec_ns, weight);
-	vtime = policy_vtime_clamp(vtime, *clock_of(p), &tunables);
+	vtime = entry_vtime(p, cpu, vtime, *clock_of(p));
 	return policy_stays(vtime, first, weight, now - c->run_start_ns, yielded, &tunables);
 }
 

@@ -3,6 +3,7 @@
 // policies are the kernel's own, from /proc.
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <cmath>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
@@ -129,6 +131,33 @@ TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds
   CHECK(std::abs(shares[0] - 0.4) < 0.04);
   CHECK(std::abs(shares[1] - 0.4) < 0.04);
   CHECK(std::abs(shares[2] - 0.2) < 0.04);
+}
+
+TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not for ever") {
+  need_sched_ext();
+  constexpr ThreadSpec kRival{.manner = Manner::rival};
+  DaemonProcess daemon(Backend::bpf);
+  const std::vector<ThreadSpec> half(15, kRival);
+  const Load crowd(daemon.socket(), crowded_cpu(), half, nullptr);
+  const Load more(daemon.socket(), crowded_cpu(), half, nullptr);
+  const Load light(daemon.socket(), crowded_cpu(), {kRival}, nullptr);
+  REQUIRE(::setpriority(PRIO_PROCESS, static_cast<id_t>(light.tid(0)), 19) == 0);
+  set_mode(daemon, "enforced");
+  // By its weight alone each of its turns would be followed by 15 s without one, and 10 s end a scheduler.
+  using Clock = std::chrono::steady_clock;
+  const auto begun = Clock::now();
+  auto had_cpu = begun;
+  auto used = light.seen(0).cpu_ns;
+  Clock::duration longest{};
+  while (Clock::now() - begun < std::chrono::seconds(16)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const auto now = Clock::now();
+    longest = std::max(longest, now - had_cpu);
+    const auto before = std::exchange(used, light.seen(0).cpu_ns);
+    if (used != before) had_cpu = now;
+  }
+  CHECK(longest < std::chrono::seconds(7));
+  CHECK(sched_ext_state() == "enabled");
 }
 
 TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of another") {

@@ -299,17 +299,28 @@ TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   CHECK(policy_vtime_before(kEnd - 5, 5));
   CHECK_FALSE(policy_vtime_before(5, kEnd - 5));
-  CHECK(policy_vtime_clamp(0, kNow, &kTunables) == kNow - 5 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 3, kNow, &kTunables) == kNow + 3);
-  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, &kTunables) == kNow + 500 * kMs);
-  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, &kTunables) == kNow + 128 * 5 * kMs);
+  CHECK(policy_vtime_clamp(0, kNow, 1, &kTunables) == kNow - 5 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 3, kNow, 1, &kTunables) == kNow + 3);
+  CHECK(policy_vtime_clamp(kNow + 500 * kMs, kNow, 1, &kTunables) == kNow + 500 * kMs);
+  CHECK(policy_vtime_clamp(kNow + 90'000 * kMs, kNow, 1, &kTunables) == kNow + 128 * 5 * kMs);
+}
+
+TEST_CASE("policy: nobody waits for many rounds longer than three seconds, however light") {
+  constexpr auto kLightest = kNow + 500 * kMs;  // after a slice
+  CHECK(policy_is_far_ahead(kLightest, kNow, &kTunables));
+  CHECK_FALSE(policy_is_far_ahead(kNow + 10 * kMs, kNow, &kTunables));
+  for (const unsigned round : {1U, 5U}) CHECK(policy_vtime_clamp(kLightest, kNow, round, &kTunables) == kLightest);
+  for (const unsigned round : {7U, 30U, 200U})
+    CHECK((policy_vtime_clamp(kLightest, kNow, round, &kTunables) - kNow) * round <= 3000 * kMs);
+  // where one round takes longer the lightest waits for two
+  CHECK(policy_vtime_clamp(kLightest, kNow, 5000, &kTunables) == kNow + 10 * kMs);
 }
 
 TEST_CASE("policy: a place ahead comes before every virtual time and hides none") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   for (const std::uint64_t clock : {kNow, std::uint64_t{0}, kEnd - 3}) {
-    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, &kTunables);
-    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, &kTunables);
+    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, 1, &kTunables);
+    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, 1, &kTunables);
     CHECK(policy_vtime_before(newest - POLICY_AHEAD, oldest));
     for (const std::uint64_t vtime : {std::uint64_t{oldest}, clock, std::uint64_t{newest}}) {
       CHECK(policy_vtime_of(vtime, clock) == vtime);
