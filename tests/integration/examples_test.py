@@ -45,7 +45,7 @@ def under_wrk(http, workers, busy):
                            f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, timeout=60)
     out = server.stop()
     requests = int(re.search(r"(\d+) requests in", done.stdout)[1])
-    p99 = milliseconds(re.search(r"99%\s+(\S+)", done.stdout)[1]) if requests else 0.0
+    p99 = milliseconds(re.search(r"^\s*99%\s+(\S+)", done.stdout, re.MULTILINE)[1]) if requests else 0.0
     pieces = int(re.search(r"did (\d+) pieces", out)[1])
     print(f"{workers} workers, {busy} busy tasks: {requests} requests, p99 {p99:.1f} ms, {pieces} pieces of work")
     failures = [text for text in ("Socket errors", "Non-2xx") if text in done.stdout]
