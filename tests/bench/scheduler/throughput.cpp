@@ -169,7 +169,7 @@ void measure_throughput(const Bench& bench) {
   const auto all = workloads(bench);
   std::map<std::string, Ratio> ratios;
   bench.each_round_alone(
-      bench.possible({Subject::kernel, Subject::observer, Subject::enforced}),
+      bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced}),
       [&](Subject subject) {
         const auto play = [&](const Workload& workload, const std::string& name) {
           const auto switches = context_switches();
