@@ -438,17 +438,21 @@ POLICY_FN __u64 policy_passed_over_since(__u64 since_ns, __u64 now, __u64 ran_ns
 }
 
 /*
- * Does a woken ordinary thread take the CPU from another, which has it for `ran_ns`? If it lags by more than
- * the hint lead; but not from one that has just begun, or threads that wake each other all the time, as those
- * at the two ends of a pipe, would do little but switch.
+ * When does a woken ordinary thread take the CPU from another, which has it for `ran_ns`? If it lags by more than the
+ * hint lead; but not before that one has run for a while, or threads that wake each other all the time, as those at
+ * the two ends of a pipe, would do little but switch. The delay from now, or POLICY_NEVER.
  */
-#define POLICY_WAKEUP_GRANULARITY_NS 100000ull
+#define POLICY_WAKEUP_GRANULARITY_NS 500000ull
+#define POLICY_NEVER (~0ull)
 
-POLICY_FN bool policy_wakeup_preempts(__u64 waker_vtime, __u64 current_vtime, __u64 ran_ns,
-				      const struct morpheus_tunables *t)
+POLICY_FN __u64 policy_wakeup_preempts_in(__u64 waker_vtime, __u64 current_vtime, __u64 ran_ns, __u32 weight,
+					  const struct morpheus_tunables *t)
 {
-	return ran_ns >= POLICY_WAKEUP_GRANULARITY_NS &&
-	       policy_vtime_before(waker_vtime + t->hint_lead_ns, current_vtime);
+	__u64 delay = ran_ns < POLICY_WAKEUP_GRANULARITY_NS ? POLICY_WAKEUP_GRANULARITY_NS - ran_ns : 0;
+
+	if (!policy_vtime_before(waker_vtime + t->hint_lead_ns, current_vtime + policy_vtime_delta(delay, weight)))
+		return POLICY_NEVER;
+	return delay;
 }
 
 /* How crowded a CPU is, 0-100: the part of it that one of `runnable` equal threads does not get. */

@@ -65,6 +65,8 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	bool idle = false;
 	s32 cpu;
 
+	cpu_state(bpf_get_smp_processor_id())->woken_in_sync =
+		wake_flags & SCX_VALUE(scx_wake_flags, SCX_WAKE_SYNC) ? p->pid : 0;
 	if (is_out_of_time(p))
 		return prev_cpu; /* no idle CPU is taken for a thread that will be parked */
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
@@ -76,19 +78,67 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	return cpu;
 }
 
-/* An ordinary thread makes room at once for one that lags; a RUNNING worker has been asked instead. */
-static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance)
+/* Somebody who woke is to take the CPU from the present thread a little later. */
+OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance, u64 delay)
+{
+	struct preempt_timer *t;
+
+	if (c->preempted_run != c->run_start_ns ||
+	    policy_vtime_before(woken_distance, c->preempting_distance)) {
+		c->preempted_run = c->run_start_ns;
+		c->preempting_distance = woken_distance;
+	}
+	/* A pending timer belongs to this run or an older one and so fires no later. */
+	if (c->preempt_armed)
+		return;
+	t = bpf_map_lookup_elem(&preempt_timers, &cpu);
+	if (t && !bpf_timer_start(&t->timer, delay, BPF_F_TIMER_CPU_PIN))
+		c->preempt_armed = 1;
+}
+
+/*
+ * An ordinary thread makes room for one that lags; a RUNNING worker has been asked instead. A waker that is about to
+ * sleep, as the writer of a pipe for its reader, makes room by itself: no timer takes the CPU from it.
+ */
+static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool in_sync)
 {
 	struct cpu_state *c = cpu_state(cpu);
-	u64 ran;
+	u64 ran, delay;
 
 	if (running_worker(c) || !c->run_start_ns)
 		return;
 	ran = bpf_ktime_get_ns() - c->run_start_ns;
-	if (policy_wakeup_preempts(woken_distance,
-				   c->run_distance + policy_vtime_delta(ran, c->run_weight),
-				   ran, &tunables))
+	delay = policy_wakeup_preempts_in(woken_distance, c->run_distance + policy_vtime_delta(ran, c->run_weight),
+					  ran, c->run_weight, &tunables);
+	if (!delay)
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+	else if (delay != POLICY_NEVER && !in_sync)
+		preempt_later(c, cpu, woken_distance, delay);
+}
+
+/* On the CPU where the thread woke that armed it. If the other run is over, so is the matter. */
+static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
+{
+	s32 cpu = *key;
+	struct cpu_state *c = cpu_state(cpu);
+
+	c->preempt_armed = 0;
+	if (c->preempted_run == c->run_start_ns && contended(cpu))
+		preempt_ordinary(cpu, c->preempting_distance, false);
+	return 0;
+}
+
+/* Run by the daemon once for each CPU, before the scheduler is attached. */
+SEC("syscall")
+int prepare_preemption(u32 *cpu)
+{
+	u32 key = *cpu;
+	struct preempt_timer *t = bpf_map_lookup_elem(&preempt_timers, &key);
+
+	if (!t)
+		return -2 /* ENOENT */;
+	bpf_timer_init(&t->timer, &preempt_timers, CLOCK_MONOTONIC);
+	return bpf_timer_set_callback(&t->timer, on_preempt_timer);
 }
 
 /* Where there are no workers nobody makes room for anybody, and the order is by virtual time alone. */
@@ -121,7 +171,8 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 	vtime = policy_vtime_woken(vtime, clock, weight_of(p), &tunables);
 	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
 	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
-	preempt_ordinary(cpu, vtime - clock);
+	preempt_ordinary(cpu, vtime - clock,
+			 cpu_state(bpf_get_smp_processor_id())->woken_in_sync == (u32)p->pid);
 }
 
 /* What becomes of the worker on `cpu`, decided while it is interrupted there: enum policy_slice. */

@@ -39,6 +39,17 @@ struct {
 	__type(value, struct cpu_timer);
 } cpu_timers SEC(".maps");
 
+struct preempt_timer {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MORPHEUS_MAX_CPUS);
+	__type(key, u32);
+	__type(value, struct preempt_timer);
+} preempt_timers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, RING_BYTES);
@@ -71,6 +82,10 @@ struct cpu_state {
 	u64 run_exec_ns;
 	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */
 	u64 run_start_ns; /* ... and the time; 0: nobody of our class runs */
+	u32 preempt_armed; /* scheduler: a timer will take the CPU, if the run that began then still lasts, ... */
+	u64 preempted_run;
+	u64 preempting_distance; /* ... for a woken thread, of which this is the distance */
+	u32 woken_in_sync; /* scheduler: whom a waker on this CPU woke that said it is about to sleep; 0 nobody */
 	u64 charged_exec_ns; /* scheduler: the running thread's CPU time when its groups were last charged */
 	u64 clock;        /* scheduler: virtual clock of the queue of threads bound to this CPU */
 	u64 ahead_until;  /* scheduler: see policy_may_go_ahead() */

@@ -23,6 +23,7 @@ enum scx_public_consts root_public_consts;
 enum scx_dsq_id_flags root_dsq_id_flags;
 enum scx_enq_flags root_enq_flags;
 enum scx_kick_flags root_kick_flags;
+enum scx_wake_flags root_wake_flags;
 enum scx_ops_flags root_ops_flags;
 enum scx_ent_flags root_ent_flags;
 enum scx_exit_kind root_exit_kind;

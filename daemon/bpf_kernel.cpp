@@ -198,7 +198,7 @@ class BpfKernel final : public KernelSide {
 
   Result<void> add_worker(const WorkerSpec& spec) override {
     if (skeleton_->bss->nr_workers == 0)
-      if (auto reset = reset_cpus(); !reset) return reset;
+      if (auto reset = run_for_each_cpu(skeleton_->progs.reset_cpu); !reset) return reset;
     auto& record = skeleton_->bss->workers[spec.slot];
     record = {};
     record.tid = spec.tid;
@@ -276,7 +276,9 @@ class BpfKernel final : public KernelSide {
     }
     ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.events), on_event, this, nullptr));
     if (!ring_) return fail_errno("map the event ring");
-    return with_scheduler ? groups_->start() : Result<void>{};
+    if (!with_scheduler) return {};
+    if (auto prepared = run_for_each_cpu(skeleton_->progs.prepare_preemption); !prepared) return prepared;
+    return groups_->start();
   }
 
   /// At each attachment: CPUs may have come since.
@@ -293,7 +295,9 @@ class BpfKernel final : public KernelSide {
       if (bpf_program__type(program) == BPF_PROG_TYPE_STRUCT_OPS)
         (void)bpf_program__set_autoload(program, false);
     }
-    for (auto* needs_it : {skeleton_->progs.prepare_parking, skeleton_->progs.set_group, skeleton_->progs.end_penalty})
+    const auto& programs = skeleton_->progs;
+    for (auto* needs_it :
+         {programs.prepare_parking, programs.prepare_preemption, programs.set_group, programs.end_penalty})
       (void)bpf_program__set_autoload(needs_it, false);
   }
 
@@ -308,8 +312,8 @@ class BpfKernel final : public KernelSide {
     return {};
   }
 
-  Result<void> reset_cpus() {
-    const int program = bpf_program__fd(skeleton_->progs.reset_cpu);
+  Result<void> run_for_each_cpu(const bpf_program* each) {
+    const int program = bpf_program__fd(each);
     for (std::uint32_t cpu = 0; cpu < static_cast<std::uint32_t>(skeleton_->bss->nr_cpus); ++cpu) {
       LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &cpu, .ctx_size_in = sizeof(cpu));
       if (bpf_prog_test_run_opts(program, &run) != 0)

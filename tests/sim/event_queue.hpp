@@ -11,6 +11,7 @@ namespace morpheus::sim {
 enum class EventType : std::uint8_t {
   tick,     ///< the periodic interrupt of a CPU
   timer,    ///< a CPU's pinned BPF timer
+  preempt,  ///< the timer by which a woken thread takes a CPU, on the CPU where it woke
   step,     ///< the running thread reaches the end of a stretch of its program
   resched,  ///< an interrupt from another CPU: choose again
   kick,     ///< the same, with SCX_KICK_PREEMPT
@@ -23,7 +24,7 @@ struct Event {
   std::uint64_t time;
   std::uint64_t order;
   std::uint32_t target;      ///< CPU or thread
-  std::uint32_t generation;  ///< of the target's timer or step: an older one is void
+  std::uint32_t generation;  ///< of the target's timer or step: an older one is void; preempt: whose CPU
   EventType type;
 };
 

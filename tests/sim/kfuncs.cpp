@@ -14,8 +14,10 @@ void* Machine::map(void* key, std::size_t value_size, std::size_t entries, std::
   return reinterpret_cast<char*>(found->storage.data()) + value_size * index;
 }
 
-void Machine::start_timer(const bpf_timer*, std::uint64_t delay) {  // pinned: this CPU's own
+void Machine::start_timer(const bpf_timer* timer, std::uint64_t delay) {  // pinned: fires on this CPU
   Cpu& c = cpus_[sim_context.cpu];
+  if (const auto of = programs_cpu_of_preempt_timer(timer); of >= 0)
+    return events_.push(now() + delay, EventType::preempt, c.id, static_cast<std::uint32_t>(of));
   events_.push(now() + delay, EventType::timer, c.id, ++c.timer_generation);
 }
 

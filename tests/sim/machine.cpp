@@ -74,6 +74,9 @@ void Machine::handle(const Event& event) {
     case EventType::timer:
       if (event.generation == c.timer_generation) run_program(c, [&] { programs_timer(c.id); });
       break;
+    case EventType::preempt:
+      run_program(c, [&] { programs_preempt_timer(event.generation); });
+      break;
     case EventType::step:
       if (event.generation == c.step_generation && c.current != nullptr) step(c);
       break;

@@ -66,6 +66,20 @@ void programs_timer(__u32 cpu)
 	on_timer(&cpu_timers, &cpu, bpf_map_lookup_elem(&cpu_timers, &cpu));
 }
 
+void programs_preempt_timer(__u32 cpu)
+{
+	on_preempt_timer(&preempt_timers, &cpu, bpf_map_lookup_elem(&preempt_timers, &cpu));
+}
+
+__s32 programs_cpu_of_preempt_timer(const struct bpf_timer *timer)
+{
+	__u32 first = 0;
+	const struct preempt_timer *of_first = bpf_map_lookup_elem(&preempt_timers, &first);
+	const struct preempt_timer *t = (const void *)timer;
+
+	return t >= of_first && t < of_first + MORPHEUS_MAX_CPUS ? t - of_first : -1;
+}
+
 void programs_reset(__s32 count, __u32 llcs, const struct morpheus_tunables *t)
 {
 	__builtin_memset(cpus, 0, sizeof(cpus));

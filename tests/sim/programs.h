@@ -30,6 +30,8 @@ int on_wakeup_new(struct task_struct *p);
 int on_migrate(struct task_struct *p, int dest);
 int on_exit_program(struct task_struct *p);
 void programs_timer(__u32 cpu);
+void programs_preempt_timer(__u32 cpu);
+__s32 programs_cpu_of_preempt_timer(const struct bpf_timer *timer); /* -1: it is another */
 /* the scheduler, */
 s32 morpheus_select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags);
 void morpheus_enqueue(struct task_struct *p, u64 enq_flags);

@@ -53,6 +53,7 @@ void measure_shares(const Bench& bench);
 void measure_starvation(const Bench& bench);
 void measure_liar(const Bench& bench);
 void measure_lock(const Bench& bench);
+void measure_hog(const Bench& bench);
 void measure_throttle(const Bench& bench);
 void measure_checkpoint(const Bench& bench);
 void measure_throughput(const Bench& bench);
@@ -77,6 +78,10 @@ inline constexpr std::array kParts{
         measure_starvation},
     Part{"liar", "workers that claim what is not true: what it costs their neighbours",
          measure_liar},
+    Part{"hog",
+         "a runtime's task that is due every millisecond beside one that hogs its worker, and two "
+         "hogs elsewhere",
+         measure_hog},
     Part{"shares", "CPU time of equal workers, by nice value and by the weight of control groups",
          measure_shares},
     Part{"throttle", "whether a control group's bound on CPU time holds", measure_throttle},

@@ -147,7 +147,7 @@ std::vector<Workload> workloads(const Bench& bench) {
       bench.figures.skip(workload.name + ": not installed (Debian package " + package + ")");
   };
   const std::string hackbench = "/usr/bin/hackbench";
-  add(hackbench, "rt-tests", {"hackbench", {{hackbench, "-g", "2", "-f", "5", "-l", times(400)}}});
+  add(hackbench, "rt-tests", {"hackbench", {{hackbench, "-g", "2", "-f", "5", "-l", times(1200)}}});
   const std::string compiler = c_compiler();
   const std::vector<std::string> job{
       "sh", "-c",
@@ -158,8 +158,8 @@ std::vector<Workload> workloads(const Bench& bench) {
   const std::string stress = "/usr/bin/stress-ng";
   add(stress, "stress-ng",
       {"stress-ng",
-       {{stress, "--quiet", "--cpu", "1", "--cpu-ops", times(2), "--pipe", "1", "--pipe-ops", times(4000),
-         "--fork", "1", "--fork-ops", times(20), "--futex", "1", "--futex-ops", times(400)}}});
+       {{stress, "--quiet", "--cpu", "1", "--cpu-ops", times(8), "--pipe", "1", "--pipe-ops", times(16000),
+         "--fork", "1", "--fork-ops", times(80), "--futex", "1", "--futex-ops", times(1600)}}});
   return all;
 }
 

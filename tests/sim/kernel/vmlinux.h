@@ -35,6 +35,7 @@ enum scx_enq_flags {
 };
 enum scx_ops_flags { SCX_OPS_ENQ_LAST = 1 << 1 };
 enum scx_kick_flags { SCX_KICK_IDLE = 1, SCX_KICK_PREEMPT = 2, SCX_KICK_WAIT = 4 };
+enum scx_wake_flags { SCX_WAKE_SYNC = 16 };
 enum scx_ent_flags { SCX_TASK_QUEUED = 1 };
 enum scx_exit_kind {
 	SCX_EXIT_NONE = 0,

@@ -373,10 +373,23 @@ TEST_CASE("policy: a queue's turn lasts until a slice was used, and no claim is 
 }
 
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {
-  CHECK(policy_wakeup_preempts(kNow - 2 * kMs, kNow, kMs, &kTunables));
-  CHECK_FALSE(policy_wakeup_preempts(kNow - 1 * kMs, kNow, kMs, &kTunables));
-  CHECK_FALSE(policy_wakeup_preempts(kNow + 1 * kMs, kNow, kMs, &kTunables));
-  CHECK_FALSE(policy_wakeup_preempts(kNow - 2 * kMs, kNow, POLICY_WAKEUP_GRANULARITY_NS - 1, &kTunables));
+  const auto in = [](std::uint64_t waker, std::uint64_t ran, std::uint32_t weight = POLICY_WEIGHT_UNIT) {
+    return policy_wakeup_preempts_in(waker, kNow, ran, weight, &kTunables);
+  };
+  CHECK(in(kNow - 2 * kMs, kMs) == 0);
+  CHECK(in(kNow - 1 * kMs, kMs) == POLICY_NEVER);
+  CHECK(in(kNow + 1 * kMs, kMs) == POLICY_NEVER);
+  SECTION("but not before that one has run for a while") {
+    CHECK(in(kNow - 2 * kMs, POLICY_WAKEUP_GRANULARITY_NS) == 0);
+    CHECK(in(kNow - 2 * kMs, POLICY_WAKEUP_GRANULARITY_NS - 1) == 1);
+    CHECK(in(kNow - 2 * kMs, 0) == POLICY_WAKEUP_GRANULARITY_NS);
+  }
+  SECTION("what that one will owe by then counts") {
+    const std::uint64_t nearly = kNow - kTunables.hint_lead_ns + POLICY_WAKEUP_GRANULARITY_NS / 2;
+    CHECK(in(nearly, 0) == POLICY_WAKEUP_GRANULARITY_NS);
+    CHECK(in(nearly, 0, 10 * POLICY_WEIGHT_UNIT) == POLICY_NEVER);
+    CHECK(in(nearly, POLICY_WAKEUP_GRANULARITY_NS) == POLICY_NEVER);
+  }
 }
 
 TEST_CASE("policy: pressure stays in its range") {
