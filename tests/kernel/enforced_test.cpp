@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
@@ -222,4 +224,16 @@ TEST_CASE("enforced: an orderly stop gives the machine back") {
   set_mode(daemon, "enforced");
   CHECK(daemon.stop(SIGTERM) == 0);
   CHECK(sched_ext_state() == "disabled");
+}
+
+TEST_CASE("enforced: who wakes beside a thread that has just begun does not wait for its whole slice") {
+  need_sched_ext();
+  Enforcing host;
+  // So short a sleep that the other one's run, which begins with it, is never long when it ends.
+  const Load load(host.daemon.socket(), crowded_cpu(),
+                  {kRival, {.manner = Manner::sleeper, .sleep_us = 100}}, nullptr);
+  std::this_thread::sleep_for(std::chrono::seconds(4));
+  const auto waits = load.times(1);
+  INFO(waits.count() << " wakeups, median " << waits.quantile(500) << " ns");
+  CHECK(waits.quantile(500) < 5'000'000);  // a slice is 20 ms
 }

@@ -81,7 +81,7 @@ void Actor::unit() {
 }
 
 void Actor::sleep_and_look() {
-  const auto due = Clock::now() + 1ms;
+  const auto due = Clock::now() + std::chrono::microseconds(spec_.sleep_us);
   std::this_thread::sleep_until(due);
   account_.times.add(ns_since(due));
   burn(20us);

@@ -20,7 +20,7 @@ enum class Manner : std::uint8_t {
   deaf,         ///< a worker that never looks
   critical,     ///< a deaf worker that stays inside a critical section
   rival,        ///< no worker: burns CPU
-  sleeper,      ///< no worker: wakes a thousand times a second
+  sleeper,      ///< no worker: sleeps for a little, again and again
   acker,        ///< a worker that acknowledges every hint and goes on
   prophet,      ///< a worker that claims to have answered hints that are yet to come
   flipper,      ///< a deaf worker that consents and withdraws its consent all the time
@@ -36,6 +36,7 @@ struct ThreadSpec {
   int nice = 0;
   int policy = MORPHEUS_POLICY_THREAD_KICK;
   unsigned priority = MORPHEUS_PRIORITY_DEFAULT;
+  unsigned sleep_us = 1000;  ///< of a sleeper
 };
 
 [[nodiscard]] constexpr bool is_worker(Manner manner) {
