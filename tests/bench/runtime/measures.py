@@ -20,6 +20,7 @@ class Measure:
     quantities: tuple
     tool: str = ""  # counted under this program instead of timed; its package has the same name
     hogs: tuple = ()  # variants beside which two other processes keep the CPU busy
+    whole: bool = False  # at full length whatever the work: in a short one the end of the watcher's own sleep weighs more
     shares: tuple = ()  # the same quantities with several threads, as a share of what they are with one
 
     def share_of_one(self, variant):
@@ -66,7 +67,7 @@ def measures(cpus):
                  Quantity("p99", "hog-lateness-p99", "us", {"safe-points": 95, "two-hogs": 800, "no-safe-points": 10_000})),
                 hogs=("two-hogs",)),
         Measure("idle", "CPU time in a second of two worker threads that have long had nothing to do", {"second": 2},
-                (Quantity("cpu", "idle-cpu", "us", {"second": 100}),)),
+                (Quantity("cpu", "idle-cpu", "us", {"second": 100}),), whole=True),
         Measure("wake", "system calls of a foreign thread that wakes a task of a sleeping runtime, counted by strace",
                 {"sleeping": 2},
                 (Quantity("futexes", "wake-futexes", "calls", {"sleeping": 1}),

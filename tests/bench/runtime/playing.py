@@ -52,7 +52,7 @@ def play(program, measure, variant, cpus, work):
     if measure.tool == "strace":
         return counting.system_calls(lambda command: run(command, cpus), program, measure, variant, work)
     with busy(cpus, 2 if variant in measure.hogs else 0):
-        printed = run([*program, measure.name, variant, str(work)], cpus)
+        printed = run([*program, measure.name, variant, str(1.0 if measure.whole else work)], cpus)
     try:
         return {word: float(value) for word, value in (line.split() for line in printed.splitlines())}
     except ValueError as failure:
