@@ -78,6 +78,17 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 	return cpu;
 }
 
+/* Its waker, on this CPU, is about to sleep. Known only of threads that may run on several CPUs. */
+static __always_inline bool is_woken_in_sync(struct task_struct *p)
+{
+	struct cpu_state *here = cpu_state(bpf_get_smp_processor_id());
+
+	if (here->woken_in_sync != (u32)p->pid)
+		return false;
+	here->woken_in_sync = 0;
+	return true;
+}
+
 /* Somebody who woke is to take the CPU from the present thread a little later. */
 OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance, u64 delay)
 {
@@ -119,7 +130,7 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool i
 /* On the CPU where the thread woke that armed it. If the other run is over, so is the matter. */
 static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
 {
-	s32 cpu = *key;
+	u32 cpu = *key;
 	struct cpu_state *c = cpu_state(cpu);
 
 	c->preempt_armed = 0;
@@ -171,8 +182,7 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 	vtime = policy_vtime_woken(vtime, clock, weight_of(p), &tunables);
 	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
 	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
-	preempt_ordinary(cpu, vtime - clock,
-			 cpu_state(bpf_get_smp_processor_id())->woken_in_sync == (u32)p->pid);
+	preempt_ordinary(cpu, vtime - clock, is_woken_in_sync(p));
 }
 
 /* What becomes of the worker on `cpu`, decided while it is interrupted there: enum policy_slice. */

@@ -18,22 +18,22 @@ TEST_CASE("threads of a oneTBB arena are workers that answer hints") {
   const AttachedProcess process(path.text());
   std::atomic<int> ran{0};
   std::uint64_t seq = 0;
+  const auto work = [&] { tbb::parallel_for(0, 1000, morpheus::tbb_adapter::body([&](int) { ++ran; })); };
+  {
+    tbb::task_arena alone(1);
+    morpheus::tbb_adapter guided(alone);
+    alone.execute(work);
+    REQUIRE(daemon.registrations() == 1);
+    CHECK(daemon.runtime_line(0).escapable == 0);  // this thread has left the arena
+  }
   {
     tbb::task_arena arena(2);
     morpheus::tbb_adapter guided(arena);
-    const auto work = [&] {
-      arena.execute([&] {
-        tbb::parallel_for(0, 1000, morpheus::tbb_adapter::body([&](int) { ++ran; }));
-      });
-    };
-    work();
-    REQUIRE(daemon.registrations() >= 1);
-    CHECK(daemon.runtime_line(0).escapable == 0);  // this thread has left the arena
     CHECK(eventually([&] {
       arena.execute([&] {
         // within the arena this thread is a worker again, the newest or one before
         for (std::size_t i = 0; i < daemon.registrations(); ++i) seq = daemon.hint(i);
-        tbb::parallel_for(0, 1000, morpheus::tbb_adapter::body([&](int) { ++ran; }));
+        work();
       });
       for (std::size_t i = 0; i < daemon.registrations(); ++i)
         if (daemon.answered(i) == seq && seq != 0) return true;
