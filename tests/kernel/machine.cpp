@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -48,7 +49,8 @@ std::string sched_ext_ops() { return read_line("/sys/kernel/sched_ext/root/ops")
 
 Json control(const DaemonProcess& daemon, const std::string& method, const Json& in) {
   auto client = daemon.connect();
-  auto reply = client.call("io.morpheus.Control." + method, in);
+  // an emulated machine stands still for seconds now and then
+  auto reply = client.call("io.morpheus.Control." + method, in, {}, std::chrono::minutes(1));
   if (!reply) FAIL(method << ": " << reply.error().text());
   return reply->parameters;
 }
