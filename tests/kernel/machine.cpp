@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <iterator>
