@@ -108,10 +108,10 @@ OUT_OF_LINE void waiters_changed(struct cpu_state *c, u64 now)
 }
 
 OUT_OF_LINE void start_timer(struct cpu_state *c, u32 cpu, struct morpheus_worker *w,
-					u64 now)
+			    bool looked, u64 now)
 {
 	struct cpu_timer *t = bpf_map_lookup_elem(&cpu_timers, &cpu);
-	u64 delay = policy_next_look(w, &tunables, now, LOOK_FLOOR_NS);
+	u64 delay = policy_next_look(w, &tunables, looked, now, LOOK_FLOOR_NS);
 
 	if (t && !bpf_timer_start(&t->timer, delay, BPF_F_TIMER_CPU_PIN))
 		c->timer_armed = 1;
@@ -177,7 +177,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	}
 	/* A pending timer belongs to an older slice and so fires no later than this one needs it. */
 	if (!c->timer_armed)
-		start_timer(c, cpu, w, now);
+		start_timer(c, cpu, w, false, now);
 }
 
 /* A worker loses this CPU, still runnable or not. */
@@ -346,7 +346,7 @@ static int on_timer(void *map, u32 *key, struct cpu_timer *t)
 	slice = tunables.slice_ns;
 	line->budget_remaining_ns = ran < slice ? slice - ran : 0;
 	look(c, slot, lines, runnable_beside(p) > 1, now);
-	start_timer(c, cpu, w, now);
+	start_timer(c, cpu, w, true, now);
 	return 0;
 }
 

@@ -134,16 +134,19 @@ POLICY_FN bool policy_last_call(__u32 mode, const struct morpheus_worker *w,
 /*
  * When to look at this worker again, as a delay from now: at the earliest moment at which one of the
  * decisions above can change without anybody waking up. At least `floor`, so that a tunable of 0 or a
- * deadline in the past cannot make a timer storm.
+ * deadline in the past cannot make a timer storm. `looked`: it was just looked at. What was due and not
+ * done then is not done a moment later either: a worker that is alone past its slice is looked at once in
+ * the time of a slice.
  */
 POLICY_FN __u64 policy_next_look(const struct morpheus_worker *w, const struct morpheus_tunables *t,
-				 __u64 now, __u64 floor)
+				 bool looked, __u64 now, __u64 floor)
 {
 	__u64 lead = t->hint_lead_ns < t->slice_ns ? t->hint_lead_ns : t->slice_ns;
-	__u64 at = w->slice_start_ns + t->slice_ns - lead;
+	__u64 turn = t->slice_ns - lead; /* no longer: a worker whose slice begins just now needs it then */
+	__u64 at = w->slice_start_ns + turn;
 
 	if (policy_hint_open(w) && w->lost_seq == w->seq)
-		at = now + t->slice_ns;
+		at = now + turn;
 	else if (policy_hint_open(w) && w->hinted_at_ns + policy_call_after(t) > now)
 		at = w->hinted_at_ns + policy_call_after(t);
 	else if (policy_hint_open(w))
@@ -151,6 +154,8 @@ POLICY_FN __u64 policy_next_look(const struct morpheus_worker *w, const struct m
 	else if (t->min_run_ns && w->run_start_ns + t->min_run_ns > now &&
 		 w->run_start_ns + t->min_run_ns < at)
 		at = w->run_start_ns + t->min_run_ns; /* a waiter may come before then */
+	else if (looked && at <= now)
+		at = now + turn;
 	return at > now + floor ? at - now : floor;
 }
 

@@ -237,3 +237,16 @@ TEST_CASE("enforced: who wakes beside a thread that has just begun does not wait
   INFO(waits.count() << " wakeups, median " << waits.quantile(500) << " ns");
   CHECK(waits.quantile(500) < 5'000'000);  // a slice is 20 ms
 }
+
+TEST_CASE("enforced: a worker that is alone is interrupted by ticks and once a slice, no more") {
+  need_sched_ext();
+  const Enforcing host;
+  for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
+    const Load load(host.daemon.socket(), crowded_cpu(), {{.manner = Manner::cooperative, .state = state}}, nullptr);
+    const auto before = timer_interrupts(crowded_cpu());
+    std::this_thread::sleep_for(std::chrono::seconds(2));  // 500 ticks, 100 slices
+    const auto interrupts = timer_interrupts(crowded_cpu()) - before;
+    INFO("state " << state << ": " << interrupts << " interrupts in 2 s");
+    CHECK(interrupts < 1000);
+  }
+}

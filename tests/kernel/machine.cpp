@@ -4,12 +4,15 @@
 #include <bpf/bpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <sstream>
+#include <vector>
 
 #include "proto/unique_fd.hpp"
 
@@ -43,6 +46,24 @@ void need_sched_ext() {
 }
 
 unsigned crowded_cpu() { return static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)) - 1; }
+
+std::uint64_t timer_interrupts(unsigned cpu) {
+  std::ifstream file("/proc/interrupts");
+  const auto words = [&] {
+    std::string line;
+    std::getline(file, line);
+    std::istringstream in(line);
+    return std::vector<std::string>(std::istream_iterator<std::string>(in), {});
+  };
+  const auto cpus = words();  // only those online have a column
+  const auto column = std::ranges::find(cpus, "CPU" + std::to_string(cpu)) - cpus.begin();
+  while (file) {
+    const auto row = words();
+    if (!row.empty() && row.front() == "LOC:") return std::stoull(row.at(1 + column));
+  }
+  FAIL("/proc/interrupts tells no local timer");
+  return 0;
+}
 
 std::string sched_ext_state() { return read_line("/sys/kernel/sched_ext/state"); }
 std::string sched_ext_ops() { return read_line("/sys/kernel/sched_ext/root/ops"); }

@@ -17,6 +17,9 @@ void need_sched_ext();
 /// The CPU that the tests crowd: the last one online.
 [[nodiscard]] unsigned crowded_cpu();
 
+/// Interrupts of that CPU's own timer since the start, by /proc/interrupts: ticks and all that was set between.
+[[nodiscard]] std::uint64_t timer_interrupts(unsigned cpu);
+
 /// /sys/kernel/sched_ext/state and root/ops: what the kernel says runs.
 [[nodiscard]] std::string sched_ext_state();
 [[nodiscard]] std::string sched_ext_ops();

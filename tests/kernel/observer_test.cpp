@@ -7,7 +7,9 @@
 #include <sys/mman.h>
 
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
@@ -52,6 +54,19 @@ TEST_CASE("observer: a worker that is alone is asked no oftener than somebody wo
   const auto asked = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>() - hints;
   // one may have waited since before
   CHECK(asked <= witness().wakeups(crowded_cpu()) - woken + 1);
+}
+
+TEST_CASE("observer: a worker that is alone is interrupted by ticks and once a slice, no more", "[observer]") {
+  need_bpf();
+  DaemonProcess daemon(Backend::bpf);
+  for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
+    const Load load(daemon.socket(), crowded_cpu(), {{.manner = Manner::cooperative, .state = state}}, nullptr);
+    const auto before = timer_interrupts(crowded_cpu());
+    std::this_thread::sleep_for(std::chrono::seconds(2));  // 500 ticks, 450 slices
+    const auto interrupts = timer_interrupts(crowded_cpu()) - before;
+    INFO("state " << state << ": " << interrupts << " interrupts in 2 s");
+    CHECK(interrupts < 2000);
+  }
 }
 
 TEST_CASE("observer: no hints outside RUNNING", "[observer]") {

@@ -274,22 +274,23 @@ TEST_CASE("policy: the end of a slice waits for critical sections and fresh hint
 TEST_CASE("policy: the next look is never sooner than the floor nor later than a decision") {
   constexpr std::uint64_t kFloor = kMs / 10;
   auto w = running(1 * kMs);
-  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 3 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, false, kNow, kFloor) == 3 * kMs);
   w = running(50 * kMs);
-  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == kFloor);
+  CHECK(policy_next_look(&w, &kTunables, false, kNow, kFloor) == kFloor);
+  CHECK(policy_next_look(&w, &kTunables, true, kNow, kFloor) == 4 * kMs);  // nobody waited: no hurry
   w = hinted(6 * kMs, 4 * kMs);
-  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 5 * kMs);  // the last call
+  CHECK(policy_next_look(&w, &kTunables, false, kNow, kFloor) == 5 * kMs);  // the last call
   w = hinted(12 * kMs, 9 * kMs);
-  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 1 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, false, kNow, kFloor) == 1 * kMs);
   w.lost_seq = w.seq;
-  CHECK(policy_next_look(&w, &kTunables, kNow, kFloor) == 5 * kMs);
+  CHECK(policy_next_look(&w, &kTunables, true, kNow, kFloor) == 4 * kMs);
   auto patient = kTunables;
   patient.min_run_ns = 3 * kMs;
   w = running(1 * kMs);
-  CHECK(policy_next_look(&w, &patient, kNow, kFloor) == 2 * kMs);
+  CHECK(policy_next_look(&w, &patient, false, kNow, kFloor) == 2 * kMs);
   patient.hint_lead_ns = 1000 * kMs;  // longer than the slice
   w = running(4 * kMs);
-  CHECK(policy_next_look(&w, &patient, kNow, kFloor) == kFloor);
+  CHECK(policy_next_look(&w, &patient, false, kNow, kFloor) == kFloor);
 }
 
 TEST_CASE("policy: virtual time is shared by weight and survives its wrap") {
