@@ -11,6 +11,7 @@
 #include <limits>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "sdk/src/clock.hpp"
 #include "tests/bench/board.hpp"
@@ -21,7 +22,7 @@ namespace morpheus::bench {
 namespace {
 
 constexpr double kMostPercentLost = 2;
-constexpr int kTurns = 16;
+constexpr int kPairs = 25;
 
 double ns_each(std::uint64_t steps, auto step) {
   std::uint64_t best = std::numeric_limits<std::uint64_t>::max();
@@ -45,8 +46,8 @@ double ns_of_checkpoint() {
   return std::max(0.0, with - without);
 }
 
-/// Plays with and without safe points in turns, for short times: the best of each are those that
-/// nothing else on the machine disturbed.
+/// Plays with and without safe points in short turns, side by side: what slows the machine for longer than
+/// a turn slows both of a pair, and the median leaves out the pairs in which something else disturbed one.
 class Comparison {
  public:
   Comparison(const Bench& bench, Board& board, LoadProcess& load)
@@ -54,13 +55,15 @@ class Comparison {
 
   /// Percent of the work that is lost to safe points.
   double percent_lost(bool with_probe) {
-    double with = 0;
-    double without = 0;
-    for (int turn = 0; turn < kTurns; ++turn) {
-      with = std::max(with, work_a_cpu_second(true, with_probe));
-      without = std::max(without, work_a_cpu_second(false, with_probe));
+    std::vector<double> kept;
+    for (int pair = 0; pair < kPairs; ++pair) {
+      const bool with_first = pair % 2 == 0;
+      const double first = work_a_cpu_second(with_first, with_probe);
+      const double second = work_a_cpu_second(!with_first, with_probe);
+      kept.push_back(with_first ? first / second : second / first);
     }
-    return 100 * (1 - with / without);
+    std::ranges::nth_element(kept, kept.begin() + kPairs / 2);
+    return 100 * (1 - kept[kPairs / 2]);
   }
 
  private:
@@ -71,7 +74,7 @@ class Comparison {
     const auto work = board_.total(0).work;
     const double cpu = worker_cpu_seconds();
     board_.run();
-    std::this_thread::sleep_for(std::chrono::duration<double>(bench_.options.seconds / kTurns));
+    std::this_thread::sleep_for(std::chrono::duration<double>(bench_.options.seconds / kPairs));
     board_.finish(still_alive);
     return static_cast<double>(board_.total(0).work - work) / (worker_cpu_seconds() - cpu);
   }
