@@ -25,6 +25,9 @@ namespace {
 
 /// How long a worker without work asks the others for some before it sleeps.
 constexpr std::uint64_t kSearchNs = 10'000;
+/// How long it only watches first. Jobs that are through by then stay where they are: to hand one over takes as long
+/// as several of them.
+constexpr std::uint64_t kWatchNs = 5'000;
 
 }  // namespace
 
@@ -122,8 +125,8 @@ std::uint64_t PoolWorker::search_span() {
   return pool_.size() > 1 ? std::max(kSearchNs, span) : span;
 }
 
-/// Waits for what others post, and asks those that have work to share it; now and then, and at last, it takes
-/// from those that did not answer.
+/// Waits for what others post, and before long asks those that have work to share it; now and then, and at last, it
+/// takes from those that did not answer.
 job* PoolWorker::search(std::uint64_t span_ns) {
   const std::uint64_t begun = monotonic_ns();
   std::uint64_t taken = begun;
@@ -131,7 +134,7 @@ job* PoolWorker::search(std::uint64_t span_ns) {
     const bool is_last = now - begun >= span_ns;
     const bool takes = is_last || now - taken >= kSearchNs;
     if (takes) taken = now;
-    ask_others(takes);
+    if (takes || random_ != 0 || now - begun >= kWatchNs) ask_others(takes);
     if (has_posted()) take_in();
     const bool is_due = timers_.earliest() <= now;
     if (is_due) fire_timers(now);

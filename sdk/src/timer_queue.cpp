@@ -4,18 +4,15 @@
 #include <algorithm>
 
 namespace morpheus::sdk {
-namespace {
-constexpr std::size_t kChildren = 4;
-}
-
 bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* where) {
   const std::scoped_lock lock(lock_);
   if (timer.is_stopped_) return false;
-  heap_.push_back({});
+  if ((size_ + kChildren - 1) / kChildren == blocks_.size()) blocks_.emplace_back();
   timer.task_ = task;
   timer.where_ = where;
-  if (timer.queue_ != this) timer.queue_ = this;  // if it was prepared, a stop may be reading it
-  rise(heap_.size() - 1, {timer.deadline_ns_, added_++, &timer});
+  timer.number_ = added_++;
+  const std::uintptr_t moves = timer.queue_ != nullptr ? kMoves : 0;
+  rise(size_++, {timer.deadline_ns_, reinterpret_cast<std::uintptr_t>(&timer) | moves});
   note_earliest();
   return true;
 }
@@ -34,15 +31,15 @@ void TimerQueue::remove(detail::timer& timer) {
 }
 
 void TimerQueue::put(std::size_t index, const Entry& entry) {
-  heap_[index] = entry;
-  entry.timer->index_ = index;
+  at(index) = entry;
+  if ((entry.tagged & kMoves) != 0) entry.timer().index_ = index;
 }
 
 void TimerQueue::rise(std::size_t index, const Entry& entry) {
   while (index > 0) {
     const std::size_t parent = (index - 1) / kChildren;
-    if (!entry.is_before(heap_[parent])) break;
-    put(index, heap_[parent]);
+    if (!entry.is_before(at(parent))) break;
+    put(index, at(parent));
     index = parent;
   }
   put(index, entry);
@@ -51,30 +48,33 @@ void TimerQueue::rise(std::size_t index, const Entry& entry) {
 void TimerQueue::sink(std::size_t index, const Entry& entry) {
   while (true) {
     const std::size_t first = index * kChildren + 1;
-    if (first >= heap_.size()) break;
-    const std::size_t end = std::min(first + kChildren, heap_.size());
-    std::size_t least = first;
-    for (std::size_t child = first + 1; child < end; ++child)
-      if (heap_[child].is_before(heap_[least])) least = child;
-    if (!heap_[least].is_before(entry)) break;
-    put(index, heap_[least]);
-    index = least;
+    if (first >= size_) break;
+    // Which of them is next takes a while to find out, and a large heap is in no near cache.
+    for (std::size_t child = first; child < first + kChildren; ++child)
+      if (child + 1 < blocks_.size()) __builtin_prefetch(&blocks_[child + 1]);
+    const auto& children = blocks_[index + 1].entries;
+    const std::size_t count = std::min(kChildren, size_ - first);
+    std::size_t least = 0;
+    for (std::size_t child = 1; child < count; ++child)
+      least = children[child].is_before(children[least]) ? child : least;
+    if (!children[least].is_before(entry)) break;
+    put(index, children[least]);
+    index = first + least;
   }
   put(index, entry);
 }
 
 void TimerQueue::take_out(std::size_t index) {
-  const Entry last = heap_.back();
-  heap_.pop_back();
-  if (index == heap_.size()) return;
-  if (index > 0 && last.is_before(heap_[(index - 1) / kChildren]))
+  const Entry last = at(--size_);
+  if (index == size_) return;
+  if (index > 0 && last.is_before(at((index - 1) / kChildren)))
     rise(index, last);
   else
     sink(index, last);
 }
 
 void TimerQueue::note_earliest() {
-  earliest_.store(heap_.empty() ? kNever : heap_.front().deadline_ns, std::memory_order_relaxed);
+  earliest_.store(size_ == 0 ? kNever : at(0).deadline_ns, std::memory_order_relaxed);
 }
 
 }  // namespace morpheus::sdk

@@ -5,7 +5,9 @@
 #include <morpheus/detail/spin_lock.hpp>
 #include <morpheus/detail/timer.hpp>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
@@ -28,8 +30,8 @@ class TimerQueue {
   template <class F>
   void fire(std::uint64_t now_ns, F resume) {
     const std::scoped_lock lock(lock_);
-    while (!heap_.empty() && heap_.front().deadline_ns <= now_ns) {
-      detail::timer& timer = *heap_.front().timer;
+    while (size_ > 0 && at(0).deadline_ns <= now_ns) {
+      detail::timer& timer = at(0).timer();
       timer.index_ = detail::timer::kOutside;
       take_out(0);
       resume(timer.task_, timer.where_);
@@ -38,15 +40,30 @@ class TimerQueue {
   }
 
  private:
+  // All that moves need to know: the timers themselves are in frames all over the memory.
   struct Entry {
     std::uint64_t deadline_ns;
-    std::uint64_t number;  // equal deadlines: first come, first served
-    detail::timer* timer;
+    std::uintptr_t tagged;  // the timer, and kMoves
+
+    [[nodiscard]] detail::timer& timer() const { return *reinterpret_cast<detail::timer*>(tagged & ~kMoves); }
+    /// Equal deadlines: first come, first served.
     [[nodiscard]] bool is_before(const Entry& other) const {
-      return deadline_ns != other.deadline_ns ? deadline_ns < other.deadline_ns
-                                              : number < other.number;
+      if (deadline_ns == other.deadline_ns) [[unlikely]]
+        return timer().number_ < other.timer().number_;
+      return deadline_ns < other.deadline_ns;
     }
   };
+  static constexpr std::uintptr_t kMoves = 1;  // the timer may be stopped, and is told where it stands
+  static constexpr std::size_t kChildren = 4;
+  struct alignas(64) Siblings {  // one cache line
+    std::array<Entry, kChildren> entries;
+  };
+
+  // The first one is the last of its block, so that the children of each are a block.
+  [[nodiscard]] Entry& at(std::size_t index) {
+    const std::size_t place = index + kChildren - 1;
+    return blocks_[place / kChildren].entries[place % kChildren];
+  }
   void put(std::size_t index, const Entry& entry);
   void rise(std::size_t index, const Entry& entry);
   void sink(std::size_t index, const Entry& entry);
@@ -54,7 +71,8 @@ class TimerQueue {
   void note_earliest();
 
   detail::spin_lock lock_;
-  std::vector<Entry> heap_;  // each entry before its four children
+  std::vector<Siblings> blocks_;  // a heap: each entry before its children
+  std::size_t size_ = 0;
   std::uint64_t added_ = 0;
   std::atomic<std::uint64_t> earliest_{kNever};
 };

@@ -13,6 +13,7 @@
 #include <morpheus/when_any.hpp>
 #include <morpheus/yield.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -333,6 +334,44 @@ TEST_CASE("a sleep lasts at least as long as asked, and earlier ones end first")
     }
     co_await scope.join();
     CHECK(order == "abcdexy");
+  }());
+}
+
+TEST_CASE("timers end in order, equal ones as they began, whichever of them are stopped") {
+  constexpr int kTimers = 1000;
+  scheduler scheduler(alone());
+  scheduler.run([]() -> task<> {
+    const auto base = Clock::now() + 200ms;
+    const auto due = [&](int i) { return base + std::chrono::microseconds(i * 7919 % 97 * 10); };
+    std::vector<int> ended;
+    std::vector<std::stop_source> stops(kTimers);
+    int stopped_early = 0;
+    const auto plain = [&](int i) -> task<> {
+      co_await sleep_until(due(i));
+      ended.push_back(i);
+    };
+    const auto stoppable = [&](int i) -> task<> {
+      try {
+        co_await sleep_until(due(i), stops[static_cast<std::size_t>(i)].get_token());
+        ended.push_back(i);
+      } catch (const cancelled&) {
+        stopped_early += Clock::now() < base ? 1 : 0;
+      }
+    };
+    scope scope;
+    for (int i = 0; i < kTimers; ++i) scope.spawn(i % 2 == 0 ? plain(i) : stoppable(i));
+    co_await yield();  // all wait
+    std::vector<int> left;
+    for (int i = 0; i < kTimers; ++i) {
+      if (i % 6 == 1)
+        stops[static_cast<std::size_t>(i)].request_stop();
+      else
+        left.push_back(i);
+    }
+    co_await scope.join();
+    CHECK(stopped_early == kTimers - std::ssize(left));
+    std::ranges::stable_sort(left, {}, due);
+    CHECK(ended == left);
   }());
 }
 

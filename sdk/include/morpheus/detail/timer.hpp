@@ -37,7 +37,8 @@ class timer {
   job* task_ = nullptr;
   lane* where_ = nullptr;
   sdk::TimerQueue* queue_ = nullptr;
-  std::size_t index_ = kOutside;  // in the queue's heap
+  std::uint64_t number_ = 0;
+  std::size_t index_ = kOutside;  // in the queue's heap, if it was prepared
   bool is_stopped_ = false;       // under the queue's lock
 };
 
