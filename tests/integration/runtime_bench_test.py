@@ -28,7 +28,7 @@ def expected(asked, all_subjects, cpus):
     return {(quantity.name, subject.name, variant, quantity.unit)
             for measure in asked for variant, need in measure.variants.items() if need <= cpus
             for subject in all_subjects if subject.name in SUBJECTS and not subject.left_out_of(measure.name, variant)
-            for quantity in measure.quantities + shares_of_one(measure, variant, subject)}
+            for quantity in measure.quantities + measure.of_floor + shares_of_one(measure, variant, subject)}
 
 
 def shares_of_one(measure, variant, subject):
@@ -52,6 +52,8 @@ def wrong_values(records):
     for measure, variant in (("yield", "100"), ("spawn-join", "1"), ("fork-join", "1")):
         if not 0 < value[measure, "floor", variant] < value[measure, "asyncio", variant] / 5:
             yield f"{measure}: the floor is not far below asyncio"
+    if value["fork-join-of-floor", "floor", "1"] != 1:
+        yield "fork-join: the floor is not as fast as itself"
     if not 8 < value["memory", "floor", "1000000"] < value["memory", "asyncio", "1000000"]:
         yield "memory: the floor is not below asyncio"
 

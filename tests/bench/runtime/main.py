@@ -148,10 +148,10 @@ class Session:
         return results
 
 
-def shares_of_one(quantity, variant, results, with_one):
-    """Of each subject that has played with one thread, too: round by round."""
+def compared(quantity, variant, results, base, unit=1):
+    """Of each subject, round by round, in units of base(subject), those rounds of another play; nothing if there are none."""
     for name, rounds in results.items():
-        shares = [100 * many[quantity.printed] / one[quantity.printed] for many, one in zip(rounds, with_one.get(name, []))]
+        shares = [values[quantity.printed] / other[quantity.printed] / unit for values, other in zip(rounds, base(name))]
         if shares:
             yield report.record(quantity, name, variant, shares)
 
@@ -177,9 +177,13 @@ def main(arguments):
                         for name, rounds in results.items()]
         if variant == "1":
             with_one[measure.name] = results
+        one = with_one.get(measure.name, {})
         for quantity in measure.share_of_one(variant):
             goals[quantity.name, variant] = quantity.goals.get(variant)
-            records += shares_of_one(quantity, variant, results, with_one.get(measure.name, {}))
+            records += compared(quantity, variant, results, lambda name: one.get(name, []), 1 / 100)
+        for quantity in measure.of_floor:
+            goals[quantity.name, variant] = quantity.goals.get(variant)
+            records += compared(quantity, variant, results, lambda _: one.get("floor", []))
     if not records:
         building.note("nothing could be played")
         return 69
