@@ -4,6 +4,7 @@
 #include <algorithm>
 
 namespace morpheus::sdk {
+
 bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* where) {
   const std::scoped_lock lock(lock_);
   if (timer.is_stopped_) return false;
@@ -11,8 +12,8 @@ bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* wher
   timer.task_ = task;
   timer.where_ = where;
   timer.number_ = added_++;
-  const std::uintptr_t moves = timer.queue_ != nullptr ? kMoves : 0;
-  rise(size_++, {timer.deadline_ns_, reinterpret_cast<std::uintptr_t>(&timer) | moves});
+  const std::uintptr_t stoppable = timer.queue_ != nullptr ? kStoppable : 0;
+  rise(size_++, {timer.deadline_ns_, reinterpret_cast<std::uintptr_t>(&timer) | stoppable});
   note_earliest();
   return true;
 }
@@ -32,7 +33,7 @@ void TimerQueue::remove(detail::timer& timer) {
 
 void TimerQueue::put(std::size_t index, const Entry& entry) {
   at(index) = entry;
-  if ((entry.tagged & kMoves) != 0) entry.timer().index_ = index;
+  if ((entry.tagged & kStoppable) != 0) entry.timer().index_ = index;
 }
 
 void TimerQueue::rise(std::size_t index, const Entry& entry) {

@@ -43,9 +43,9 @@ class TimerQueue {
   // All that moves need to know: the timers themselves are in frames all over the memory.
   struct Entry {
     std::uint64_t deadline_ns;
-    std::uintptr_t tagged;  // the timer, and kMoves
+    std::uintptr_t tagged;  // the timer, with kStoppable if it may be stopped
 
-    [[nodiscard]] detail::timer& timer() const { return *reinterpret_cast<detail::timer*>(tagged & ~kMoves); }
+    [[nodiscard]] detail::timer& timer() const { return *reinterpret_cast<detail::timer*>(tagged & ~kStoppable); }
     /// Equal deadlines: first come, first served.
     [[nodiscard]] bool is_before(const Entry& other) const {
       if (deadline_ns == other.deadline_ns) [[unlikely]]
@@ -53,7 +53,7 @@ class TimerQueue {
       return deadline_ns < other.deadline_ns;
     }
   };
-  static constexpr std::uintptr_t kMoves = 1;  // the timer may be stopped, and is told where it stands
+  static constexpr std::uintptr_t kStoppable = 1;  // the timer is told where it stands
   static constexpr std::size_t kChildren = 4;
   struct alignas(64) Siblings {  // one cache line
     std::array<Entry, kChildren> entries;

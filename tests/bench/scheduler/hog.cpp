@@ -111,6 +111,17 @@ class Runtime {
   pid_t pid_;
 };
 
+/// The least that can be had: what is due has a thread of its own, beside one that hogs and the two others.
+double us_of_threads(const Bench& bench) {
+  const Load threads(bench.host.socket(), Host::crowded_cpu(),
+                     {{.manner = Manner::rival},
+                      {.manner = Manner::sleeper,
+                       .sleep_us = static_cast<unsigned>(std::chrono::microseconds(kPeriod).count())}},
+                     nullptr);
+  std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds));
+  return static_cast<double>(threads.times(1).quantile(990)) / 1e3;
+}
+
 }  // namespace
 
 void measure_hog(const Bench& bench) {
@@ -119,11 +130,13 @@ void measure_hog(const Bench& bench) {
   Ratio better;
   bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced}),
                    [&](Subject subject) {
-    const Runtime runtime(bench.host.socket(), Host::crowded_cpu(),
-                          std::chrono::microseconds(bench.options.safe_point_us));
-    if (has_hints(subject)) (void)bench.host.daemon().counts(runtime.pid(), 1);
-    std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds));
-    const auto lateness = runtime.lateness();
+    const auto lateness = [&] {
+      const Runtime runtime(bench.host.socket(), Host::crowded_cpu(),
+                            std::chrono::microseconds(bench.options.safe_point_us));
+      if (has_hints(subject)) (void)bench.host.daemon().counts(runtime.pid(), 1);
+      std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds));
+      return runtime.lateness();
+    }();
     const auto us = [&](unsigned per_mille) {
       return static_cast<double>(lateness.quantile(per_mille)) / 1e3;
     };
@@ -133,6 +146,7 @@ void measure_hog(const Bench& bench) {
     const bool is_emulated = bench.host.is_emulated();
     bench.figures.add("how late, p99", "us", subject, us(990),
                       is_enforced && !is_emulated ? std::optional(at_most(kMostLateUs)) : std::nullopt);
+    bench.figures.add("how late a thread of its own is, p99", "us", subject, us_of_threads(bench));
     if (const auto ratio = better.of(subject, us(990)))
       bench.figures.add("p99, times better than the kernel", "x", subject, *ratio,
                         is_enforced && is_emulated ? std::optional(at_least(kTimesBetter)) : std::nullopt);
