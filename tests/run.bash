@@ -126,7 +126,7 @@ sanitized() {
 }
 
 run_sanitize() {
-  sanitized address,undefined unit/daemon_tests unit/proto_tests unit/sdk_tests integration/control_tests \
+  sanitized address,undefined unit/daemon_tests unit/proto_tests unit/sdk_tests unit/runtime_tests integration/control_tests \
     integration/sdk_tests
   sanitized thread unit/sdk_tests unit/runtime_tests unit/asio_tests integration/sdk_tests
 }
