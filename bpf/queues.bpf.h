@@ -64,8 +64,9 @@ static __always_inline void change_llc(struct task_struct *p, u32 from, u32 to)
 
 /*
  * Does a thread that is bound to this CPU wait? To find a queue costs as much as all else here, and most CPUs
- * have no such thread: the queue is looked at only after one was put there. The flag falls before the look,
- * so that it stays up for whoever comes during it.
+ * have no such thread: the queue is looked at only after one was put there. Only with the runqueue of `cpu` locked:
+ * a thread that is being queued has raised the flag and is not seen in the queue yet. Those that come without that
+ * lock raise it afterwards, and the flag falls before the look, so that it stays up for them.
  */
 static __always_inline bool bound_wait(struct cpu_state *c, s32 cpu)
 {
@@ -86,10 +87,16 @@ static __always_inline void note_queued(struct task_struct *p)
 }
 
 /* The kernel itself puts some threads into a CPU's local queue: those that exit or may not migrate now. */
+static __always_inline bool unbound_wait(s32 cpu)
+{
+	return scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 ||
+	       scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
+}
+
+/* Only with the runqueue of `cpu` locked. */
 static __always_inline bool contended(s32 cpu)
 {
-	return bound_wait(cpu_state(cpu), cpu) || scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 ||
-	       scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0;
+	return bound_wait(cpu_state(cpu), cpu) || unbound_wait(cpu);
 }
 
 static __always_inline bool take_from_llc(struct cpu_state *c, u32 llc)

@@ -127,14 +127,17 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool i
 		preempt_later(c, cpu, woken_distance, delay);
 }
 
-/* On the CPU where the thread woke that armed it. If the other run is over, so is the matter. */
+/*
+ * On the CPU where the thread woke that armed it, which may be another one, and without the runqueue's lock. If the other
+ * run is over, so is the matter.
+ */
 static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
 {
 	u32 cpu = *key;
 	struct cpu_state *c = cpu_state(cpu);
 
 	c->preempt_armed = 0;
-	if (c->preempted_run == c->run_start_ns && contended(cpu))
+	if (c->preempted_run == c->run_start_ns && (scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu)))
 		preempt_ordinary(cpu, c->preempting_distance, false);
 	return 0;
 }
