@@ -100,7 +100,8 @@ TEST_CASE("observer: no thread's class and no thread's share changes", "[observe
     CHECK(load.seen(i).policy == SCHED_OTHER);
     CHECK(witness().count(i).kicked == 0);
   }
-  CHECK(load.hints(0) > hints);
+  // The kernel mostly ends its turn before our slice is nearly over.
+  CHECK(eventually([&] { return load.hints(0) > hints; }));
   CHECK(load.last_escalation_ns(0) == 0);
   CHECK(sched_ext_state() == state);
 }
