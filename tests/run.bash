@@ -11,6 +11,14 @@ end_child() { [[ -z $child ]] || kill -- "-$child" 2>/dev/null || true; }
 # Both reporters write to standard error: it is not buffered, so results that precede a crash are not lost.
 readonly reporters=(-r automake::out=%stderr -r console::out=%stderr)
 
+# What a Catch2 program wrote of each test that failed, or else the last words of whatever it was.
+tell_why() {
+  local lines
+  lines=$(sed 's/\x1b\[[0-9;]*m//g' "$2" |
+    awk '/:test-result: FAIL/ && said ~ /FAILED:/ { printf "%s", said } /:test-result:/ { said = ""; next } { said = said $0 "\n" }' | tail -n 100)
+  printf '\n=== %s (log: %s)\n%s\n' "$1" "$2" "${lines:-$(tail -n 100 "$2")}"
+}
+
 # Takes the results from a Catch2 program's log, and adds "PASS|FAIL|SKIP label: test" lines to the list of all.
 account() {
   local label=$1 status=$2 log=$3 seconds=$((SECONDS - $4)) mine=$3.counted failed skipped
@@ -29,7 +37,7 @@ account() {
       ;;
   esac
   printf '%s: %d tests in %d s, %d failed, %d skipped\n' "$label" "$(wc -l <"$mine")" "$seconds" "$failed" "$skipped"
-  ((failed == 0)) || tail -n 200 "$log"
+  ((failed == 0)) || tell_why "$label" "$log" >>"$results.why"
   cat "$mine" >>"$results"
 }
 
@@ -242,12 +250,14 @@ EOF
   compile >&2
   results=$build/logs/results
   : >"$results"
+  : >"$results.why"
   trap end_child EXIT
   trap 'exit 130' INT TERM
   for part in "${parts[@]}"; do
     # shellcheck disable=SC2086  # a list of kernels
     run_part "$part" $kernels
   done
+  cat "$results.why" # last, where a log that is cut in the middle still shows it
   grep -E '^(FAIL|SKIP)' "$results" | sort || true
   failed=$(grep -c '^FAIL' "$results") || true
   printf '%d passed, %d failed, %d skipped\n' "$(grep -c '^PASS' "$results")" "$failed" "$(grep -c '^SKIP' "$results")"

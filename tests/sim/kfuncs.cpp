@@ -16,9 +16,24 @@ void* Machine::map(void* key, std::size_t value_size, std::size_t entries, std::
 
 void Machine::start_timer(const bpf_timer* timer, std::uint64_t delay) {  // pinned: fires on this CPU
   Cpu& c = cpus_[sim_context.cpu];
-  if (const auto of = programs_cpu_of_preempt_timer(timer); of >= 0)
-    return events_.push(now() + delay, EventType::preempt, c.id, static_cast<std::uint32_t>(of));
+  if (const auto of = programs_cpu_of_preempt_timer(timer); of >= 0) {
+    auto& preempted = cpus_[static_cast<std::uint32_t>(of)];
+    preempted.preempt_at = now() + delay;
+    preempted.preempt_on = c.id;
+    return events_.push(preempted.preempt_at, EventType::preempt, c.id, preempted.id);
+  }
   events_.push(now() + delay, EventType::timer, c.id, ++c.timer_generation);
+}
+
+/// A program on this CPU holds a runqueue's lock, and has raised flags for what it is about to do. Programs that need no
+/// lock run on other CPUs meanwhile: timers that are due before this program would end.
+void Machine::fire_elsewhere() {
+  constexpr auto kCallback = 5 * kUs;
+  const auto here = sim_context;
+  for (auto& c : cpus_)
+    if (c.preempt_at != 0 && c.preempt_at <= now() + kCallback && c.preempt_on != here.cpu)
+      fire_preempt_timer(c.id);
+  sim_context = here;
 }
 
 VtimeQueue* Machine::dsq(std::uint64_t id) {
@@ -58,6 +73,7 @@ void Machine::insert(task_struct* p, std::uint64_t id, std::uint64_t slice) {
 
 void Machine::insert_vtime(task_struct* p, std::uint64_t id, std::uint64_t slice,
                            std::uint64_t vtime) {
+  fire_elsewhere();
   auto& t = *static_cast<Thread*>(p->owner);
   p->scx.slice = slice != 0 ? slice : 1;
   p->scx.dsq_vtime = vtime;

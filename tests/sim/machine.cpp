@@ -75,7 +75,7 @@ void Machine::handle(const Event& event) {
       if (event.generation == c.timer_generation) run_program(c, [&] { programs_timer(c.id); });
       break;
     case EventType::preempt:
-      run_program(c, [&] { programs_preempt_timer(event.generation); });
+      if (cpus_[event.generation].preempt_at == event.time) fire_preempt_timer(event.generation);
       break;
     case EventType::step:
       if (event.generation == c.step_generation && c.current != nullptr) step(c);
@@ -94,6 +94,11 @@ void Machine::handle(const Event& event) {
 void Machine::settle(Cpu& c) {
   if (c.need_resched) schedule(c, true, c.current != nullptr);
   checker_.settled(c);
+}
+
+void Machine::fire_preempt_timer(std::uint32_t of) {
+  cpus_[of].preempt_at = 0;
+  run_program(cpus_[cpus_[of].preempt_on], [&] { programs_preempt_timer(of); });
 }
 
 void Machine::resched(Cpu& c, std::uint64_t delay) {

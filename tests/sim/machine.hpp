@@ -29,6 +29,8 @@ struct Cpu {
   bool idle_flag = true;         ///< in the kernel's mask of idle CPUs
   bool need_resched = false, tick_armed = false;
   std::uint32_t timer_generation = 0, step_generation = 0;
+  std::uint64_t preempt_at = 0;  ///< when a woken thread is to take this CPU by a timer; 0: no timer
+  std::uint32_t preempt_on = 0;  ///< the CPU where that timer fires
   std::uint32_t ghost_slot = 0;  ///< of the running thread, which was unregistered while it ran
   std::uint64_t idle_since = 0;
   std::uint64_t exec_start = 0;  ///< up to when the current thread is accounted
@@ -66,6 +68,7 @@ class Machine {
   void insert(task_struct* p, std::uint64_t dsq, std::uint64_t slice);
   void insert_vtime(task_struct* p, std::uint64_t dsq, std::uint64_t slice, std::uint64_t vtime);
   bool move_to_local(std::uint64_t dsq);
+  void fire_elsewhere();
   void kick(std::uint32_t cpu);
   [[nodiscard]] VtimeQueue* dsq(std::uint64_t id);
   [[nodiscard]] std::int32_t queued(std::uint64_t dsq) const;
@@ -77,6 +80,7 @@ class Machine {
   void tick(Cpu& c);
   void step(Cpu& c);
   void settle(Cpu& c);
+  void fire_preempt_timer(std::uint32_t of);
   void resched(Cpu& c, std::uint64_t delay);
   // scheduling.cpp: the scheduler core
   void account(Cpu& c);
