@@ -391,7 +391,14 @@ void BPF_PROG(morpheus_running, struct task_struct *p)
 	vtime = policy_vtime_of(place, *clock);
 	c->ahead = vtime != place;
 	p->scx.dsq_vtime = vtime;
-	if (!c->ahead && policy_vtime_before(*clock, vtime))
+	/*
+	 * Who gets the CPU back has what was left of its slice. Whoever was queued anew instead (when its CPUs or
+	 * its nice value change, or the kernel bypasses us) has waited its turn, and begins a slice.
+	 */
+	c->resumed = p->scx.slice == c->displaced_slice ? c->displaced : 0;
+	c->displaced = 0;
+	/* Who comes from the queue was its first, and the clock follows; a turn that goes on tells nothing of who waits. */
+	if (!c->ahead && !c->resumed && policy_vtime_before(*clock, vtime))
 		*clock = vtime;
 	c->run_exec_ns = c->charged_exec_ns = p->se.sum_exec_runtime;
 	c->run_distance = vtime - *clock;
@@ -399,12 +406,6 @@ void BPF_PROG(morpheus_running, struct task_struct *p)
 	c->run_start_ns = bpf_ktime_get_ns();
 	c->yielded = 0;
 	c->ended = 0;
-	/*
-	 * Who gets the CPU back has what was left of its slice. Whoever was queued anew instead (when its CPUs or
-	 * its nice value change, or the kernel bypasses us) has waited its turn, and begins a slice.
-	 */
-	c->resumed = p->scx.slice == c->displaced_slice ? c->displaced : 0;
-	c->displaced = 0;
 }
 
 SEC("struct_ops/stopping")

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A scheduler that the kernel ends: what the operator gets to know, and what the daemon does next.
-#include <sched.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -32,33 +27,6 @@ class Setting {
   std::string path_, before_;
 };
 
-/// A real-time thread that never leaves the CPU: what runs there in our class starves.
-class Hog {
- public:
-  explicit Hog(unsigned cpu) : pid_(::fork()) {
-    REQUIRE(pid_ >= 0);
-    if (pid_ != 0) return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    const sched_param priority{.sched_priority = 10};
-    if (::sched_setaffinity(0, sizeof(set), &set) != 0 ||
-        ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
-      ::_exit(90);
-    for (;;) {
-    }
-  }
-  ~Hog() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  Hog(const Hog&) = delete;
-  Hog& operator=(const Hog&) = delete;
-
- private:
-  pid_t pid_;
-};
-
 Json scheduler(const DaemonProcess& daemon) { return control(daemon, "GetStatus")["scheduler"]; }
 
 }  // namespace
@@ -76,7 +44,7 @@ TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and resta
   set_mode(daemon, "enforced");
   Load load(daemon.socket(), crowded_cpu(), {{.manner = Manner::rival}}, nullptr);
   {
-    const Hog hog(crowded_cpu());
+    const RealTimeThread hog(crowded_cpu());
     REQUIRE(eventually([&] { return scheduler(daemon)["ejections"] > 0; }));
     const auto told = control(daemon, "GetLastExit");
     CHECK(told["cause"] == "EJECTED");

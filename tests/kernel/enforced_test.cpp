@@ -161,6 +161,23 @@ TEST_CASE("enforced: of two threads the heavier one has more than every other tu
   CHECK(std::abs(shares[1] / shares[0] - 335.0 / 1024) < 0.08);
 }
 
+TEST_CASE("enforced: who loses the CPU to a higher class in mid-turn pays for all of that turn") {
+  need_sched_ext();
+  Enforcing host;
+  set_tunables_ms(host.daemon, 5, 10, 100);
+  // Each turn of the first is as long as the cap, and is interrupted; the second has to get as much afterwards, though
+  // it lets the third go ahead and is queued anew each time.
+  Load load(host.daemon.socket(), crowded_cpu(), {{.manner = Manner::critical, .escapable = true}, kWorker, kSleeper},
+            &witness());
+  const RealTimeThread above(crowded_cpu(), std::chrono::milliseconds(30));
+  const auto before = witness().count(0);
+  const auto shares = load.shares(6);
+  const auto displaced = witness().count(0).losses_to_higher - before.losses_to_higher;
+  INFO("shares " << shares[0] << " " << shares[1] << ", displaced " << displaced << " times");
+  CHECK(displaced > 20);
+  CHECK(shares[1] / (shares[0] + shares[1]) > 0.46);
+}
+
 TEST_CASE("enforced: the mode changes while workers run, and no hint state is lost") {
   need_sched_ext();
   DaemonProcess daemon(Backend::bpf);

@@ -2,6 +2,9 @@
 #include "tests/kernel/machine.hpp"
 
 #include <bpf/bpf.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 #include "proto/unique_fd.hpp"
@@ -43,6 +47,29 @@ void need_bpf() {
 void need_sched_ext() {
   need_bpf();
   if (::access("/sys/kernel/sched_ext/state", R_OK) != 0) SKIP("this kernel has no sched_ext");
+}
+
+RealTimeThread::RealTimeThread(unsigned cpu, std::chrono::milliseconds pause) : pid_(::fork()) {
+  using std::chrono::steady_clock;
+  REQUIRE(pid_ >= 0);
+  if (pid_ != 0) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  const sched_param priority{.sched_priority = 10};
+  if (::sched_setaffinity(0, sizeof(set), &set) != 0 || ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+    ::_exit(90);
+  for (;;) {
+    const auto end = steady_clock::now() + std::chrono::microseconds(100);
+    while (steady_clock::now() < end) {
+    }
+    if (pause.count() > 0) std::this_thread::sleep_for(pause);
+  }
+}
+
+RealTimeThread::~RealTimeThread() {
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
 }
 
 unsigned crowded_cpu() { return static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)) - 1; }

@@ -2,6 +2,7 @@
 // What the kernel tests need of the machine, and how they ask the daemon and the kernel.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "tests/programs/daemon_process.hpp"
@@ -19,6 +20,19 @@ void need_sched_ext();
 
 /// Interrupts of that CPU's own timer since the start, by /proc/interrupts: ticks and all that was set between.
 [[nodiscard]] std::uint64_t timer_interrupts(unsigned cpu);
+
+/// A real-time thread on `cpu` that pauses every 100 us for so long, or never leaves the CPU: then what runs there in
+/// other classes starves. Ends with the object.
+class RealTimeThread {
+ public:
+  explicit RealTimeThread(unsigned cpu, std::chrono::milliseconds pause = {});
+  ~RealTimeThread();
+  RealTimeThread(const RealTimeThread&) = delete;
+  RealTimeThread& operator=(const RealTimeThread&) = delete;
+
+ private:
+  pid_t pid_;
+};
 
 /// /sys/kernel/sched_ext/state and root/ops: what the kernel says runs.
 [[nodiscard]] std::string sched_ext_state();
