@@ -6,6 +6,7 @@
 #include "lines.bpf.c"
 #include "observer.bpf.c"
 #include "scheduler.bpf.c"
+#include "preemption.bpf.c"
 #include "bandwidth.bpf.c"
 
 char _license[] SEC("license") = "GPL";

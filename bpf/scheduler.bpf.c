@@ -9,6 +9,7 @@
 #include "bandwidth.bpf.h"
 #include "exit.bpf.h"
 #include "hints.bpf.h"
+#include "preemption.bpf.h"
 #include "queues.bpf.h"
 #include "weights.bpf.h"
 
@@ -19,14 +20,6 @@
 #define LEASE_NS 30000000ull
 /* Whom a waiter's CPU is asked of is looked for on so many CPUs. */
 #define CPUS_TO_ASK 8
-
-/* The RUNNING worker that has this CPU, 0 if none: those are asked first, everybody else is ordinary. */
-static __always_inline u32 running_worker(struct cpu_state *c)
-{
-	u32 slot = c->slot;
-
-	return slot && worker_of(slot)->state == MORPHEUS_WORKER_RUNNING ? slot : 0;
-}
 
 /* Of the thread that has this CPU. */
 static __always_inline u32 running_weight(struct cpu_state *c)
@@ -87,72 +80,6 @@ static __always_inline bool is_woken_in_sync(struct task_struct *p)
 		return false;
 	here->woken_in_sync = 0;
 	return true;
-}
-
-/* Somebody who woke is to take the CPU from the present thread a little later. */
-OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance, u64 delay)
-{
-	struct preempt_timer *t;
-
-	if (c->preempted_run != c->run_start_ns ||
-	    policy_vtime_before(woken_distance, c->preempting_distance)) {
-		c->preempted_run = c->run_start_ns;
-		c->preempting_distance = woken_distance;
-	}
-	/* A pending timer belongs to this run or an older one and so fires no later. */
-	if (c->preempt_armed)
-		return;
-	t = bpf_map_lookup_elem(&preempt_timers, &cpu);
-	if (t && !bpf_timer_start(&t->timer, delay, BPF_F_TIMER_CPU_PIN))
-		c->preempt_armed = 1;
-}
-
-/*
- * An ordinary thread makes room for one that lags; a RUNNING worker has been asked instead. A waker that is about to
- * sleep, as the writer of a pipe for its reader, makes room by itself: no timer takes the CPU from it.
- */
-static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool in_sync)
-{
-	struct cpu_state *c = cpu_state(cpu);
-	u64 ran, delay;
-
-	if (running_worker(c) || !c->run_start_ns)
-		return;
-	ran = bpf_ktime_get_ns() - c->run_start_ns;
-	delay = policy_wakeup_preempts_in(woken_distance, c->run_distance + policy_vtime_delta(ran, c->run_weight),
-					  ran, c->run_weight, &tunables);
-	if (!delay)
-		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
-	else if (delay != POLICY_NEVER && !in_sync)
-		preempt_later(c, cpu, woken_distance, delay);
-}
-
-/*
- * On the CPU where the thread woke that armed it, which may be another one, and without the runqueue's lock. If the other
- * run is over, so is the matter.
- */
-static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
-{
-	u32 cpu = *key;
-	struct cpu_state *c = cpu_state(cpu);
-
-	c->preempt_armed = 0;
-	if (c->preempted_run == c->run_start_ns && (scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu)))
-		preempt_ordinary(cpu, c->preempting_distance, false);
-	return 0;
-}
-
-/* Run by the daemon once for each CPU, before the scheduler is attached. */
-SEC("syscall")
-int prepare_preemption(u32 *cpu)
-{
-	u32 key = *cpu;
-	struct preempt_timer *t = bpf_map_lookup_elem(&preempt_timers, &key);
-
-	if (!t)
-		return -2 /* ENOENT */;
-	bpf_timer_init(&t->timer, &preempt_timers, CLOCK_MONOTONIC);
-	return bpf_timer_set_callback(&t->timer, on_preempt_timer);
 }
 
 /* Where there are no workers nobody makes room for anybody, and the order is by virtual time alone. */

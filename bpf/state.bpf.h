@@ -39,17 +39,6 @@ struct {
 	__type(value, struct cpu_timer);
 } cpu_timers SEC(".maps");
 
-struct preempt_timer {
-	struct bpf_timer timer;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MORPHEUS_MAX_CPUS);
-	__type(key, u32);
-	__type(value, struct preempt_timer);
-} preempt_timers SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, RING_BYTES);
@@ -123,6 +112,14 @@ static __always_inline u32 llc_of_cpu(u32 cpu)
 static __always_inline struct morpheus_worker *worker_of(u32 slot)
 {
 	return &workers[slot & (MORPHEUS_MAX_WORKERS - 1)];
+}
+
+/* The RUNNING worker that has this CPU, 0 if none: those are asked first, everybody else is ordinary. */
+static __always_inline u32 running_worker(struct cpu_state *c)
+{
+	u32 slot = c->slot;
+
+	return slot && worker_of(slot)->state == MORPHEUS_WORKER_RUNNING ? slot : 0;
 }
 
 static __always_inline struct worker_lines *lines_of(struct task_struct *p)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What each mutant breaks: a file, a text that stands there once, and what stands there instead."""
 
-POLICY, OBSERVER, SCHEDULER, HINTS, QUEUES = (
-    "bpf/policy.bpf.h", "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h", "bpf/queues.bpf.h")
+POLICY, OBSERVER, SCHEDULER, HINTS, QUEUES, PREEMPTION = (
+    "bpf/policy.bpf.h", "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h", "bpf/queues.bpf.h",
+    "bpf/preemption.bpf.c")
 
 MUTANTS = {
     "none": None,
@@ -29,7 +30,7 @@ MUTANTS = {
                        "return policy_vtime_before(vtime, first);"),
     "local_queue_forgotten": (QUEUES, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
     "bound_forgotten": (SCHEDULER, "\tnote_queued(p);\n", ""),
-    "flag_taken_without_lock": (SCHEDULER, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
+    "flag_taken_without_lock": (PREEMPTION, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
     "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced_slice ? c->displaced : 0", "c->displaced"),
     "passed_over_for_ever": (POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who wakes may take the CPU from an ordinary thread that is owed less: at once, or by a timer when that
+ * thread has run for the wakeup granularity. RUNNING workers are asked instead (hints.bpf.h).
+ */
+#ifndef MORPHEUS_BPF_PREEMPTION_BPF_H
+#define MORPHEUS_BPF_PREEMPTION_BPF_H
+
+#include "queues.bpf.h"
+
+struct preempt_timer {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MORPHEUS_MAX_CPUS);
+	__type(key, u32);
+	__type(value, struct preempt_timer);
+} preempt_timers SEC(".maps");
+
+/* Somebody who woke is to take the CPU from the present thread a little later. */
+OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance, u64 delay)
+{
+	struct preempt_timer *t;
+
+	if (c->preempted_run != c->run_start_ns ||
+	    policy_vtime_before(woken_distance, c->preempting_distance)) {
+		c->preempted_run = c->run_start_ns;
+		c->preempting_distance = woken_distance;
+	}
+	/* A pending timer belongs to this run or an older one and so fires no later. */
+	if (c->preempt_armed)
+		return;
+	t = bpf_map_lookup_elem(&preempt_timers, &cpu);
+	if (t && !bpf_timer_start(&t->timer, delay, BPF_F_TIMER_CPU_PIN))
+		c->preempt_armed = 1;
+}
+
+/*
+ * An ordinary thread makes room for one that lags; a RUNNING worker has been asked instead. A waker that is about to
+ * sleep, as the writer of a pipe for its reader, makes room by itself: no timer takes the CPU from it.
+ */
+static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool in_sync)
+{
+	struct cpu_state *c = cpu_state(cpu);
+	u64 ran, delay;
+
+	if (running_worker(c) || !c->run_start_ns)
+		return;
+	ran = bpf_ktime_get_ns() - c->run_start_ns;
+	delay = policy_wakeup_preempts_in(woken_distance, c->run_distance + policy_vtime_delta(ran, c->run_weight),
+					  ran, c->run_weight, &tunables);
+	if (!delay)
+		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+	else if (delay != POLICY_NEVER && !in_sync)
+		preempt_later(c, cpu, woken_distance, delay);
+}
+
+#endif
