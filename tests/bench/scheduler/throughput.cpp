@@ -12,6 +12,8 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -163,37 +165,37 @@ std::vector<Workload> workloads(const Bench& bench) {
   return all;
 }
 
+void play(const Bench& bench, Subject subject, const Workload& workload, const std::string& name, Ratio& to_kernel) {
+  const auto switches = context_switches();
+  InteractiveThread interactive;
+  const double seconds = seconds_of(workload.commands);
+  const auto& late_ns = interactive.late_ns();
+  for (const auto& [label, share] : {std::pair{", p50", 0.5}, {", p99", 0.99}})
+    bench.figures.add(name + ", interactive thread late" + label, "us", subject, percentile_us(late_ns, share));
+  bench.figures.add(name, "s", subject, seconds);
+  bench.figures.add(name + ", context switches", "count", subject, static_cast<double>(context_switches() - switches));
+  if (const auto ratio = to_kernel.of(subject, seconds))
+    bench.figures.add(name + ", longer than the kernel", "%", subject, 100 * (1 / *ratio - 1),
+                      subject == Subject::enforced ? std::optional(at_most(kMostSlowerPercent)) : std::nullopt);
+}
+
 }  // namespace
 
 void measure_throughput(const Bench& bench) {
-  const auto all = workloads(bench);
-  std::map<std::string, Ratio> ratios;
-  bench.each_round_alone(
-      bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced}),
-      [&](Subject subject) {
-        const auto play = [&](const Workload& workload, const std::string& name) {
-          const auto switches = context_switches();
-          InteractiveThread interactive;
-          const double seconds = seconds_of(workload.commands);
-          const auto& late_ns = interactive.late_ns();
-          for (const auto& [label, share] : {std::pair{", p50", 0.5}, {", p99", 0.99}})
-            bench.figures.add(name + ", interactive thread late" + label, "us", subject,
-                              percentile_us(late_ns, share));
-          bench.figures.add(name, "s", subject, seconds);
-          bench.figures.add(name + ", context switches", "count", subject,
-                            static_cast<double>(context_switches() - switches));
-          if (const auto ratio = ratios[name].of(subject, seconds))
-            bench.figures.add(
-                name + ", longer than the kernel", "%", subject, 100 * (1 / *ratio - 1),
-                subject == Subject::enforced ? std::optional(at_most(kMostSlowerPercent))
-                                             : std::nullopt);
-        };
-        for (const auto& workload : all) {
-          play(workload, workload.name);
-          const KernelThreads busy;
-          play(workload, workload.name + " beside kernel threads");
-        }
+  const auto subjects = bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
+  // Load by load, so that those that are compared follow each other closely: a host that is shared has slow minutes.
+  for (const auto& workload : workloads(bench)) {
+    for (const bool is_disturbed : {false, true}) {
+      const auto name = workload.name + (is_disturbed ? " beside kernel threads" : "");
+      std::fprintf(stderr, "scheduler: throughput: %s\n", name.c_str());
+      Ratio to_kernel;
+      bench.each_round_alone(subjects, [&](Subject subject) {
+        std::optional<KernelThreads> busy;
+        if (is_disturbed) busy.emplace();
+        play(bench, subject, workload, name, to_kernel);
       });
+    }
+  }
 }
 
 }  // namespace morpheus::bench

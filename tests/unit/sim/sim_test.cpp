@@ -129,7 +129,7 @@ TEST_CASE("sim: threads that wake all the time do not use up the turns of those 
   config.pinned = config.higher = true;
   config.decisions = 100'000;
   for (config.seed = 1; config.seed <= 6; ++config.seed)
-    CHECK(run_clean(config).figures.longest_wait_ns < 190 * kMs);
+    CHECK(run_clean(config).figures.longest_wait_ns < 400 * kMs);  // 330 ms in 90 seeds; 1.6 s when they do
 }
 
 TEST_CASE("sim: slices shorter than a tick leave neither of a CPU's queues behind") {
