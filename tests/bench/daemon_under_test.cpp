@@ -63,7 +63,6 @@ DaemonUnderTest::DaemonUnderTest(const Json& config, const std::string& backend)
 }
 
 DaemonUnderTest::~DaemonUnderTest() {
-  client_.reset();
   ::kill(pid_, SIGTERM);
   ::waitpid(pid_, nullptr, 0);
   std::filesystem::remove_all(directory_);
@@ -74,10 +73,7 @@ void DaemonUnderTest::await_answer() {
   int status = 0;
   while (std::chrono::steady_clock::now() < deadline) {
     if (has_ended(status)) throw CannotStart{WIFEXITED(status) ? WEXITSTATUS(status) : 70};
-    if (auto connected = varlink::Client::connect(socket_)) {
-      client_ = std::move(*connected);
-      if (client_->call("io.morpheus.Control.GetStatus")) return;
-    }
+    if (auto client = varlink::Client::connect(socket_); client && client->call("io.morpheus.Control.GetStatus")) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   std::fprintf(stderr, "bench: morpheusd does not answer\n");
@@ -135,7 +131,9 @@ AckLatency DaemonUnderTest::ack_latency() {
 }
 
 Json DaemonUnderTest::call(const std::string& method, const Json& parameters) {
-  auto reply = client_->call("io.morpheus.Control." + method, parameters, {}, kModeTimeout);
+  auto client = varlink::Client::connect(socket_);
+  if (!client) throw std::runtime_error(method + ": " + client.error().text());
+  auto reply = client->call("io.morpheus.Control." + method, parameters, {}, kModeTimeout);
   if (!reply) throw std::runtime_error(method + ": " + reply.error().text());
   return std::move(reply->parameters);
 }

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "proto/result.hpp"
@@ -67,7 +66,6 @@ class DaemonUnderTest {
   std::string directory_;
   std::string socket_;
   pid_t pid_ = -1;
-  std::optional<varlink::Client> client_;
   std::string mode_ = "observer";
 };
 
