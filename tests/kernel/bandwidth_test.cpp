@@ -151,8 +151,7 @@ TEST_CASE("enforced: a penalty ends") {
   set_mode(daemon, "enforced");
   CHECK(beginning.wait_for(load.tid(0), "THROTTLED")["value_ns"] == 3'000'000'000u);
   CHECK(worker(daemon, load.tid(0))["throttles"] > 0);
-  // not in the first second that comes: it may begin with an overdraft, see check_settles()
-  CHECK(eventually([&] { return load.used(2, 1) < 0.3; }));
+  CHECK(load.used(2, 4) < 0.2);  // so long, since it may begin with an overdraft: see check_settles()
   CHECK(eventually([&] { return shows_throttles(daemon, load.tid(0)); }));
   Listener ending(daemon);
   set_tunables_ms(daemon, 900, 9000, 2000);  // no further offence

@@ -128,8 +128,13 @@ TEST_CASE("sim: threads that wake all the time do not use up the turns of those 
   config.ordinary = 12;
   config.pinned = config.higher = true;
   config.decisions = 100'000;
-  for (config.seed = 1; config.seed <= 6; ++config.seed)
-    CHECK(run_clean(config).figures.longest_wait_ns < 400 * kMs);  // 330 ms in 90 seeds; 1.6 s when they do
+  std::vector<std::uint64_t> longest;
+  for (config.seed = 1; config.seed <= 21; ++config.seed)
+    longest.push_back(run_clean(config).figures.longest_wait_ns);
+  std::ranges::sort(longest);
+  INFO("median " << longest[10] / kMs << " ms, longest " << longest.back() / kMs << " ms");
+  CHECK(longest[10] < 120 * kMs);
+  CHECK(longest.back() < 400 * kMs);  // 330 ms in 90 seeds; 1.6 s when they do
 }
 
 TEST_CASE("sim: slices shorter than a tick leave neither of a CPU's queues behind") {
