@@ -91,6 +91,7 @@ int prepare_parking(void *ctx)
 	if (!t)
 		return -2 /* ENOENT */;
 	parking_armed = 0;
-	bpf_timer_init(&t->timer, &parking_timers, CLOCK_MONOTONIC); /* once; later calls change nothing */
+	bpf_timer_init(&t->timer, &parking_timers,
+		       CLOCK_MONOTONIC); /* once; later calls change nothing */
 	return bpf_timer_set_callback(&t->timer, on_parking_timer);
 }

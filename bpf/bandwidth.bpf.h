@@ -51,8 +51,8 @@ struct {
 
 /* Shared with the daemon. */
 struct morpheus_penalty penalty;
-__u32 nr_bounded;          /* groups with a bound of the operator's */
-__u64 penalties_until_ns;  /* when the last penalty ends; the daemon sets it to 0 afterwards */
+__u32 nr_bounded;         /* groups with a bound of the operator's */
+__u64 penalties_until_ns; /* when the last penalty ends; the daemon sets it to 0 afterwards */
 
 static u32 parking_armed;
 static u64 amnesty_ns;

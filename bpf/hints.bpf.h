@@ -13,7 +13,7 @@
 #include "state.bpf.h"
 
 /* Ends the open hint and returns its sequence; 0 if there is none, or another CPU was first. */
-static __always_inline u64 claim_end(struct morpheus_worker *w)
+static __always_inline u64 claim_end(struct morpheus_worker_record *w)
 {
 	u64 seq = READ_ONCE(w->seq), ended = READ_ONCE(w->ended_seq);
 
@@ -25,7 +25,7 @@ static __always_inline u64 claim_end(struct morpheus_worker *w)
 
 static __always_inline void give_hint(u32 slot, kernel_line_t *line, u32 reason, u64 now)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	u64 seq = READ_ONCE(w->seq);
 
 	if (READ_ONCE(w->ended_seq) != seq ||
@@ -48,7 +48,7 @@ static __always_inline void give_hint(u32 slot, kernel_line_t *line, u32 reason,
  */
 static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	u64 latency;
 
 	if (!policy_acknowledged(w, READ_ONCE(line->last_ack_seq)) || !claim_end(w))
@@ -64,7 +64,7 @@ static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 /* Nobody waits any more: the worker's slow path acknowledges without giving way. */
 OUT_OF_LINE void withdraw(u32 slot, struct worker_lines *lines, u64 now)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	kernel_line_t *kernel = kernel_line(lines);
 	runtime_line_t *runtime = runtime_line(lines);
 	u64 seq;
@@ -90,7 +90,7 @@ static __always_inline struct policy_claims read_claims(runtime_line_t *line)
 	};
 }
 
-static __always_inline void note_last_call(struct morpheus_worker *w, kernel_line_t *kernel,
+static __always_inline void note_last_call(struct morpheus_worker_record *w, kernel_line_t *kernel,
 					   runtime_line_t *runtime, u64 now)
 {
 	struct policy_claims claims = read_claims(runtime);
@@ -104,7 +104,7 @@ static __always_inline void note_last_call(struct morpheus_worker *w, kernel_lin
 
 static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 
 	if (!policy_hint_late(w, &tunables, now) || w->lost_seq == w->seq)
 		return;
@@ -116,10 +116,9 @@ static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
 
 /* All that may have changed for a worker that has a CPU. `contended`: somebody at all is queued there.
  * Returns the reason of the hint that was given, if one was. */
-OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters,
-				    bool contended, u64 now)
+OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters, bool contended, u64 now)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	kernel_line_t *kernel = kernel_line(lines);
 	runtime_line_t *runtime = runtime_line(lines);
 	u32 reason;

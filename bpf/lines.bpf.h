@@ -18,7 +18,7 @@ kernel_line_t complete_kernel_line SEC(".data.types") __hidden;
 runtime_line_t complete_runtime_line SEC(".data.types") __hidden;
 
 struct worker_lines {
-	kernel_line_t __uptr *kernel;   /* use kernel_line() and runtime_line() */
+	kernel_line_t __uptr *kernel; /* use kernel_line() and runtime_line() */
 	runtime_line_t __uptr *runtime;
 	u32 slot;
 	u32 line;   /* index in the client's memory */

@@ -21,7 +21,8 @@
  */
 OUT_OF_LINE void add_waiting(struct cpu_state *c, u32 pid, u32 runnable)
 {
-	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL
+	for (int i = 0; i < MAX_WAITING; i++) {
 		if (__sync_val_compare_and_swap(&c->waiting[i], 0, pid) == 0) {
 			c->hints_left[i] = runnable < 255 ? runnable : 255;
 			__sync_fetch_and_add(&c->nr_waiting, 1);
@@ -39,7 +40,8 @@ static __always_inline void free_waiting(struct cpu_state *c, int i)
 
 OUT_OF_LINE bool remove_waiting(struct cpu_state *c, u32 pid)
 {
-	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL
+	for (int i = 0; i < MAX_WAITING; i++) {
 		if (READ_ONCE(c->waiting[i]) == pid) {
 			free_waiting(c, i);
 			return true;
@@ -54,7 +56,8 @@ OUT_OF_LINE bool remove_waiting(struct cpu_state *c, u32 pid)
  */
 OUT_OF_LINE void remove_run(struct cpu_state *c, u32 prev, u32 next)
 {
-	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL
+	for (int i = 0; i < MAX_WAITING; i++) {
 		u32 pid = READ_ONCE(c->waiting[i]);
 
 		if (pid && (pid == next || pid == prev))
@@ -64,17 +67,19 @@ OUT_OF_LINE void remove_run(struct cpu_state *c, u32 prev, u32 next)
 
 OUT_OF_LINE void charge_waiting(struct cpu_state *c)
 {
-	NO_UNROLL for (int i = 0; i < MAX_WAITING; i++) {
+	NO_UNROLL
+	for (int i = 0; i < MAX_WAITING; i++) {
 		if (READ_ONCE(c->waiting[i]) && c->hints_left[i]-- <= 1)
 			free_waiting(c, i);
 	}
 }
 
 /* The worker that has `c` is looked at, on its own CPU or from another. */
-OUT_OF_LINE void look(struct cpu_state *c, u32 slot, struct worker_lines *lines,
-				 bool contended, u64 now)
+OUT_OF_LINE void look(struct cpu_state *c, u32 slot, struct worker_lines *lines, bool contended,
+		      u64 now)
 {
-	if (look_at(slot, lines, READ_ONCE(c->nr_waiting), contended, now) == MORPHEUS_HINT_PRESSURE)
+	if (look_at(slot, lines, READ_ONCE(c->nr_waiting), contended, now) ==
+	    MORPHEUS_HINT_PRESSURE)
 		charge_waiting(c);
 }
 
@@ -107,8 +112,8 @@ OUT_OF_LINE void waiters_changed(struct cpu_state *c, u64 now)
 		withdraw(slot, lines, now);
 }
 
-OUT_OF_LINE void start_timer(struct cpu_state *c, u32 cpu, struct morpheus_worker *w,
-			    bool looked, u64 now)
+OUT_OF_LINE void start_timer(struct cpu_state *c, u32 cpu, struct morpheus_worker_record *w,
+			     bool looked, u64 now)
 {
 	struct cpu_timer *t = bpf_map_lookup_elem(&cpu_timers, &cpu);
 	u64 delay = policy_next_look(w, &tunables, looked, now, LOOK_FLOOR_NS);
@@ -134,10 +139,10 @@ OUT_OF_LINE void link_task(struct worker_lines *lines, struct task_struct *p)
 
 /* A worker gets this CPU. */
 OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
-				  struct worker_lines *lines, u64 now)
+		       struct worker_lines *lines, u64 now)
 {
 	u32 slot = lines->slot;
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	kernel_line_t *line = kernel_line(lines);
 	runtime_line_t *runtime = runtime_line(lines);
 	bool displaced = c->resumed == slot && w->wait_start_ns && w->slice_start_ns;
@@ -184,7 +189,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable, u64 now)
 {
 	u32 slot = c->slot;
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	struct worker_lines *lines = lines_of(p);
 	kernel_line_t *kernel;
 	runtime_line_t *runtime;
@@ -205,7 +210,8 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	kernel->cpu_time_ns = w->cpu_time_ns;
 	note_answer(slot, runtime, now);
 	note_late(slot, kernel, now);
-	emit_run(MORPHEUS_EVENT_STOP, runnable ? MORPHEUS_FLAG_RUNNABLE : 0, runtime, slot, now, ran);
+	emit_run(MORPHEUS_EVENT_STOP, runnable ? MORPHEUS_FLAG_RUNNABLE : 0, runtime, slot, now,
+		 ran);
 }
 
 /*
@@ -331,7 +337,7 @@ static int on_timer(void *map, u32 *key, struct cpu_timer *t)
 	u32 cpu = *key, slot;
 	struct cpu_state *c = cpu_state(cpu);
 	struct worker_lines *lines;
-	struct morpheus_worker *w;
+	struct morpheus_worker_record *w;
 	kernel_line_t *line;
 	u64 now = bpf_ktime_get_ns(), ran, slice;
 
@@ -383,7 +389,8 @@ int reset_cpu(u32 *cpu)
 
 	if (!t)
 		return -2 /* ENOENT */;
-	bpf_timer_init(&t->timer, &cpu_timers, CLOCK_MONOTONIC); /* once; later calls change nothing */
+	bpf_timer_init(&t->timer, &cpu_timers,
+		       CLOCK_MONOTONIC); /* once; later calls change nothing */
 	c->slot = 0;
 	c->nr_waiting = 0;
 	c->claimed_by = 0;

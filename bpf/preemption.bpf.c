@@ -12,7 +12,8 @@ static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
 	struct cpu_state *c = cpu_state(cpu);
 
 	c->preempt_armed = 0;
-	if (c->preempted_run == c->run_start_ns && (scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu)))
+	if (c->preempted_run == c->run_start_ns &&
+	    (scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu)))
 		preempt_ordinary(cpu, c->preempting_distance, false);
 	return 0;
 }

@@ -49,7 +49,8 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool i
 	if (running_worker(c) || !c->run_start_ns)
 		return;
 	ran = bpf_ktime_get_ns() - c->run_start_ns;
-	delay = policy_wakeup_preempts_in(woken_distance, c->run_distance + policy_vtime_delta(ran, c->run_weight),
+	delay = policy_wakeup_preempts_in(woken_distance,
+					  c->run_distance + policy_vtime_delta(ran, c->run_weight),
 					  ran, c->run_weight, &tunables);
 	if (!delay)
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));

@@ -171,8 +171,8 @@ static __always_inline u64 passed_since(struct cpu_state *c, struct task_struct 
 {
 	if (c->ahead || c->passed_over != (is_bound(p) ? QUEUE_BOUND : QUEUE_SHARED))
 		return c->passed_since_ns;
-	return policy_passed_over_since(c->passed_since_ns, now, p->se.sum_exec_runtime - c->run_exec_ns,
-					c->round);
+	return policy_passed_over_since(c->passed_since_ns, now,
+					p->se.sum_exec_runtime - c->run_exec_ns, c->round);
 }
 
 static __always_inline u32 round_of_bound(s32 cpu)
@@ -182,7 +182,8 @@ static __always_inline u32 round_of_bound(s32 cpu)
 
 static __always_inline u32 round_of_shared(s32 cpu)
 {
-	return policy_round(scx_bpf_dsq_nr_queued(shared_dsq(cpu)), (u32)nr_cpus / (u32)(nr_llcs ?: 1));
+	return policy_round(scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
+			    (u32)nr_cpus / (u32)(nr_llcs ?: 1));
 }
 
 /*

@@ -24,7 +24,8 @@
 /* Of the thread that has this CPU. */
 static __always_inline u32 running_weight(struct cpu_state *c)
 {
-	return c->slot ? policy_worker_weight(c->run_weight, worker_of(c->slot)->priority) : c->run_weight;
+	return c->slot ? policy_worker_weight(c->run_weight, worker_of(c->slot)->priority)
+		       : c->run_weight;
 }
 
 /*
@@ -118,7 +119,7 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 /* What becomes of the worker on `cpu`, decided while it is interrupted there: enum policy_slice. */
 static __always_inline u32 judge_slice(struct task_struct *p, s32 cpu, u32 slot, u64 now)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	struct worker_lines *lines = lines_of(p);
 	runtime_line_t *line;
 	struct policy_claims claims;
@@ -194,7 +195,8 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 	on_rq = on_rq && !is_out_of_time(prev);
 	if (on_rq && policy_may_stay(ended) && stays(c, cpu, prev, yielded)) {
 		if (slot)
-			policy_stay(worker_of(slot), bpf_ktime_get_ns());
+			worker_of(slot)->slice_start_ns =
+				policy_next_slice(worker_of(slot), bpf_ktime_get_ns());
 		prev->scx.slice = slot ? LEASE_NS : tunables.slice_ns;
 		return;
 	}
@@ -223,7 +225,7 @@ OUT_OF_LINE void ask_for_balance(struct worker_lines *lines, u32 slot, u64 now)
 static __always_inline bool escalate(struct task_struct *p, struct worker_lines *lines, s32 cpu,
 				     u32 slot, u64 now)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 	kernel_line_t *kernel = kernel_line(lines);
 	runtime_line_t *runtime = runtime_line(lines);
 	struct policy_claims claims;
@@ -344,8 +346,8 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 
 	p->scx.dsq_vtime += policy_vtime_delta(ran, weight);
 	if (c->ahead)
-		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran, weight,
-						     &tunables);
+		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran,
+						     weight, &tunables);
 	else if (c->passed_over)
 		c->passed_since_ns = passed_since(c, p, bpf_ktime_get_ns());
 	c->run_start_ns = 0;

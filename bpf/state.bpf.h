@@ -55,17 +55,17 @@ struct cpu_state {
 	u32 nr_waiting;
 	u32 timer_armed;
 	u32 claimed_by; /* the thread that woke here while the CPU was idle, until the next switch */
-	u8 yielded; /* scheduler: the running thread gave way by itself */
-	u8 ended;   /* scheduler: what ended its slice on purpose, enum policy_slice; 0 nothing */
-	u8 ahead;   /* scheduler: it came here ahead of its virtual time */
-	u8 helps;   /* scheduler: 1 + the last-level cache from whose queue it takes next; 0: its own */
-	u8 helped;  /* scheduler: likewise, from which it has just taken */
+	u8 yielded;     /* scheduler: the running thread gave way by itself */
+	u8 ended; /* scheduler: what ended its slice on purpose, enum policy_slice; 0 nothing */
+	u8 ahead; /* scheduler: it came here ahead of its virtual time */
+	u8 helps; /* scheduler: 1 + the last-level cache from whose queue it takes next; 0: its own */
+	u8 helped; /* scheduler: likewise, from which it has just taken */
 	u8 passed_over; /* scheduler: which of its two queues has waited for the other, enum queue_of_cpu */
-	u32 round; /* ... how many slices the other's threads need for one each */
+	u32 round;           /* ... how many slices the other's threads need for one each */
 	u64 passed_since_ns; /* ... since when, see policy_passed_over_since() */
-	u32 bound_queued; /* scheduler: see bound_wait() */
-	u32 displaced;  /* scheduler: the worker that a higher class took this CPU from in mid-slice, ... */
-	u32 resumed;    /* ... the same once the kernel has given it back, ... */
+	u32 bound_queued;    /* scheduler: see bound_wait() */
+	u32 displaced; /* scheduler: the worker that a higher class took this CPU from in mid-slice, ... */
+	u32 resumed;         /* ... the same once the kernel has given it back, ... */
 	u64 displaced_slice; /* ... and what was left to it */
 	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
 	u64 run_exec_ns;
@@ -76,10 +76,10 @@ struct cpu_state {
 	u64 preempting_distance; /* ... for a woken thread, of which this is the distance */
 	u32 woken_in_sync; /* scheduler: whom a waker on this CPU woke that said it is about to sleep; 0 nobody */
 	u64 charged_exec_ns; /* scheduler: the running thread's CPU time when its groups were last charged */
-	u64 clock;        /* scheduler: virtual clock of the queue of threads bound to this CPU */
-	u64 ahead_until;  /* scheduler: see policy_may_go_ahead() */
-	u64 alone_until;  /* scheduler: it could not help last time, and looks at its own queue only */
-	u32 waiting[MAX_WAITING]; /* threads that woke here and have not run since; 0 free */
+	u64 clock;       /* scheduler: virtual clock of the queue of threads bound to this CPU */
+	u64 ahead_until; /* scheduler: see policy_may_go_ahead() */
+	u64 alone_until; /* scheduler: it could not help last time, and looks at its own queue only */
+	u32 waiting[MAX_WAITING];   /* threads that woke here and have not run since; 0 free */
 	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
 } __attribute__((aligned(64)));
 
@@ -88,15 +88,16 @@ static u8 cpu_is_idle[MORPHEUS_MAX_CPUS];
 
 /* Shared with the daemon through the skeleton. */
 struct morpheus_tunables tunables;
-struct morpheus_worker workers[MORPHEUS_MAX_WORKERS];
+struct morpheus_worker_record workers[MORPHEUS_MAX_WORKERS];
 struct morpheus_scheduler_exit scheduler_exit;
-struct morpheus_time_counts wait_times[MORPHEUS_MAX_CPUS]; /* of workers, by the CPU that they got */
+struct morpheus_time_counts
+	wait_times[MORPHEUS_MAX_CPUS]; /* of workers, by the CPU that they got */
 __u64 events_dropped;
 __u32 nr_workers; /* 0: the observer's programs return at once */
 __u32 event_mask; /* 1 << type: events that somebody wants */
 __u32 mode;       /* enum morpheus_scheduler_mode: set by the scheduler's own init and exit */
-__s32 nr_cpus;  /* possible CPUs; at most MORPHEUS_MAX_CPUS */
-__s32 nr_llcs;  /* last-level caches, at least 1 */
+__s32 nr_cpus;    /* possible CPUs; at most MORPHEUS_MAX_CPUS */
+__s32 nr_llcs;    /* last-level caches, at least 1 */
 __u8 llc_of[MORPHEUS_MAX_CPUS];
 
 static __always_inline struct cpu_state *cpu_state(u32 cpu)
@@ -109,7 +110,7 @@ static __always_inline u32 llc_of_cpu(u32 cpu)
 	return llc_of[cpu & (MORPHEUS_MAX_CPUS - 1)] & (MORPHEUS_MAX_LLCS - 1);
 }
 
-static __always_inline struct morpheus_worker *worker_of(u32 slot)
+static __always_inline struct morpheus_worker_record *worker_of(u32 slot)
 {
 	return &workers[slot & (MORPHEUS_MAX_WORKERS - 1)];
 }
@@ -136,7 +137,7 @@ static __always_inline u32 runnable_beside(struct task_struct *p)
 static __always_inline void emit_flagged(u32 type, u32 reason, u32 flags, u32 slot, u64 now,
 					 u64 value_ns)
 {
-	struct morpheus_worker *w = worker_of(slot);
+	struct morpheus_worker_record *w = worker_of(slot);
 
 	if (!(event_mask & (1u << type)))
 		return;
@@ -156,10 +157,11 @@ static __always_inline void emit_flagged(u32 type, u32 reason, u32 flags, u32 sl
 	 * The daemon drains by a clock, not to become a waiter itself at each event. It is woken before
 	 * records would be lost, or, if somebody watches, for every bunch of them.
 	 */
-	u64 wakeup_bytes = event_mask & 1u << MORPHEUS_EVENT_HINT ? RING_BUNCH_BYTES :
-							     RING_BYTES / 4;
-	u64 wakeup = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wakeup_bytes ?
-			     BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	u64 wakeup_bytes = event_mask & 1u << MORPHEUS_EVENT_HINT ? RING_BUNCH_BYTES
+								  : RING_BYTES / 4;
+	u64 wakeup = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > wakeup_bytes
+			     ? BPF_RB_FORCE_WAKEUP
+			     : BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), wakeup))
 		__sync_fetch_and_add(&events_dropped, 1);
 }

@@ -11,19 +11,19 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "daemon/bpf_kernel.hpp"
-#include "daemon/control_service.hpp"
-#include "daemon/listener.hpp"
+#include "daemon/config/names.hpp"
+#include "daemon/kernel/bpf_kernel.hpp"
 #include "daemon/log.hpp"
-#include "daemon/metrics.hpp"
-#include "daemon/metrics_server.hpp"
-#include "daemon/monotonic_clock.hpp"
-#include "daemon/names.hpp"
 #include "daemon/reload.hpp"
-#include "daemon/server.hpp"
+#include "daemon/service/control_service.hpp"
+#include "daemon/service/metrics.hpp"
+#include "daemon/service/worker_service.hpp"
 #include "daemon/service_notify.hpp"
-#include "daemon/worker_service.hpp"
+#include "daemon/socket/listener.hpp"
+#include "daemon/socket/metrics_server.hpp"
+#include "daemon/socket/server.hpp"
 #include "proto/interfaces.hpp"
+#include "proto/monotonic_clock.hpp"
 
 namespace morpheus::daemon {
 namespace {
@@ -84,14 +84,17 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::unique_ptr<MetricsServer> serve_metrics(const Config& config, asio::io_context& io, Core& core) {
+std::unique_ptr<MetricsServer> serve_metrics(const Config& config, asio::io_context& io,
+                                             Core& core) {
   if (config.metrics.empty()) return nullptr;
   const auto at = parse_metrics_address(config.metrics);
   if (!at) throw StartError(ExitStatus::config, "metrics: " + at.error().text());
   auto server = MetricsServer::listen(io, *at, [&core](bool openmetrics) {
     return metrics_text(core, openmetrics ? Exposition::openmetrics : Exposition::prometheus);
   });
-  if (!server) throw StartError(status_for(server.error()), server.error().text() + "; choose another --metrics");
+  if (!server)
+    throw StartError(status_for(server.error()),
+                     server.error().text() + "; choose another --metrics");
   log::info("metrics at {}", (*server)->url());
   return std::move(*server);
 }
@@ -219,8 +222,11 @@ void run(const Options& options) {
   const auto metrics = serve_metrics(config, io, core);
   Server server(io, listener.fd(), core, router);
   if (config.scope == Scope::workers)
-    log::warn("scope \"workers\": in Enforced mode every other thread goes before the workers; on a CPU that "
-              "others keep busy they get what the kernel's ext_server leaves them (5 %, Linux 7.0+), or nothing");
+    log::warn(
+        "scope \"workers\": in Enforced mode every other thread goes before the workers; on a CPU "
+        "that "
+        "others keep busy they get what the kernel's ext_server leaves them (5 %, Linux 7.0+), or "
+        "nothing");
   log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
             core.kernel().name(), mode_name(core.mode()), config.socket);
   Loop(options, config, core, server, io, signals).run();

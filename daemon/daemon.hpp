@@ -7,8 +7,8 @@
 
 namespace morpheus::daemon {
 
-/// Runs until SIGTERM or SIGINT, then stops cleanly; SIGHUP reads the configuration again. Throws StartError if it
-/// cannot start.
+/// Runs until SIGTERM or SIGINT, then stops cleanly; SIGHUP reads the configuration again. Throws
+/// StartError if it cannot start.
 void run(const Options& options);
 
 }  // namespace morpheus::daemon

@@ -4,8 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-#include "daemon/metrics_address.hpp"
-#include "daemon/names.hpp"
+#include "daemon/config/metrics_address.hpp"
+#include "daemon/config/names.hpp"
 
 namespace morpheus::daemon {
 namespace {
@@ -37,7 +37,8 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
   app.footer(kFooter);
   app.set_version_flag("--version", "morpheusd " MORPHEUS_PROJECT_VERSION);
   app.add_option("--config", given.config_path, "Configuration file (JSON)")->capture_default_str();
-  app.add_flag("--check-config", given.check_only, "Only read the configuration; status 78 if it is wrong");
+  app.add_flag("--check-config", given.check_only,
+               "Only read the configuration; status 78 if it is wrong");
   app.add_option("--socket", given.socket,
                  std::string("Where to listen [") + kDefaultSocketPath + "]");
   app.add_option("--backend", given.backend, "bpf (the kernel) or fake (nothing but the protocol)")
@@ -45,8 +46,9 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
   app.add_option("--mode", given.mode,
                  "observer (hints only) or enforced (the sched_ext scheduler) [observer]")
       ->check(CLI::IsMember({"observer", "enforced"}));
-  app.add_option("--scope", given.scope,
-                 "Whom Enforced mode schedules: all threads, or workers only, after all others [all]")
+  app.add_option(
+         "--scope", given.scope,
+         "Whom Enforced mode schedules: all threads, or workers only, after all others [all]")
       ->check(CLI::IsMember({"all", "workers"}));
   app.add_option("--admin-group", given.admin_group,
                  "Members may change mode and tunables [morpheus]");

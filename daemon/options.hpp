@@ -5,9 +5,9 @@
 #include <functional>
 #include <optional>
 
-#include "daemon/config.hpp"
+#include "daemon/config/config.hpp"
 #include "daemon/exit_status.hpp"
-#include "daemon/fake_kernel.hpp"
+#include "daemon/kernel/fake_kernel.hpp"
 
 namespace morpheus::daemon {
 
@@ -18,7 +18,8 @@ struct Options {
   std::function<Result<Config>()> read_config;
 };
 
-/// Nothing if --help, --version or --check-config was answered. Throws StartError for what is wrong.
+/// Nothing if --help, --version or --check-config was answered. Throws StartError for what is
+/// wrong.
 [[nodiscard]] std::optional<Options> parse_options(int argc, const char* const* argv);
 
 }  // namespace morpheus::daemon

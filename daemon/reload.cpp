@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/config/names.hpp"
 #include "daemon/log.hpp"
-#include "daemon/names.hpp"
 
 namespace morpheus::daemon {
 namespace {
@@ -27,14 +27,16 @@ AccessRules access_rules(const Config& config) {
     else if (name == config.admin_group)
       log::warn("group '{}' does not exist: only root may change anything", name);
     else
-      log::warn("group '{}' does not exist: nobody but root and administrators has its right", name);
+      log::warn("group '{}' does not exist: nobody but root and administrators has its right",
+                name);
   }
   return rules;
 }
 
 void adopt(Config& config, Config fresh, Core& core) {
   if (needs_restart(config, fresh))
-    log::warn("socket, socket_mode, backend and scope stay as they are until morpheusd is restarted");
+    log::warn(
+        "socket, socket_mode, backend and scope stay as they are until morpheusd is restarted");
   fresh.socket = config.socket;
   fresh.socket_mode = config.socket_mode;
   fresh.backend = config.backend;

@@ -9,8 +9,8 @@ namespace morpheus::daemon {
 /// Sends e.g. "READY=1". Does nothing outside systemd; never fails the caller.
 void notify_service_manager(std::string_view state);
 
-/// Whether systemd wants to hear "WATCHDOG=1" from this process (sd_watchdog_enabled(3)). It is said once a
-/// second: WatchdogSec has to be longer.
+/// Whether systemd wants to hear "WATCHDOG=1" from this process (sd_watchdog_enabled(3)). It is
+/// said once a second: WatchdogSec has to be longer.
 [[nodiscard]] bool is_watched();
 
 }  // namespace morpheus::daemon

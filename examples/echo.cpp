@@ -4,7 +4,7 @@
 //     echo [PORT]        try: nc 127.0.0.1 7007
 //
 // Ends after SIGINT or SIGTERM, when every connection has been told so and has ended.
-#include <morpheus/asio.hpp>
+#include <morpheus/adapters/asio.hpp>
 #include <morpheus/scope.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -66,9 +66,10 @@ task<> run(morpheus::asio_executor executor, unsigned short port) {
 int main(int argc, char** argv) {
   try {
     asio::io_context context;
-    morpheus::scheduler scheduler({.workers = 1, .name = "echo"});
-    const morpheus::run_on io(scheduler, context);
-    scheduler.run(run(io.get_executor(), static_cast<unsigned short>(argc > 1 ? std::atoi(argv[1]) : 7007)));
+    morpheus::runtime runtime({.threads = 1, .name = "echo"});
+    const morpheus::run_on io(runtime, context);
+    runtime.run(
+        run(io.get_executor(), static_cast<unsigned short>(argc > 1 ? std::atoi(argv[1]) : 7007)));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "echo: %s\n", error.what());
     return 1;

@@ -3,9 +3,9 @@
 //
 //     http [PORT [WORKERS [BUSY]]]        try: wrk -c 20 -d 5 http://127.0.0.1:8080/
 //
-// BUSY tasks compute all the time and let others run every 50 us or so. The server prints its port, serves
-// until SIGINT or SIGTERM, and then says how much the busy tasks did.
-#include <morpheus/asio.hpp>
+// BUSY tasks compute all the time and let others run every 50 us or so. The server prints its port,
+// serves until SIGINT or SIGTERM, and then says how much the busy tasks did.
+#include <morpheus/adapters/asio.hpp>
 #include <morpheus/diagnosis.hpp>
 #include <morpheus/scope.hpp>
 #include <morpheus/yield.hpp>
@@ -38,8 +38,8 @@ std::string answer_to(std::string_view request) {
   const bool is_get = request.starts_with("GET ");
   const std::string body = is_get ? "hello from morpheus\n" : "only GET\n";
   return std::string(is_get ? "HTTP/1.1 200 OK" : "HTTP/1.1 405 Method Not Allowed") +
-         "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-         body;
+         "\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 /// One connection: requests without a body, one after another.
@@ -47,7 +47,8 @@ task<> talk(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true));
   std::string received;
   while (true) {
-    for (auto end = received.find("\r\n\r\n"); end != std::string::npos; end = received.find("\r\n\r\n")) {
+    for (auto end = received.find("\r\n\r\n"); end != std::string::npos;
+         end = received.find("\r\n\r\n")) {
       const std::string answer = answer_to(received);
       received.erase(0, end + 4);
       const auto [error, sent] =
@@ -112,10 +113,10 @@ int main(int argc, char** argv) {
   const int busy = argc > 3 ? std::atoi(argv[3]) : 0;
   try {
     asio::io_context context;
-    morpheus::scheduler scheduler({.workers = workers, .name = "http"});
-    const morpheus::run_on io(scheduler, context);
+    morpheus::runtime runtime({.threads = workers, .name = "http"});
+    const morpheus::run_on io(runtime, context);
     morpheus::dump_tasks_on(SIGUSR1);
-    scheduler.run(run(io.get_executor(), port, busy));
+    runtime.run(run(io.get_executor(), port, busy));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "http: %s\n", error.what());
     return 1;

@@ -32,7 +32,7 @@ enum morpheus_block_reason {
 	MORPHEUS_BLOCK_CRITICAL = 5,      /* inside a critical section */
 	MORPHEUS_BLOCK_ACKNOWLEDGED = 6,  /* answered in the meantime */
 	MORPHEUS_BLOCK_EARLY = 7,         /* has not run longer than slice + grace */
-	MORPHEUS_BLOCK_CGROUP = 8,        /* CGROUP_THROTTLE, but the operator does not allow it there */
+	MORPHEUS_BLOCK_CGROUP = 8, /* CGROUP_THROTTLE, but the operator does not allow it there */
 	MORPHEUS_BLOCK_COUNT,
 };
 
@@ -40,7 +40,7 @@ enum morpheus_block_reason {
  * One worker, in a memory-mapped array indexed by slot. The daemon writes tid, generation and state;
  * BPF writes the rest, on the worker's CPU or (hints) under atomics. The daemon reads all of it.
  */
-struct morpheus_worker {
+struct morpheus_worker_record {
 	__u32 tid;        /* as the daemon's PID namespace numbers it */
 	__u32 generation; /* distinguishes two users of one slot */
 	__u32 state;      /* enum morpheus_worker_state: BPF's own copy, not the client's memory */
@@ -50,10 +50,10 @@ struct morpheus_worker {
 	__u64 ended_seq;  /* the newest hint that is no longer open (acknowledged, withdrawn) */
 	__u64 hinted_at_ns; /* or when it got the CPU again with the hint still open */
 	__u64 timed_seq;    /* the hint that hinted_at_ns is of */
-	__u64 lost_seq;       /* the newest hint counted as lost */
-	__u64 run_start_ns;   /* when it last got a CPU; 0 while off CPU */
+	__u64 lost_seq;     /* the newest hint counted as lost */
+	__u64 run_start_ns; /* when it last got a CPU; 0 while off CPU */
 	__u64 slice_start_ns; /* when the present slice began: run start, renewal or acknowledgement */
-	__u64 wait_start_ns;  /* when it became runnable without a CPU; 0 otherwise */
+	__u64 wait_start_ns; /* when it became runnable without a CPU; 0 otherwise */
 	__u64 cpu_time_ns;
 	__u64 wait_time_ns;
 	__u64 hints[MORPHEUS_HINT_REASON_COUNT];
@@ -70,7 +70,7 @@ struct morpheus_worker {
 } __attribute__((aligned(64)));
 
 /* All hints that it was given. DEADLINE is none of its own: an open hint became a last call. */
-static inline __u64 morpheus_hints_given(const struct morpheus_worker *w)
+static inline __u64 morpheus_hints_given(const struct morpheus_worker_record *w)
 {
 	__u64 sum = 0;
 	__u32 reason;
@@ -113,12 +113,14 @@ enum morpheus_event_type {
 	MORPHEUS_EVENT_WITHDRAWN = 3, /* value_ns: from decision to withdrawal */
 	MORPHEUS_EVENT_LOST = 4,      /* the deadline passed; value_ns: age */
 	MORPHEUS_EVENT_ESCALATED = 5, /* value_ns: age of the hint */
-	MORPHEUS_EVENT_BLOCKED = 6,   /* reason: enum morpheus_block_reason; value_ns: age of the hint */
-	MORPHEUS_EVENT_OVERRUN = 7,   /* value_ns: how long the slice was held */
-	MORPHEUS_EVENT_EXIT = 8,      /* the worker's thread is gone */
-	MORPHEUS_EVENT_RUN = 9,       /* it gets a CPU; value_ns: how long it waited for one */
-	MORPHEUS_EVENT_STOP = 10,     /* it loses the CPU; value_ns: how long it had it */
-	MORPHEUS_EVENT_DEFERRED = 11, /* the end of its slice is put off; value_ns: age of the slice */
+	MORPHEUS_EVENT_BLOCKED =
+		6, /* reason: enum morpheus_block_reason; value_ns: age of the hint */
+	MORPHEUS_EVENT_OVERRUN = 7, /* value_ns: how long the slice was held */
+	MORPHEUS_EVENT_EXIT = 8,    /* the worker's thread is gone */
+	MORPHEUS_EVENT_RUN = 9,     /* it gets a CPU; value_ns: how long it waited for one */
+	MORPHEUS_EVENT_STOP = 10,   /* it loses the CPU; value_ns: how long it had it */
+	MORPHEUS_EVENT_DEFERRED =
+		11, /* the end of its slice is put off; value_ns: age of the slice */
 	/* its control group is throttled, or longer so; value_ns: for how long, unless it offends again */
 	MORPHEUS_EVENT_THROTTLED = 12,
 	MORPHEUS_EVENT_UNTHROTTLED = 13, /* no longer; value_ns: how long it was */
@@ -126,12 +128,13 @@ enum morpheus_event_type {
 };
 
 /* Two for each context switch of a worker: made only while somebody traces. */
-#define MORPHEUS_TRACE_EVENTS \
+#define MORPHEUS_TRACE_EVENTS                                                                      \
 	(1u << MORPHEUS_EVENT_RUN | 1u << MORPHEUS_EVENT_STOP | 1u << MORPHEUS_EVENT_DEFERRED)
 
 enum morpheus_event_flag {
 	MORPHEUS_FLAG_RUNNABLE = 1, /* STOP: it would have run on */
-	MORPHEUS_FLAG_CRITICAL = 2, /* RUN, STOP, DEFERRED: inside a critical section, as it claims */
+	MORPHEUS_FLAG_CRITICAL =
+		2, /* RUN, STOP, DEFERRED: inside a critical section, as it claims */
 };
 
 /* Who ended the sched_ext scheduler, and so what is to be done. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// From which Linux on there is what. For telling people only: programs look whether a thing is there.
+// From which Linux on there is what. For telling people only: programs look whether a thing is
+// there.
 #pragma once
 
 #include <compare>

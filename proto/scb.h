@@ -35,7 +35,7 @@
 /* What the operator chose. Written by the daemon only. */
 enum morpheus_scheduler_mode {
 	MORPHEUS_OBSERVER_ONLY = 0, /* hints, metrics, events; no scheduling decision is changed */
-	MORPHEUS_ENFORCED = 1,      /* the sched_ext scheduler is attached; escalation is possible */
+	MORPHEUS_ENFORCED = 1, /* the sched_ext scheduler is attached; escalation is possible */
 };
 
 /* Lifecycle of a worker. Hints and escalation happen in RUNNING only; see policy.bpf.h. */
@@ -69,18 +69,20 @@ static inline int morpheus_transition_allowed(__u32 from, __u32 to)
 enum morpheus_escalation_policy {
 	MORPHEUS_POLICY_NONE = 0,
 	MORPHEUS_POLICY_THREAD_KICK = 1,
-	MORPHEUS_POLICY_CGROUP_THROTTLE = 2, /* bound the CPU time of its control group for a while */
-	MORPHEUS_POLICY_HYBRID = 3,          /* both; the kick alone where throttling is not allowed */
+	MORPHEUS_POLICY_CGROUP_THROTTLE =
+		2,                  /* bound the CPU time of its control group for a while */
+	MORPHEUS_POLICY_HYBRID = 3, /* both; the kick alone where throttling is not allowed */
 	MORPHEUS_POLICY_COUNT,
 };
 
 /* Why the kernel asks. */
 enum morpheus_hint_reason {
 	MORPHEUS_HINT_NONE = 0,
-	MORPHEUS_HINT_PRESSURE = 1,  /* a woken thread waits and has no idle CPU */
-	MORPHEUS_HINT_BUDGET = 2,    /* the slice is about to end and somebody waits */
-	MORPHEUS_HINT_IMBALANCE = 3, /* the queue of another last-level cache is much longer; Enforced */
-	MORPHEUS_HINT_DEADLINE = 4,  /* the open hint became a last call: escalation is next */
+	MORPHEUS_HINT_PRESSURE = 1, /* a woken thread waits and has no idle CPU */
+	MORPHEUS_HINT_BUDGET = 2,   /* the slice is about to end and somebody waits */
+	MORPHEUS_HINT_IMBALANCE =
+		3, /* the queue of another last-level cache is much longer; Enforced */
+	MORPHEUS_HINT_DEADLINE = 4, /* the open hint became a last call: escalation is next */
 	MORPHEUS_HINT_REASON_COUNT,
 };
 
@@ -98,7 +100,7 @@ enum morpheus_yield_reason {
 enum morpheus_runtime_mode {
 	MORPHEUS_DETERMINISTIC = 0, /* no hint seen: execution depends on the program only */
 	MORPHEUS_PRESSURED = 1,     /* hints seen: cooperative scheduling active */
-	MORPHEUS_DEFENSIVE = 2,     /* hints lost, or the daemon gone under pressure: yields eagerly */
+	MORPHEUS_DEFENSIVE = 2, /* hints lost, or the daemon gone under pressure: yields eagerly */
 	MORPHEUS_RUNTIME_MODE_COUNT,
 };
 
@@ -110,19 +112,19 @@ enum morpheus_runtime_mode {
  * a reader that has seen the new sequence (acquire) sees them.
  */
 struct morpheus_scb_kernel {
-	__u64 preempt_seq;         /* incremented once for each hint; never decreases while attached */
-	__u64 withdrawn_seq;       /* hints up to and including this one no longer ask for anything */
+	__u64 preempt_seq;   /* incremented once for each hint; never decreases while attached */
+	__u64 withdrawn_seq; /* hints up to and including this one no longer ask for anything */
 	__u64 budget_remaining_ns; /* advisory, of the present slice; refreshed when the worker gets
 	                              the CPU and at each decision about it */
-	__u64 hint_deadline_ns;    /* when the last hint becomes late: its decision time, or when the
+	__u64 hint_deadline_ns;   /* when the last hint becomes late: its decision time, or when the
 	                              worker got the CPU again with it, plus the grace */
-	__u64 last_escalation_ns;  /* when the kernel last took the CPU from this worker; 0 never */
-	__u64 cpu_time_ns;         /* on a CPU, up to the last switch away */
-	__u64 wait_time_ns;        /* runnable without a CPU, up to the last switch to it */
+	__u64 last_escalation_ns; /* when the kernel last took the CPU from this worker; 0 never */
+	__u64 cpu_time_ns;        /* on a CPU, up to the last switch away */
+	__u64 wait_time_ns;       /* runnable without a CPU, up to the last switch to it */
 	__u16 kernel_pressure_level; /* 0-100: how crowded the worker's CPU is, see policy_pressure() */
 	__u8 worker_state;           /* enum morpheus_worker_state; written by the daemon */
 	__u8 hint_reason;            /* enum morpheus_hint_reason of the last hint */
-	__u32 hint_loss_count;       /* hints whose deadline passed without acknowledgement or withdrawal */
+	__u32 hint_loss_count; /* hints whose deadline passed without acknowledgement or withdrawal */
 } __attribute__((aligned(64)));
 
 /*
@@ -135,13 +137,13 @@ struct morpheus_scb_runtime {
 	__u32 is_in_critical_section; /* nesting depth; not 0: do not take the CPU */
 	__u32 escapable;              /* 1: the kernel may take the CPU outside critical sections */
 	__u64 last_ack_seq;           /* the newest preempt_seq that was answered */
-	__u64 last_ack_ns;            /* when, stored before last_ack_seq; bounded by BPF, metrics only */
-	__u32 runtime_priority;       /* 0-1000, clamped; read when the worker gets a CPU. Under Enforced the
+	__u64 last_ack_ns;      /* when, stored before last_ack_seq; bounded by BPF, metrics only */
+	__u32 runtime_priority; /* 0-1000, clamped; read when the worker gets a CPU. Under Enforced the
 	                                 lowest is asked first, and less than 500 lowers its weight */
-	__u32 last_yield_reason;      /* enum morpheus_yield_reason */
-	__u32 escalation_policy;      /* enum morpheus_escalation_policy; unknown values mean NONE */
-	__u32 runtime_mode;           /* enum morpheus_runtime_mode */
-	__u64 reserved[3];            /* 0 */
+	__u32 last_yield_reason; /* enum morpheus_yield_reason */
+	__u32 escalation_policy; /* enum morpheus_escalation_policy; unknown values mean NONE */
+	__u32 runtime_mode;      /* enum morpheus_runtime_mode */
+	__u64 reserved[3];       /* 0 */
 } __attribute__((aligned(64)));
 
 /* Global block: written by the daemon, read by everybody. Each field stands alone: no ordering. */
@@ -155,7 +157,7 @@ struct morpheus_global_pressure {
 	__u32 runqueue_depth;      /* runnable threads in the system */
 	__u32 scheduler_mode;      /* enum morpheus_scheduler_mode */
 	__u32 reserved0;
-	__u64 heartbeat_ns;        /* CLOCK_MONOTONIC of the daemon's last update; 0 after a clean stop */
+	__u64 heartbeat_ns; /* CLOCK_MONOTONIC of the daemon's last update; 0 after a clean stop */
 	__u64 reserved[3];
 } __attribute__((aligned(64)));
 
@@ -164,11 +166,13 @@ struct morpheus_global_pressure {
 #else
 #define MORPHEUS_STATIC_ASSERT _Static_assert
 #endif
-#define MORPHEUS_ASSERT_OFFSET(type, field, at) \
+#define MORPHEUS_ASSERT_OFFSET(type, field, at)                                                    \
 	MORPHEUS_STATIC_ASSERT(__builtin_offsetof(struct type, field) == (at), #type "." #field)
 MORPHEUS_STATIC_ASSERT(sizeof(struct morpheus_scb_kernel) == MORPHEUS_SCB_LINE_SIZE, "kernel line");
-MORPHEUS_STATIC_ASSERT(sizeof(struct morpheus_scb_runtime) == MORPHEUS_SCB_LINE_SIZE, "runtime line");
-MORPHEUS_STATIC_ASSERT(sizeof(struct morpheus_global_pressure) == MORPHEUS_SCB_LINE_SIZE, "global block");
+MORPHEUS_STATIC_ASSERT(sizeof(struct morpheus_scb_runtime) == MORPHEUS_SCB_LINE_SIZE,
+		       "runtime line");
+MORPHEUS_STATIC_ASSERT(sizeof(struct morpheus_global_pressure) == MORPHEUS_SCB_LINE_SIZE,
+		       "global block");
 MORPHEUS_ASSERT_OFFSET(morpheus_scb_kernel, preempt_seq, 0);
 MORPHEUS_ASSERT_OFFSET(morpheus_scb_kernel, withdrawn_seq, 8);
 MORPHEUS_ASSERT_OFFSET(morpheus_scb_kernel, budget_remaining_ns, 16);

@@ -72,8 +72,8 @@ class Decoder {
   /// Bytes that came and were not taken by next().
   [[nodiscard]] std::size_t buffered() const { return buffer_.size() - start_; }
 
-  /// Descriptors that came and were not taken by next(), also after an error: for a receiver that does
-  /// not want to close a peer's descriptors just anywhere.
+  /// Descriptors that came and were not taken by next(), also after an error: for a receiver that
+  /// does not want to close a peer's descriptors just anywhere.
   [[nodiscard]] FdList abandon();
 
  private:

@@ -26,8 +26,8 @@ struct Received {
   bool descriptors_lost = false;  ///< more came than were allowed; the surplus is closed
 };
 
-/// One recvmsg(). Takes at most `max_fds` descriptors; the kernel closes the others, in this thread. Fails with EAGAIN on a non-blocking socket
-/// that has nothing; retries EINTR.
+/// One recvmsg(). Takes at most `max_fds` descriptors; the kernel closes the others, in this
+/// thread. Fails with EAGAIN on a non-blocking socket that has nothing; retries EINTR.
 [[nodiscard]] Result<Received> receive_some(int socket, std::span<char> buffer,
                                             std::size_t max_fds);
 

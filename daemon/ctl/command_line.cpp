@@ -57,7 +57,8 @@ class Definition {
     verb("workers", "All registered threads and what was asked of them", Command::workers);
     verb("stats", "Counts by reason, and how long answers and waits took", Command::stats);
     verb("metrics", "What the metrics endpoint serves, as OpenMetrics text", Command::metrics);
-    CLI::App* top = verb("top", "Live: who runs, waits, is asked and does not answer", Command::top);
+    CLI::App* top =
+        verb("top", "Live: who runs, waits, is asked and does not answer", Command::top);
     top->add_option("-d,--interval", request_.interval_s, "Seconds between two pictures")
         ->capture_default_str()
         ->check(CLI::Range(0.1, 60.0));
@@ -163,7 +164,8 @@ std::variant<Request, Ended> parse_command_line(int argc, const char* const* arg
   } catch (const CLI::ParseError& wrong) {
     const auto strays = app.remaining();
     const bool no_verb = app.get_subcommands().empty() && !strays.empty();
-    std::cerr << "morpheusctl: " << (no_verb ? "there is no command " + strays.front() : wrong.what())
+    std::cerr << "morpheusctl: "
+              << (no_verb ? "there is no command " + strays.front() : wrong.what())
               << "; see morpheusctl" << verb_in(app) << " --help\n";
     return Ended{ExitStatus::usage};
   }

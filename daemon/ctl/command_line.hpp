@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// morpheusctl's command line: the one definition from which parsing, --help and the shells' completions
-// come.
+// morpheusctl's command line: the one definition from which parsing, --help and the shells'
+// completions come.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "daemon/ctl/request.hpp"
+#include "daemon/ctl/console/request.hpp"
 
 namespace morpheus::ctl {
 
@@ -22,7 +22,7 @@ struct Ended {
 
 /// One option or positional argument, for completion.
 struct Word {
-  std::vector<std::string> names;    ///< "--json", "-n"; empty for a positional argument
+  std::vector<std::string> names;  ///< "--json", "-n"; empty for a positional argument
   std::string help;
   bool takes_value = false;
   std::vector<std::string> choices;  ///< of its value; empty: anything

@@ -4,14 +4,14 @@
 #include <charconv>
 #include <limits>
 
+#include "daemon/ctl/commands/doctor.hpp"
+#include "daemon/ctl/commands/dump.hpp"
+#include "daemon/ctl/commands/events.hpp"
+#include "daemon/ctl/commands/top.hpp"
+#include "daemon/ctl/commands/trace.hpp"
 #include "daemon/ctl/completion.hpp"
-#include "daemon/ctl/console.hpp"
-#include "daemon/ctl/doctor.hpp"
-#include "daemon/ctl/dump.hpp"
-#include "daemon/ctl/events.hpp"
-#include "daemon/ctl/render.hpp"
-#include "daemon/ctl/top.hpp"
-#include "daemon/ctl/trace.hpp"
+#include "daemon/ctl/console/console.hpp"
+#include "daemon/ctl/console/render.hpp"
 
 namespace morpheus::ctl {
 namespace {
@@ -81,7 +81,8 @@ ExitStatus set_tunables(Client& client, const Request& request) {
   }
   auto reply = control(client, "SetTunables", parameters);
   if (!reply && reply.error().is("org.varlink.service.InvalidParameter"))
-    return complain("there is no tunable " + reply.error().parameters.value("parameter", "of that name") +
+    return complain("there is no tunable " +
+                        reply.error().parameters.value("parameter", "of that name") +
                         "; morpheusctl tunables lists them",
                     ExitStatus::usage);
   if (!reply) return call_failed(reply.error());

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "daemon/ctl/request.hpp"
+#include "daemon/ctl/console/request.hpp"
 #include "proto/json.hpp"
 
 namespace morpheus::ctl {

@@ -12,7 +12,8 @@ namespace {
 void walk(const Verb& verb, const std::string& path,
           const std::function<void(const Verb&, const std::string&)>& visit) {
   visit(verb, path);
-  for (const auto& sub : verb.verbs) walk(sub, path.empty() ? sub.name : path + " " + sub.name, visit);
+  for (const auto& sub : verb.verbs)
+    walk(sub, path.empty() ? sub.name : path + " " + sub.name, visit);
 }
 
 std::string quoted(const std::string& text, const char* escape) {
@@ -52,7 +53,8 @@ std::string joined(const std::vector<std::string>& parts, const char* by) {
 std::string cases(const Verb& root) {
   std::string out;
   walk(root, "", [&](const Verb& verb, const std::string& path) {
-    out += fmt::format("    {}) words={} ;;\n", quoted(path, ""), quoted(candidates(verb, root), ""));
+    out +=
+        fmt::format("    {}) words={} ;;\n", quoted(path, ""), quoted(candidates(verb, root), ""));
   });
   return out;
 }
@@ -143,8 +145,7 @@ std::string fish_option(const std::string& condition, const Word& word) {
     rest += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   rest += " -d " + quoted(word.help, "\\'");
   if (word.takes_value)
-    rest += word.choices.empty() ? " -r -F"
-                                 : " -x -a " + quoted(joined(word.choices, " "), "\\'");
+    rest += word.choices.empty() ? " -r -F" : " -x -a " + quoted(joined(word.choices, " "), "\\'");
   return fish_line(condition, rest.substr(1));
 }
 

@@ -30,10 +30,11 @@ enum class Phase : std::uint32_t { idle, prepare, run, finish, quit };
 
 class Board {
  public:
-  /// In anonymous shared memory, for children that are forked later; never unmapped. `seconds` is what
-  /// the rounds of one column last together. `marks` may be a witness's; null: the board has its own.
-  /// Throws std::bad_alloc.
-  static Board* create(unsigned workers, std::size_t columns, unsigned seconds, witness_mark* marks);
+  /// In anonymous shared memory, for children that are forked later; never unmapped. `seconds` is
+  /// what the rounds of one column last together. `marks` may be a witness's; null: the board has
+  /// its own. Throws std::bad_alloc.
+  static Board* create(unsigned workers, std::size_t columns, unsigned seconds,
+                       witness_mark* marks);
 
   // The parent.
   /// All threads prepare for `round` and wait; returns when they do.

@@ -63,8 +63,8 @@ VariantFindings gather(Board& board, const WitnessStand* witness, Variant varian
 
 Findings measure(const ContentionOptions& options, DaemonUnderTest& daemon) {
   const auto witness = WitnessStand::open(options.workers, kVariants.size());
-  Board& board =
-      *Board::create(options.workers, kVariants.size(), options.seconds, witness ? witness->marks() : nullptr);
+  Board& board = *Board::create(options.workers, kVariants.size(), options.seconds,
+                                witness ? witness->marks() : nullptr);
   LoadProcess load(board, {options.cpu, options.safe_point_us, daemon.socket()});
   const auto rounds = static_cast<unsigned>(options.seconds * kVariants.size());
   for (unsigned round = 0; round < rounds; ++round) {

@@ -33,19 +33,23 @@ std::optional<ContentionOptions> parse_contention_options(int argc, char** argv)
   app.add_option("--seconds", options.seconds, "Of each variant, in rounds of one second")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
-  app.add_option("--workers", options.workers)->check(CLI::Range(1U, kMostWorkers))->capture_default_str();
+  app.add_option("--workers", options.workers)
+      ->check(CLI::Range(1U, kMostWorkers))
+      ->capture_default_str();
   app.add_option("--safe-point-us", options.safe_point_us, "Work between two safe points")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--cpu", options.cpu, "Where all of it runs [the last one]");
-  app.add_option("--tunable", options.tunables, "NAME=NANOSECONDS, such as grace_ns=2000000; may be repeated")
+  app.add_option("--tunable", options.tunables,
+                 "NAME=NANOSECONDS, such as grace_ns=2000000; may be repeated")
       ->check([](const std::string& text) {
         const auto equals = text.find('=');
         const bool good = equals != std::string::npos && equals > 0 && equals + 1 < text.size() &&
                           text.find_first_not_of("0123456789", equals + 1) == std::string::npos;
         return good ? std::string() : "write for example grace_ns=2000000";
       });
-  app.add_option("--trace", options.trace, "Record half a second of Morpheus' first round into this file");
+  app.add_option("--trace", options.trace,
+                 "Record half a second of Morpheus' first round into this file");
   app.add_flag("--json", options.json, "Print one object instead of the table");
   app.add_flag("--probe-native", options.probe_native,
                "Only start the daemon and stop it again; its exit status says whether it can run");

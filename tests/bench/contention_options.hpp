@@ -21,7 +21,7 @@ struct ContentionOptions {
   bool json = false;
   std::vector<std::string> tunables;  ///< "grace_ns=2000000"
   std::string trace;                  ///< record a trace of a round of Morpheus' into this file
-  bool probe_native = false;  ///< only find out whether the daemon can run here
+  bool probe_native = false;          ///< only find out whether the daemon can run here
 };
 
 /// Nothing after --help. Exits with 64 on a usage error.

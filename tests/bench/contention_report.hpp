@@ -11,8 +11,8 @@
 #include "tests/bench/contention_options.hpp"
 #include "tests/bench/daemon_under_test.hpp"
 #include "tests/bench/percentile.hpp"
-#include "tests/bench/variant.hpp"
 #include "tests/bench/testimony.hpp"
+#include "tests/bench/variant.hpp"
 
 namespace morpheus::bench {
 

@@ -55,14 +55,16 @@ bool register_threads(varlink::Client& client, const std::vector<pid_t>& tids, C
   if (!client.call("io.morpheus.Worker.Attach",
                    {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
                     {"version_minor", 0},
-                    {"workers", tids.size()}}, {}, kPatience))
+                    {"workers", tids.size()}},
+                   {}, kPatience))
     return false;
   for (const pid_t tid : tids) {
     const std::array pidfd{static_cast<int>(::syscall(SYS_pidfd_open, tid, O_EXCL))};
     const auto slot = client.call("io.morpheus.Worker.Register", {{"pidfd", 0}}, pidfd, kPatience);
     ::close(pidfd[0]);
-    if (!slot || !client.call("io.morpheus.Worker.SetState",
-                              {{"slot", slot->parameters["slot"]}, {"state", "RUNNING"}}, {}, kPatience))
+    if (!slot ||
+        !client.call("io.morpheus.Worker.SetState",
+                     {{"slot", slot->parameters["slot"]}, {"state", "RUNNING"}}, {}, kPatience))
       return false;
     ++board.registered;
   }
@@ -83,7 +85,8 @@ bool register_threads(varlink::Client& client, const std::vector<pid_t>& tids, C
 }  // namespace
 
 Crowd::Crowd(const std::string& socket, unsigned clients, unsigned workers) : workers_(workers) {
-  void* const memory = ::mmap(nullptr, sizeof(CrowdBoard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const memory = ::mmap(nullptr, sizeof(CrowdBoard), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::runtime_error("no shared memory for the crowd");
   board_ = new (memory) CrowdBoard{};
   for (unsigned i = 0; i < clients; ++i) {
@@ -106,7 +109,8 @@ double Crowd::register_all() {
   board_->go = true;
   while (board_->registered < all && board_->failed == 0) ::usleep(500);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  if (board_->failed > 0) throw std::runtime_error("a client could not attach or register its workers");
+  if (board_->failed > 0)
+    throw std::runtime_error("a client could not attach or register its workers");
   return took.count();
 }
 

@@ -21,7 +21,8 @@ class Crowd {
   Crowd(const Crowd&) = delete;
   Crowd& operator=(const Crowd&) = delete;
 
-  /// Lets all of them attach and register at once; seconds until the last one has. Throws if one could not.
+  /// Lets all of them attach and register at once; seconds until the last one has. Throws if one
+  /// could not.
   double register_all();
   /// Kills client `i` with SIGKILL.
   void kill(unsigned i);

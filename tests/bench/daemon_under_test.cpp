@@ -42,8 +42,8 @@ pid_t spawn(const std::string& program, const std::string& directory, const std:
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  ::execl(program.c_str(), "morpheusd", "--config", path.c_str(), "--backend", backend.c_str(), "--socket", socket.c_str(), "--mode",
-          "observer", "--log-level", "error", nullptr);
+  ::execl(program.c_str(), "morpheusd", "--config", path.c_str(), "--backend", backend.c_str(),
+          "--socket", socket.c_str(), "--mode", "observer", "--log-level", "error", nullptr);
   std::fprintf(stderr, "bench: cannot run %s\n", program.c_str());
   ::_exit(69);
 }
@@ -73,7 +73,9 @@ void DaemonUnderTest::await_answer() {
   int status = 0;
   while (std::chrono::steady_clock::now() < deadline) {
     if (has_ended(status)) throw CannotStart{WIFEXITED(status) ? WEXITSTATUS(status) : 70};
-    if (auto client = varlink::Client::connect(socket_); client && client->call("io.morpheus.Control.GetStatus")) return;
+    if (auto client = varlink::Client::connect(socket_);
+        client && client->call("io.morpheus.Control.GetStatus"))
+      return;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   std::fprintf(stderr, "bench: morpheusd does not answer\n");
@@ -97,8 +99,8 @@ std::unique_ptr<TraceRun> DaemonUnderTest::trace(const std::string& file, double
   if (pid < 0) throw std::runtime_error("cannot fork");
   if (pid == 0) {
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
-    ::execl(program.c_str(), "morpheusctl", "--socket", socket_.c_str(), "trace", "--seconds", duration.c_str(),
-            "--output", file.c_str(), nullptr);
+    ::execl(program.c_str(), "morpheusctl", "--socket", socket_.c_str(), "trace", "--seconds",
+            duration.c_str(), "--output", file.c_str(), nullptr);
     ::_exit(69);
   }
   return std::make_unique<TraceRun>(pid);

@@ -34,7 +34,8 @@ struct CannotStart {
 
 class DaemonUnderTest {
  public:
-  /// Starts a private one in Observer mode with this configuration and waits until it answers. Throws CannotStart.
+  /// Starts a private one in Observer mode with this configuration and waits until it answers.
+  /// Throws CannotStart.
   explicit DaemonUnderTest(const varlink::Json& config = varlink::Json::object(),
                            const std::string& backend = "bpf");
   DaemonUnderTest(const DaemonUnderTest&) = delete;
@@ -52,7 +53,8 @@ class DaemonUnderTest {
   /// As SetTunables takes them. Throws std::runtime_error with the daemon's reason.
   void set_tunables(const varlink::Json& tunables) { (void)call("SetTunables", tunables); }
   /// Starts `morpheusctl trace`; the file is whole when the returned object is gone.
-  [[nodiscard]] std::unique_ptr<class TraceRun> trace(const std::string& file, double seconds = 0.5) const;
+  [[nodiscard]] std::unique_ptr<class TraceRun> trace(const std::string& file,
+                                                      double seconds = 0.5) const;
   /// Throws if the daemon watches fewer than `workers` of the client's threads: without them the
   /// figures would mean nothing.
   [[nodiscard]] HintCounts counts(pid_t client, unsigned workers);

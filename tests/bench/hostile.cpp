@@ -51,17 +51,20 @@ const std::vector<std::pair<std::string, std::function<BadInput(Random&)>>> kKin
     {"random bytes", [](Random& r) { return BadInput{random_bytes(r, 1 + r() % 4000) + '\0'}; }},
     {"a call with one byte changed", [](Random& r) { return BadInput{almost(r)}; }},
     {"invalid UTF-8", [](Random&) { return BadInput{"{\"method\":\"\xed\xa0\x80\"}\0"s}; }},
-    {"deep JSON", [](Random& r) { return BadInput{"{\"a\":" + std::string(100 + r() % 100'000, '[') + '\0'}; }},
+    {"deep JSON",
+     [](Random& r) { return BadInput{"{\"a\":" + std::string(100 + r() % 100'000, '[') + '\0'}; }},
     {"no object", [](Random&) { return BadInput{"[1,2]\0"s}; }},
     {"no call", [](Random&) { return BadInput{"{\"method\":7}\0"s}; }},
-    {"an unknown method", [](Random&) { return BadInput{"{\"method\":\"io.morpheus.Worker.Fly\"}\0"s, 0, true}; }},
+    {"an unknown method",
+     [](Random&) { return BadInput{"{\"method\":\"io.morpheus.Worker.Fly\"}\0"s, 0, true}; }},
     {"a message without end", [](Random&) { return BadInput{std::string(600'000, ' ')}; }},
     {"half a message", [](Random&) { return BadInput{"{\"method\":\"io.mor", 0, true}; }},
     {"a flood of descriptors", [](Random&) { return BadInput{"x", 250}; }},
     {"unread descriptors", [](Random&) { return BadInput{"{\"method\":", 100, true}; }},
     {"descriptors of a wrong kind",
      [](Random&) {
-       return BadInput{"{\"method\":\"io.morpheus.Worker.Register\",\"parameters\":{\"pidfd\":0}}\0{}\0"s, 2};
+       return BadInput{
+           "{\"method\":\"io.morpheus.Worker.Register\",\"parameters\":{\"pidfd\":0}}\0{}\0"s, 2};
      }},
 };
 
@@ -94,16 +97,19 @@ bool send_one(const std::string& socket, const BadInput& input) {
 
 [[noreturn]] void rage(const std::string& socket, std::atomic<std::uint64_t>& calls) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
+  if (::geteuid() == 0 &&
+      (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
     ::_exit(1);
   std::vector<varlink::Client> clients;
   for (int i = 0; i < 4; ++i)
     if (auto client = varlink::Client::connect(socket)) clients.push_back(std::move(*client));
-  const std::array<const char*, 4> methods{"io.morpheus.Control.ListWorkers", "io.morpheus.Control.GetStatus",
-                                           "io.morpheus.Nothing.X", "org.varlink.service.GetInfo"};
+  const std::array<const char*, 4> methods{"io.morpheus.Control.ListWorkers",
+                                           "io.morpheus.Control.GetStatus", "io.morpheus.Nothing.X",
+                                           "org.varlink.service.GetInfo"};
   for (std::size_t i = 0;; ++i) {
     for (auto& client : clients) {
-      const auto reply = client.call(methods[i % methods.size()], varlink::Json::object(), {}, std::chrono::seconds(30));
+      const auto reply = client.call(methods[i % methods.size()], varlink::Json::object(), {},
+                                     std::chrono::seconds(30));
       if (reply || reply.error().kind == varlink::CallError::Kind::varlink) ++calls;
     }
   }
@@ -116,7 +122,8 @@ std::map<std::string, unsigned> send_bad_inputs(const std::string& socket, unsig
   Random random(1);
   for (const auto& [kind, make] : kKinds) {
     for (unsigned i = 0; i < each; ++i) {
-      if (!send_one(socket, make(random))) throw std::runtime_error("the daemon did not survive: " + kind);
+      if (!send_one(socket, make(random)))
+        throw std::runtime_error("the daemon did not survive: " + kind);
       ++sent[kind];
     }
   }
@@ -124,7 +131,8 @@ std::map<std::string, unsigned> send_bad_inputs(const std::string& socket, unsig
 }
 
 Storm::Storm(const std::string& socket, unsigned processes) {
-  void* const memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const memory =
+      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::runtime_error("no shared memory for the storm");
   calls_ = new (memory) std::atomic<std::uint64_t>(0);
   for (unsigned i = 0; i < processes; ++i) {
@@ -150,7 +158,8 @@ CallTimes time_calls(const std::string& socket, double seconds) {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   while (Clock::now() < end) {
     const auto start = Clock::now();
-    if (!client->call("io.morpheus.Control.GetTunables", varlink::Json::object(), {}, std::chrono::seconds(60)))
+    if (!client->call("io.morpheus.Control.GetTunables", varlink::Json::object(), {},
+                      std::chrono::seconds(60)))
       throw std::runtime_error("a well-behaved client lost its connection");
     times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
     ::usleep(1000);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What hostile clients do to a daemon, by kind and number, and a client that measures whether it notices.
+// What hostile clients do to a daemon, by kind and number, and a client that measures whether it
+// notices.
 #pragma once
 
 #include <sys/types.h>
@@ -15,8 +16,10 @@
 
 namespace morpheus::bench {
 
-/// Sends `each` inputs of every kind of nonsense, each on a connection of its own; how many of which kind.
-[[nodiscard]] std::map<std::string, unsigned> send_bad_inputs(const std::string& socket, unsigned each);
+/// Sends `each` inputs of every kind of nonsense, each on a connection of its own; how many of
+/// which kind.
+[[nodiscard]] std::map<std::string, unsigned> send_bad_inputs(const std::string& socket,
+                                                              unsigned each);
 
 /// Processes of an ordinary user that ask as fast as the daemon answers, and dear things.
 class Storm {

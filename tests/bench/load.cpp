@@ -12,13 +12,13 @@
 #include <cstdio>
 #include <ctime>
 #include <exception>
-#include <morpheus/runtime.hpp>
+#include <morpheus/attachment.hpp>
 #include <morpheus/worker.hpp>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
-#include "sdk/src/clock.hpp"
+#include "proto/monotonic_clock.hpp"
 #include "tests/bench/testimony.hpp"
 #include "tests/bench/work_unit.hpp"
 
@@ -116,13 +116,13 @@ class Probe {
 
   void run(Round round) {
     if (!round.with_probe) return rest();
-    std::uint64_t due = sdk::monotonic_ns();
+    std::uint64_t due = morpheus::monotonic_ns();
     while (board_.is_running()) {
       due += kProbePeriodNs;
       const timespec at{static_cast<time_t>(due / 1'000'000'000),
                         static_cast<long>(due % 1'000'000'000)};
       ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
-      const std::uint64_t late = sdk::monotonic_ns() - due;
+      const std::uint64_t late = morpheus::monotonic_ns() - due;
       board_.add_lateness(round.column, late);
       due += late / kProbePeriodNs * kProbePeriodNs;
     }
@@ -191,8 +191,8 @@ LoadProcess::LoadProcess(Board& board, const LoadSpec& spec) : board_(board), pi
     options.socket = spec.socket.c_str();
     options.name = "contention";
     options.max_workers = board.workers();
-    const runtime runtime(options);
-    if (const auto status = runtime::status(); status.link != MORPHEUS_LINK_ATTACHED)
+    const attachment attachment(options);
+    if (const auto status = attachment::status(); status.link != MORPHEUS_LINK_ATTACHED)
       throw std::runtime_error(std::string("not attached: ") + status.last_error);
     run_threads(board, spec);
   })();

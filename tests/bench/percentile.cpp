@@ -26,7 +26,8 @@ std::vector<double> tail_us(std::span<const std::uint64_t> samples_ns) {
   std::vector<std::uint64_t> sorted(samples_ns.begin(), samples_ns.end());
   std::ranges::sort(sorted);
   std::vector<double> points;
-  for (double beyond = 1; beyond * static_cast<double>(sorted.size()) >= 1; beyond *= std::pow(10, -0.1)) {
+  for (double beyond = 1; beyond * static_cast<double>(sorted.size()) >= 1;
+       beyond *= std::pow(10, -0.1)) {
     const auto last = static_cast<double>(sorted.size() - 1);
     const auto at = static_cast<std::size_t>(std::ceil((1 - beyond) * last));
     points.push_back(rounded(static_cast<double>(sorted[at]) / kNsPerUs));

@@ -14,8 +14,8 @@ namespace morpheus::bench {
 /// The value that `share` (0-1) of the samples do not exceed, in microseconds; 0 if there are none.
 [[nodiscard]] double percentile_us(std::span<const std::uint64_t> samples_ns, double share);
 
-/// The value that a share of 1 - 10^(-i/10) of the samples do not exceed, for i from 0 on, as far as the
-/// samples go: points that are equally far apart on a plot of the tail.
+/// The value that a share of 1 - 10^(-i/10) of the samples do not exceed, for i from 0 on, as far
+/// as the samples go: points that are equally far apart on a plot of the tail.
 [[nodiscard]] std::vector<double> tail_us(std::span<const std::uint64_t> samples_ns);
 
 }  // namespace morpheus::bench

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The service under load: many clients with many workers at once, clients that are killed, bad inputs by number, and
-// what a storm of calls does to others. Prints a table, or with --json one object.
+// The service under load: many clients with many workers at once, clients that are killed, bad
+// inputs by number, and what a storm of calls does to others. Prints a table, or with --json one
+// object.
 #include <signal.h>
 #include <unistd.h>
 
@@ -56,7 +57,8 @@ struct CpuTimes {
 
 CpuTimes cpu_times(pid_t pid) {
   CpuTimes all;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
     CpuTimes times;
     std::ifstream(task.path() / "schedstat") >> times.on >> times.waiting;
     all.on += times.on;
@@ -65,9 +67,11 @@ CpuTimes cpu_times(pid_t pid) {
   return all;
 }
 
-double milliseconds_until_workers(DaemonUnderTest& daemon, std::uint64_t count, Clock::time_point start) {
+double milliseconds_until_workers(DaemonUnderTest& daemon, std::uint64_t count,
+                                  Clock::time_point start) {
   while (daemon.call("GetStatus").at("workers").get<std::uint64_t>() != count)
-    if (Clock::now() - start > std::chrono::seconds(60)) throw std::runtime_error("workers of a killed client stay");
+    if (Clock::now() - start > std::chrono::seconds(60))
+      throw std::runtime_error("workers of a killed client stay");
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
@@ -111,16 +115,23 @@ Json measure_storm(DaemonUnderTest& daemon, const Options& options) {
   result["storm_us"] = to_json(time_calls(daemon.socket(), options.seconds));
   // on a busy host the daemon itself waits for a CPU, which no order of its calls can help
   const auto after = cpu_times(daemon.pid());
-  result["daemon_on_cpu_percent"] = static_cast<double>(after.on - before.on) / options.seconds / 1e7;
-  result["daemon_waits_for_cpu_percent"] = static_cast<double>(after.waiting - before.waiting) / options.seconds / 1e7;
+  result["daemon_on_cpu_percent"] =
+      static_cast<double>(after.on - before.on) / options.seconds / 1e7;
+  result["daemon_waits_for_cpu_percent"] =
+      static_cast<double>(after.waiting - before.waiting) / options.seconds / 1e7;
   result["storm_calls"] = storm.calls();
-  result["p99_ratio"] = result["storm_us"]["p99"].get<double>() / result["storm_elsewhere_us"]["p99"].get<double>();
+  result["p99_ratio"] =
+      result["storm_us"]["p99"].get<double>() / result["storm_elsewhere_us"]["p99"].get<double>();
   return result;
 }
 
 /// A figure beside the most that it may be.
 Json goal(const char* measure, const char* unit, const Json& value, double at_most) {
-  return {{"measure", measure}, {"unit", unit}, {"value", value}, {"at_most", at_most}, {"met", value.get<double>() <= at_most}};
+  return {{"measure", measure},
+          {"unit", unit},
+          {"value", value},
+          {"at_most", at_most},
+          {"met", value.get<double>() <= at_most}};
 }
 
 Json goals(const Json& r) {
@@ -138,15 +149,20 @@ Json measure(const Options& options) {
   const std::uint64_t empty_kib = status_kib(daemon.pid(), "VmRSS");
   Crowd crowd(daemon.socket(), options.clients, options.workers);
   const unsigned all = options.clients * options.workers;
-  tell(std::to_string(options.clients) + " clients with " + std::to_string(all) + " workers attach");
+  tell(std::to_string(options.clients) + " clients with " + std::to_string(all) +
+       " workers attach");
   const double took = crowd.register_all();
-  Json result{{"schema_version", 2}, {"backend", options.backend}, {"clients", options.clients}, {"workers", all}};
+  Json result{{"schema_version", 2},
+              {"backend", options.backend},
+              {"clients", options.clients},
+              {"workers", all}};
   result["registrations_per_second"] = all / took;
   std::this_thread::sleep_for(std::chrono::seconds(2));
   tell("all are attached; idle for a while");
   const auto before = cpu_times(daemon.pid());
   std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
-  result["idle_cpu_percent"] = static_cast<double>(cpu_times(daemon.pid()).on - before.on) / options.seconds / 1e7;
+  result["idle_cpu_percent"] =
+      static_cast<double>(cpu_times(daemon.pid()).on - before.on) / options.seconds / 1e7;
   result["rss_kib"] = {{"empty", empty_kib},
                        {"loaded", status_kib(daemon.pid(), "VmRSS")},
                        {"anonymous", status_kib(daemon.pid(), "RssAnon")},
@@ -160,52 +176,74 @@ Json measure(const Options& options) {
   for (const auto& [kind, count] : bad) total += count;
   result["bad_inputs"] = {{"kinds", bad}, {"tried", total}};
   // the same process answers, and keeps everybody who was well-behaved
-  result["bad_inputs"]["survived"] = ::kill(daemon.pid(), 0) == 0 && daemon.call("GetStatus").at("clients").get<unsigned>() ==
-                                                                         options.clients - std::min(options.kills, options.clients);
+  result["bad_inputs"]["survived"] = ::kill(daemon.pid(), 0) == 0 &&
+                                     daemon.call("GetStatus").at("clients").get<unsigned>() ==
+                                         options.clients - std::min(options.kills, options.clients);
   result["rss_kib"]["peak"] = status_kib(daemon.pid(), "VmHWM");
   result["goals"] = goals(result);
-  result["missed"] = std::ranges::count(result["goals"], false, [](const Json& one) { return one["met"].get<bool>(); });
+  result["missed"] = std::ranges::count(result["goals"], false,
+                                        [](const Json& one) { return one["met"].get<bool>(); });
   return result;
 }
 
 void print(const Json& r) {
-  const auto number = [&](const char* pointer) { return r.at(Json::json_pointer(pointer)).get<double>(); };
-  std::printf("%u clients, %u workers, backend %s\n", r["clients"].get<unsigned>(), r["workers"].get<unsigned>(),
-              r["backend"].get<std::string>().c_str());
+  const auto number = [&](const char* pointer) {
+    return r.at(Json::json_pointer(pointer)).get<double>();
+  };
+  std::printf("%u clients, %u workers, backend %s\n", r["clients"].get<unsigned>(),
+              r["workers"].get<unsigned>(), r["backend"].get<std::string>().c_str());
   std::printf("registrations        %.0f a second\n", number("/registrations_per_second"));
-  std::printf("memory (RSS)         %.0f KiB, %.0f KiB without clients, %.0f KiB at its most\n", number("/rss_kib/loaded"),
-              number("/rss_kib/empty"), number("/rss_kib/peak"));
+  std::printf("memory (RSS)         %.0f KiB, %.0f KiB without clients, %.0f KiB at its most\n",
+              number("/rss_kib/loaded"), number("/rss_kib/empty"), number("/rss_kib/peak"));
   std::printf("idle CPU             %.3f %% of a core\n", number("/idle_cpu_percent"));
-  std::printf("killed client gone   p50 %.1f ms, max %.1f ms, one of 1,000 workers %.1f ms\n", number("/client_gone_ms/p50"),
-              number("/client_gone_ms/max"), number("/client_gone_ms/of_1000_workers"));
-  std::printf("another user's calls p50 / p99 / max, us: quiet %.0f / %.0f / %.0f, storm on another daemon %.0f / %.0f / %.0f,\n"
-              "                     storm on this one %.0f / %.0f / %.0f (%.0f calls of the storm;\n"
-              "                     the daemon was on a CPU for %.0f %% and waited for one for %.0f %% of that time)\n",
-              number("/storm/quiet_us/p50"), number("/storm/quiet_us/p99"), number("/storm/quiet_us/max"),
-              number("/storm/storm_elsewhere_us/p50"), number("/storm/storm_elsewhere_us/p99"),
-              number("/storm/storm_elsewhere_us/max"), number("/storm/storm_us/p50"), number("/storm/storm_us/p99"),
-              number("/storm/storm_us/max"), number("/storm/storm_calls"), number("/storm/daemon_on_cpu_percent"),
-              number("/storm/daemon_waits_for_cpu_percent"));
+  std::printf("killed client gone   p50 %.1f ms, max %.1f ms, one of 1,000 workers %.1f ms\n",
+              number("/client_gone_ms/p50"), number("/client_gone_ms/max"),
+              number("/client_gone_ms/of_1000_workers"));
+  std::printf(
+      "another user's calls p50 / p99 / max, us: quiet %.0f / %.0f / %.0f, storm on another daemon "
+      "%.0f / %.0f / %.0f,\n"
+      "                     storm on this one %.0f / %.0f / %.0f (%.0f calls of the storm;\n"
+      "                     the daemon was on a CPU for %.0f %% and waited for one for %.0f %% of "
+      "that time)\n",
+      number("/storm/quiet_us/p50"), number("/storm/quiet_us/p99"), number("/storm/quiet_us/max"),
+      number("/storm/storm_elsewhere_us/p50"), number("/storm/storm_elsewhere_us/p99"),
+      number("/storm/storm_elsewhere_us/max"), number("/storm/storm_us/p50"),
+      number("/storm/storm_us/p99"), number("/storm/storm_us/max"), number("/storm/storm_calls"),
+      number("/storm/daemon_on_cpu_percent"), number("/storm/daemon_waits_for_cpu_percent"));
   std::printf("bad inputs           %.0f tried, %s\n", number("/bad_inputs/tried"),
               r["bad_inputs"]["survived"].get<bool>() ? "all survived" : "NOT survived");
   for (const auto& one : r["goals"])
-    std::printf("goal: %s at most %g %s: %s\n", one["measure"].get<std::string>().c_str(), one["at_most"].get<double>(),
-                one["unit"].get<std::string>().c_str(), one["met"].get<bool>() ? "met" : "MISSED");
+    std::printf("goal: %s at most %g %s: %s\n", one["measure"].get<std::string>().c_str(),
+                one["at_most"].get<double>(), one["unit"].get<std::string>().c_str(),
+                one["met"].get<bool>() ? "met" : "MISSED");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"morpheusd with many clients, under bad inputs and under a storm of calls.", "service"};
+  CLI::App app{"morpheusd with many clients, under bad inputs and under a storm of calls.",
+               "service"};
   app.add_option("--clients", options.clients)->check(CLI::Range(1, 4000))->capture_default_str();
-  app.add_option("--workers", options.workers, "Of each client")->check(CLI::Range(1, 1000))->capture_default_str();
-  app.add_option("--kills", options.kills, "Clients that are killed, one after the other")->check(CLI::Range(1, 1000))->capture_default_str();
-  app.add_option("--bad-inputs", options.bad_inputs, "Of each kind")->check(CLI::Range(1, 1'000'000))->capture_default_str();
-  app.add_option("--seconds", options.seconds, "Of each measurement")->check(CLI::Range(1.0, 600.0))->capture_default_str();
-  app.add_option("--backend", options.backend)->check(CLI::IsMember({"bpf", "fake"}))->capture_default_str();
+  app.add_option("--workers", options.workers, "Of each client")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--kills", options.kills, "Clients that are killed, one after the other")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--bad-inputs", options.bad_inputs, "Of each kind")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "Of each measurement")
+      ->check(CLI::Range(1.0, 600.0))
+      ->capture_default_str();
+  app.add_option("--backend", options.backend)
+      ->check(CLI::IsMember({"bpf", "fake"}))
+      ->capture_default_str();
   app.add_flag("--json", options.json, "Print one object instead of the table");
-  app.footer("Exit status: 0, also where a goal is missed, 64 usage, 70 the run failed, or that of a daemon that cannot start");
+  app.footer(
+      "Exit status: 0, also where a goal is missed, 64 usage, 70 the run failed, or that of a "
+      "daemon that cannot start");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {

@@ -28,7 +28,8 @@ std::unique_ptr<WitnessStand> WitnessStand::open(unsigned workers, std::size_t c
   return std::unique_ptr<WitnessStand>(new WitnessStand(std::move(*witness), workers, columns));
 }
 
-WitnessStand::WitnessStand(std::unique_ptr<test::Witness> witness, unsigned workers, std::size_t columns)
+WitnessStand::WitnessStand(std::unique_ptr<test::Witness> witness, unsigned workers,
+                           std::size_t columns)
     : witness_(std::move(witness)), workers_(workers), counts_(columns) {}
 
 WitnessStand::Count WitnessStand::now() const {
@@ -62,7 +63,8 @@ void WitnessStand::end_round() {
 
 Testimony WitnessStand::testimony(std::size_t column) const {
   const auto& count = counts_[column];
-  return {count.losses, count.to_realtime, count.to_stop, percentile(count.passed, 0.99), percentile(count.passed, 0.999)};
+  return {count.losses, count.to_realtime, count.to_stop, percentile(count.passed, 0.99),
+          percentile(count.passed, 0.999)};
 }
 
 }  // namespace morpheus::bench

@@ -19,7 +19,7 @@ struct Testimony {
                                       ///< a thread of its own class
   std::uint64_t losses_to_realtime = 0;  ///< the same to real-time and deadline threads
   std::uint64_t losses_to_stop = 0;      ///< the same to the kernel's stopper
-  std::uint64_t passed_p99 = 0;       ///< workers' safe points between the probe's wakeup and its run
+  std::uint64_t passed_p99 = 0;  ///< workers' safe points between the probe's wakeup and its run
   std::uint64_t passed_p999 = 0;
 };
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "sdk/src/clock.hpp"
+#include "proto/monotonic_clock.hpp"
 
 namespace morpheus::bench {
 
@@ -14,9 +14,9 @@ WorkUnit::WorkUnit(unsigned microseconds) {
   // The fastest trial is the one that nothing disturbed.
   std::uint64_t best_ns = std::numeric_limits<std::uint64_t>::max();
   for (int trial = 0; trial < kTrials; ++trial) {
-    const std::uint64_t start = sdk::monotonic_ns();
+    const std::uint64_t start = morpheus::monotonic_ns();
     spin(kTrialSteps);
-    best_ns = std::min(best_ns, sdk::monotonic_ns() - start);
+    best_ns = std::min(best_ns, morpheus::monotonic_ns() - start);
   }
   steps_ = std::max<std::uint64_t>(1, microseconds * 1000ULL * kTrialSteps / best_ns);
 }

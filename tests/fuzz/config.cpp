@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Fuzzes the configuration: whatever the file holds, it is refused by name or makes sense.
-#include "daemon/config.hpp"
+#include "daemon/config/config.hpp"
 #include "tests/fuzz/target.hpp"
 
 using namespace morpheus::daemon;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Fuzzes the Varlink decoder: bytes in chunks of any size, as a socket may deliver them. The first byte of the input
-// is the size of the chunks.
+// Fuzzes the Varlink decoder: bytes in chunks of any size, as a socket may deliver them. The first
+// byte of the input is the size of the chunks.
 #include <cstdlib>
 
 #include "proto/varlink_decoder.hpp"
@@ -22,7 +22,8 @@ void check(const varlink::Message& message, const varlink::Limits& limits) {
   require(depth_of(message.json) <= limits.depth);
   // what was understood can be said again and is then the same
   const auto bytes = varlink::encode_message(message.json);
-  const auto again = varlink::parse_message(std::string_view(bytes).substr(0, bytes.size() - 1), limits.depth);
+  const auto again =
+      varlink::parse_message(std::string_view(bytes).substr(0, bytes.size() - 1), limits.depth);
   require(again && varlink::encode_message(*again) == bytes);
 }
 

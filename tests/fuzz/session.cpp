@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Fuzzes a connection as a whole: a real Session on a socket pair, with the fake kernel behind it. The input is a list
-// of steps of one byte each and their operands, see step(). At the end everything must have been given back.
+// Fuzzes a connection as a whole: a real Session on a socket pair, with the fake kernel behind it.
+// The input is a list of steps of one byte each and their operands, see step(). At the end
+// everything must have been given back.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,11 +11,11 @@
 #include <array>
 #include <boost/asio/io_context.hpp>
 
-#include "daemon/control_service.hpp"
-#include "daemon/fake_kernel.hpp"
+#include "daemon/kernel/fake_kernel.hpp"
 #include "daemon/log.hpp"
-#include "daemon/session.hpp"
-#include "daemon/worker_service.hpp"
+#include "daemon/service/control_service.hpp"
+#include "daemon/service/worker_service.hpp"
+#include "daemon/socket/session.hpp"
 #include "proto/varlink_socket.hpp"
 #include "tests/fuzz/target.hpp"
 
@@ -25,7 +26,8 @@ namespace {
 
 class Input {
  public:
-  Input(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
+  Input(const std::uint8_t* data, std::size_t size)
+      : rest_(reinterpret_cast<const char*>(data), size) {}
   [[nodiscard]] bool empty() const { return rest_.empty(); }
   std::uint8_t byte() {
     if (rest_.empty()) return 0;
@@ -60,8 +62,9 @@ class Machine {
     ours_.reset(pair[0]);
     auto peer = Peer::of(pair[1]);
     require(peer.has_value());
-    session_ = std::make_shared<Session>(SessionContext{loop_, core_, router_, refusals_, turns_, closer_},
-                                         UniqueFd(pair[1]), std::move(*peer));
+    session_ =
+        std::make_shared<Session>(SessionContext{loop_, core_, router_, refusals_, turns_, closer_},
+                                  UniqueFd(pair[1]), std::move(*peer));
     session_->start([] {});
     settle();
   }
@@ -70,7 +73,8 @@ class Machine {
     settle();
     require(core_.clients().all().empty());
     require(core_.clients().worker_count() == 0);
-    for (const auto resource : {Resource::memory, Resource::workers, Resource::requests, Resource::subscribers})
+    for (const auto resource :
+         {Resource::memory, Resource::workers, Resource::requests, Resource::subscribers})
       require(core_.accounts().total(resource) == 0);
   }
   Machine(const Machine&) = delete;
@@ -113,15 +117,19 @@ class Machine {
     Json message;
     switch (number) {
       case 0:
-        message = {{"method", "io.morpheus.Worker.Attach"},
-                   {"parameters", {{"version_major", 1}, {"version_minor", 0}, {"workers", small}}}};
+        message = {
+            {"method", "io.morpheus.Worker.Attach"},
+            {"parameters", {{"version_major", 1}, {"version_minor", 0}, {"workers", small}}}};
         break;
       case 1:
-        message = {{"method", "io.morpheus.Worker.Register"}, {"parameters", {{"tid", ::gettid() + small}}}};
+        message = {{"method", "io.morpheus.Worker.Register"},
+                   {"parameters", {{"tid", ::gettid() + small}}}};
         break;
       case 2:
-        message = {{"method", "io.morpheus.Worker.SetState"},
-                   {"parameters", {{"slot", input.byte() % 3}, {"state", kStates[static_cast<std::size_t>(small)]}}}};
+        message = {
+            {"method", "io.morpheus.Worker.SetState"},
+            {"parameters",
+             {{"slot", input.byte() % 3}, {"state", kStates[static_cast<std::size_t>(small)]}}}};
         break;
       case 3:
         message = {{"method", "io.morpheus.Worker.Unregister"}, {"parameters", {{"slot", small}}}};
@@ -140,9 +148,11 @@ class Machine {
     if (bytes.empty()) return;
     std::array<int, 2> pipe{-1, -1};
     std::vector<int> fds;
-    if (kind % 4 == 1) fds.push_back(static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), O_EXCL)));
+    if (kind % 4 == 1)
+      fds.push_back(static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), O_EXCL)));
     if (kind % 4 == 2) fds.push_back(::memfd_create("x", MFD_CLOEXEC));
-    if (kind % 4 == 3 && ::pipe2(pipe.data(), O_CLOEXEC) == 0) fds.assign({pipe[0], pipe[1], pipe[0]});
+    if (kind % 4 == 3 && ::pipe2(pipe.data(), O_CLOEXEC) == 0)
+      fds.assign({pipe[0], pipe[1], pipe[0]});
     (void)varlink::send_some(ours_.get(), bytes, fds);
     if (kind % 4 == 3) fds.pop_back();
     for (const int fd : fds) ::close(fd);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the fuzz targets share: the entry point that libFuzzer and the replay of the corpus call, and an assertion
-// that also holds without assertions.
+// What the fuzz targets share: the entry point that libFuzzer and the replay of the corpus call,
+// and an assertion that also holds without assertions.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the tests of hostile clients share: one client that must notice nothing, and bytes without manners.
+// What the tests of hostile clients share: one client that must notice nothing, and bytes without
+// manners.
 #pragma once
 
 #include <poll.h>
@@ -24,7 +25,9 @@ class Bystander {
     slot_ = attached_.register_thread(::gettid());
     attached_.run(slot_);
   }
-  ~Bystander() { CHECK(worst_ < std::chrono::milliseconds(500)); }  // a loop that blocks on a peer waits for seconds
+  ~Bystander() {
+    CHECK(worst_ < std::chrono::milliseconds(500));
+  }  // a loop that blocks on a peer waits for seconds
   void work() {
     for (int i = 0; i < 20; ++i) {
       const auto start = std::chrono::steady_clock::now();

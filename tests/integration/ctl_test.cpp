@@ -28,7 +28,9 @@ bool is_one_line(const std::string& text) {
 /// The verbs that --help lists, with what they need to be right.
 std::vector<std::vector<std::string>> right_uses() {
   const std::map<std::string, std::vector<std::string>> needed{
-      {"trace", {"--seconds", "0.1", "-o", "/dev/null"}}, {"completion", {"bash"}}, {"events", {"--count", "1", "--timeout", "0.1"}}};
+      {"trace", {"--seconds", "0.1", "-o", "/dev/null"}},
+      {"completion", {"bash"}},
+      {"events", {"--count", "1", "--timeout", "0.1"}}};
   std::istringstream help(run_program({program("daemon/ctl/morpheusctl"), "--help"}).out);
   std::vector<std::vector<std::string>> verbs;
   bool listed = false;
@@ -76,7 +78,8 @@ TEST_CASE("the mode is shown and changed") {
 }
 
 TEST_CASE("exit statuses tell what is wrong") {
-  CHECK(run_program({program("daemon/ctl/morpheusctl"), "--help"}).out.find("Exit status") != std::string::npos);
+  CHECK(run_program({program("daemon/ctl/morpheusctl"), "--help"}).out.find("Exit status") !=
+        std::string::npos);
 
   DaemonProcess refusing({"--fake-refuse-enforced", "scheduler scx_x is loaded"});
   const auto refused = refusing.ctl({"mode", "enforced"});
@@ -101,16 +104,18 @@ TEST_CASE("exit statuses tell what is wrong") {
 
 TEST_CASE("without a daemon each verb that needs one says so, in one line") {
   const TempDir dir;
-  for (const char* verb : {"status", "mode", "workers", "clients", "tunables", "events", "top", "stats", "metrics"}) {
+  for (const char* verb :
+       {"status", "mode", "workers", "clients", "tunables", "events", "top", "stats", "metrics"}) {
     CAPTURE(verb);
-    const auto ended = run_program({program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none", verb});
+    const auto ended =
+        run_program({program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none", verb});
     CHECK(ended.status == 3);
     CHECK(is_one_line(ended.err));
     CHECK(ended.err.find("systemctl start morpheusd") != std::string::npos);
     CHECK(ended.out.empty());
   }
-  const auto trace = run_program(
-      {program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none", "trace", "-o", dir.path + "/t"});
+  const auto trace = run_program({program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none",
+                                  "trace", "-o", dir.path + "/t"});
   CHECK(trace.status == 3);
   CHECK_FALSE(std::filesystem::exists(dir.path + "/t"));
 }
@@ -194,7 +199,8 @@ TEST_CASE("each wrong use gets one clear line, and changes nothing") {
 
 TEST_CASE("what cannot be written is said in one line, and leaves nothing behind") {
   const DaemonProcess daemon;
-  for (const auto& verb : {std::vector<std::string>{"trace", "--seconds", "0.1", "-o"}, {"dump", "-o"}}) {
+  for (const auto& verb :
+       {std::vector<std::string>{"trace", "--seconds", "0.1", "-o"}, {"dump", "-o"}}) {
     auto arguments = verb;
     arguments.push_back("/nonexistent/file");
     const auto ended = daemon.ctl(arguments);
@@ -207,7 +213,8 @@ TEST_CASE("who may not change things is told so") {
   if (::geteuid() != 0) SKIP("needs root, to become somebody else");
   constexpr int kNobody = 65534;
   const DaemonProcess daemon;
-  for (const auto& change : {std::vector<std::string>{"mode", "enforced"}, {"tunables", "set", "slice=4ms"}}) {
+  for (const auto& change :
+       {std::vector<std::string>{"mode", "enforced"}, {"tunables", "set", "slice=4ms"}}) {
     const auto ended = daemon.ctl(change, kNobody);
     CHECK(ended.status == 1);
     CHECK(is_one_line(ended.err));
@@ -222,8 +229,17 @@ TEST_CASE("JSON always has a schema version, and there are no colours in a pipe"
   a.run(a.register_thread(::gettid()));
   const TempDir dir;
   const std::vector<std::vector<std::string>> verbs{
-      {"status"}, {"mode"}, {"clients"}, {"workers"}, {"tunables"}, {"stats"}, {"metrics"},
-      {"events", "--count", "1"}, {"top", "-d", "0.1"}, {"doctor"}, {"dump"},
+      {"status"},
+      {"mode"},
+      {"clients"},
+      {"workers"},
+      {"tunables"},
+      {"stats"},
+      {"metrics"},
+      {"events", "--count", "1"},
+      {"top", "-d", "0.1"},
+      {"doctor"},
+      {"dump"},
       {"trace", "--seconds", "0.2", "-o", dir.path + "/t.json"}};
   for (auto verb : verbs) {
     CAPTURE(verb);
@@ -265,16 +281,19 @@ TEST_CASE("a trace is a file that readers of the format accept") {
   const auto trace = Json::parse(file);
   CHECK(faults_of_trace(trace) == std::vector<std::string>{});
   CHECK(trace["otherData"]["events"] > 5);
-  CHECK(std::ranges::any_of(trace["traceEvents"], [](const Json& e) { return e["name"] == "hint PRESSURE"; }));
+  CHECK(std::ranges::any_of(trace["traceEvents"],
+                            [](const Json& e) { return e["name"] == "hint PRESSURE"; }));
   CHECK_FALSE(std::filesystem::exists(dir.path + "/t.json.partial"));
 
   // what is no file is written to, and not replaced by one
   REQUIRE(::mkfifo((dir.path + "/pipe").c_str(), 0600) == 0);
-  const morpheus::UniqueFd pipe(::open((dir.path + "/pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const morpheus::UniqueFd pipe(
+      ::open((dir.path + "/pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   REQUIRE(::fcntl(pipe.get(), F_SETPIPE_SZ, 1 << 20) > 0);
   CHECK(daemon.ctl({"trace", "--seconds", "0.1", "-o", dir.path + "/pipe"}).status == 0);
   std::string piped(1 << 20, '\0');
-  piped.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(pipe.get(), piped.data(), piped.size()))));
+  piped.resize(static_cast<std::size_t>(
+      std::max<ssize_t>(0, ::read(pipe.get(), piped.data(), piped.size()))));
   REQUIRE_FALSE(piped.empty());
   CHECK(faults_of_trace(Json::parse(piped)) == std::vector<std::string>{});
   CHECK(std::filesystem::is_fifo(dir.path + "/pipe"));
@@ -299,17 +318,23 @@ TEST_CASE("a trace whose daemon ends leaves the file that was there, and nothing
 }
 
 TEST_CASE("a trace that readers would refuse or show wrongly is found out") {
-  const Json name = {{"ph", "M"}, {"name", "process_name"}, {"pid", 1}, {"tid", 1}, {"args", {{"name", "app"}}}};
+  const Json name = {
+      {"ph", "M"}, {"name", "process_name"}, {"pid", 1}, {"tid", 1}, {"args", {{"name", "app"}}}};
   Json thread = name;
   thread["name"] = "thread_name";
   const auto run = [](double start, double duration) {
-    return Json{{"ph", "X"}, {"name", "running"}, {"pid", 1}, {"tid", 1}, {"ts", start}, {"dur", duration}};
+    return Json{{"ph", "X"}, {"name", "running"}, {"pid", 1},
+                {"tid", 1},  {"ts", start},       {"dur", duration}};
   };
   const auto edge = [](const char* phase, double time, const char* category) {
-    return Json{{"ph", phase}, {"cat", category}, {"name", "hint"}, {"id", "7"}, {"pid", 1}, {"tid", 1}, {"ts", time}};
+    return Json{{"ph", phase}, {"cat", category}, {"name", "hint"}, {"id", "7"},
+                {"pid", 1},    {"tid", 1},        {"ts", time}};
   };
-  const auto faults = [](std::vector<Json> events) { return faults_of_trace({{"traceEvents", events}}).size(); };
-  CHECK(faults({name, thread, run(1, 5), run(2, 3), run(6, 1), edge("b", 1, "hint"), edge("e", 2, "hint")}) == 0);
+  const auto faults = [](std::vector<Json> events) {
+    return faults_of_trace({{"traceEvents", events}}).size();
+  };
+  CHECK(faults({name, thread, run(1, 5), run(2, 3), run(6, 1), edge("b", 1, "hint"),
+                edge("e", 2, "hint")}) == 0);
   CHECK(faults_of_trace({{"events", Json::array()}}).size() > 0);
   CHECK(faults({name, thread, run(1, 5), run(2, 5)}) > 0);  // they cross
   CHECK(faults({name, run(1, 5)}) > 0);
@@ -338,7 +363,8 @@ TEST_CASE("statistics and the dump tell what happened") {
   Attached a(daemon);
   a.run(a.register_thread(::gettid()));
   REQUIRE(eventually([&] {
-    return Json::parse(daemon.ctl({"stats", "--json"}).out)["hints_by_reason"].value("PRESSURE", 0) > 2;
+    return Json::parse(daemon.ctl({"stats", "--json"}).out)["hints_by_reason"].value("PRESSURE",
+                                                                                     0) > 2;
   }));
   CHECK(daemon.ctl({"stats"}).out.find("decision to acknowledgement") != std::string::npos);
   const auto dump = Json::parse(daemon.ctl({"dump"}).out);
@@ -349,7 +375,8 @@ TEST_CASE("statistics and the dump tell what happened") {
   CHECK(dump["doctor"].size() > 5);
   CHECK(dump["host"].contains("release"));
   const TempDir dir;
-  const auto without = run_program({program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none", "dump"});
+  const auto without =
+      run_program({program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none", "dump"});
   CHECK(without.status == 3);
   CHECK(Json::parse(without.out)["doctor"].size() > 5);
 }

@@ -26,8 +26,8 @@ using namespace std::string_literals;
 
 namespace {
 
-// The sending half of a TCP connection whose close() blocks: it lingers for half a minute, and the peer
-// does not read what fills its buffers.
+// The sending half of a TCP connection whose close() blocks: it lingers for half a minute, and the
+// peer does not read what fills its buffers.
 class Lingering {
  public:
   Lingering() {
@@ -71,8 +71,8 @@ long rss_kib(pid_t pid) {
 
 std::size_t open_descriptors(pid_t pid) {
   const auto path = "/proc/" + std::to_string(pid) + "/fd";
-  return static_cast<std::size_t>(
-      std::distance(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator()));
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path),
+                                                std::filesystem::directory_iterator()));
 }
 
 std::string refusal(Attached& a, int fd) {
@@ -86,15 +86,16 @@ std::string refusal(Attached& a, int fd) {
 TEST_CASE("a descriptor whose close() blocks holds nobody up, whatever way it comes") {
   const DaemonProcess daemon({}, {{"message_fds", 4}});
   Bystander bystander(daemon);
-  const std::string call = "{\"method\":\"io.morpheus.Worker.Register\",\"parameters\":{\"pidfd\":0}}\0"s;
+  const std::string call =
+      "{\"method\":\"io.morpheus.Worker.Register\",\"parameters\":{\"pidfd\":0}}\0"s;
   const std::pair<std::string, int> ways[]{
-      {call, 1},                                  // with a call
-      {"{}\0"s, 1},                               // with what is no call
-      {"\xff\0"s, 1},                             // with what cannot be decoded
-      {"{\"method\":", 1},                        // with half a message, and then a hang-up
-      {"x", 5},                                   // more than are allowed
-      {call + std::string(300'000, ' '), 200}};   // with far too much of everything
-  std::deque<Lingering> kept;  // one whose peer is gone lingers no more
+      {call, 1},                                 // with a call
+      {"{}\0"s, 1},                              // with what is no call
+      {"\xff\0"s, 1},                            // with what cannot be decoded
+      {"{\"method\":", 1},                       // with half a message, and then a hang-up
+      {"x", 5},                                  // more than are allowed
+      {call + std::string(300'000, ' '), 200}};  // with far too much of everything
+  std::deque<Lingering> kept;                    // one whose peer is gone lingers no more
   for (const auto& [bytes, copies] : ways) {
     const auto socket = raw_connection(daemon);
     kept.emplace_back().send_with(socket.get(), bytes, copies);
@@ -147,7 +148,8 @@ TEST_CASE("no descriptor that a client sends stays open") {
   REQUIRE(client.call("org.varlink.service.GetInfo"));
   const auto before = open_descriptors(daemon.pid());
   // on a connection that goes on; fewer than may wait to be closed
-  for (int i = 0; i < 40; ++i) REQUIRE(client.call("org.varlink.service.GetInfo", Json::object(), std::array{0}));
+  for (int i = 0; i < 40; ++i)
+    REQUIRE(client.call("org.varlink.service.GetInfo", Json::object(), std::array{0}));
   for (int i = 0; i < 200; ++i) {
     const auto socket = raw_connection(daemon);
     const std::vector<int> fds(static_cast<std::size_t>(i % 250), 0);
@@ -228,8 +230,9 @@ TEST_CASE("readers that ask for a lot and read nothing take a bounded amount of 
   const DaemonProcess daemon({}, {{"memory_kib_per_uid", 2048}});
   Attached crowd(daemon, 64);
   std::vector<Client> connections;
-  const std::string call = "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
-                           "{\"interface\":\"io.morpheus.Control\"}}\0"s;
+  const std::string call =
+      "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+      "{\"interface\":\"io.morpheus.Control\"}}\0"s;
   std::string calls;
   for (int i = 0; i < 500; ++i) calls += call;
   const long before = rss_kib(daemon.pid());
@@ -240,7 +243,8 @@ TEST_CASE("readers that ask for a lot and read nothing take a bounded amount of 
   }
   REQUIRE(eventually([&] { return daemon.log().find("memory_kib_per_uid") != std::string::npos; }));
   ::usleep(300'000);
-  // what waits is counted, and those who exceed it are sent away; some megabytes are the allocator's
+  // what waits is counted, and those who exceed it are sent away; some megabytes are the
+  // allocator's
   CHECK(rss_kib(daemon.pid()) - before < 2048 + 8192);
   // the readers' own user may find his quota used up; others do not
   if (::geteuid() == 0) CHECK(daemon.ctl({"status"}, 65534).status == 0);
@@ -263,7 +267,8 @@ TEST_CASE("subscribers of one user are bounded by name") {
   subscribers.pop_back();
   CHECK(eventually([&] {
     auto again = daemon.connect();
-    return again.call_more("io.morpheus.Control.Subscribe") && again.next_reply(std::chrono::seconds(5));
+    return again.call_more("io.morpheus.Control.Subscribe") &&
+           again.next_reply(std::chrono::seconds(5));
   }));
 }
 

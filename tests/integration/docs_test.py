@@ -90,10 +90,10 @@ def number(text):
 
 
 def wrong_limits(root, text):
-    defaults = dict(re.findall(r"std::uint32_t (\w+) = ([^;]+);", read(root, "daemon/config.hpp")))
-    fields = re.findall(r'LimitField\{"(\w+)", [^,]+, ([^,]+),\s*([^}]+)\}', read(root, "daemon/config.cpp"))
+    defaults = dict(re.findall(r"std::uint32_t (\w+) = ([^;]+);", read(root, "daemon/config/config.hpp")))
+    fields = re.findall(r'LimitField\{"(\w+)", [^,]+, ([^,]+),\s*([^}]+)\}', read(root, "daemon/config/config.cpp"))
     if len(fields) < 10:
-        yield "found hardly any limits in daemon/config.cpp"
+        yield "found hardly any limits in daemon/config/config.cpp"
     for name, least, most in fields:
         row = f"| `{name}` | {number(defaults[name])} | {number(least)} to {number(most)} |"
         if row not in text:
@@ -108,11 +108,11 @@ def in_units(nanoseconds):
 
 
 def wrong_tunables(root, text):
-    source = read(root, "daemon/tunables.hpp")
+    source = read(root, "daemon/config/tunables.hpp")
     defaults = dict(re.findall(r"\.(\w+) = ([\d']+)", source))
     fields = re.findall(r'TunableField\{"(\w+)", [^,]+, ([\d\']+), ([\d\']+)\}', source)
     if len(fields) < 5:
-        yield "found hardly any tunables in daemon/tunables.hpp"
+        yield "found hardly any tunables in daemon/config/tunables.hpp"
     for name, least, most in fields:
         row = f"| `{name}` | {in_units(number(defaults[name]))} | {in_units(number(least))} to {in_units(number(most))}"
         if row not in text:
@@ -120,7 +120,7 @@ def wrong_tunables(root, text):
 
 
 def wrong_statuses(root, text):
-    for path, program in (("daemon/exit_status.hpp", "morpheusd"), ("daemon/ctl/exit_status.hpp", "morpheusctl")):
+    for path, program in (("daemon/exit_status.hpp", "morpheusd"), ("daemon/ctl/console/exit_status.hpp", "morpheusctl")):
         table = text.partition(f"Exit statuses of `{program}`")[2].partition("\nExit ")[0].partition("\n## ")[0]
         told = {int(n) for n in re.findall(r"^\| (\d+) \|", table, flags=re.M)}
         real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, path), flags=re.M)}

@@ -172,7 +172,8 @@ TEST_CASE("a flood of calls does not starve others") {
   }
 }
 
-TEST_CASE("a call waits for one turn of another user's storm, however many connections that comes from") {
+TEST_CASE(
+    "a call waits for one turn of another user's storm, however many connections that comes from") {
   if (::geteuid() != 0) SKIP("needs two users, so root");
   constexpr std::size_t kConnections = 40, kCalls = 50;
   const DaemonProcess daemon;
@@ -183,8 +184,10 @@ TEST_CASE("a call waits for one turn of another user's storm, however many conne
   while (storm.size() < kConnections) storm.push_back(raw_connection(daemon));
   REQUIRE(::seteuid(0) == 0);
   std::string calls;
-  for (std::size_t i = 0; i < kCalls; ++i) calls += "{\"method\":\"io.morpheus.Control.GetStatus\"}\0"s;
-  // everything is there when the daemon looks, whoever gets which CPU: the answers themselves tell the order
+  for (std::size_t i = 0; i < kCalls; ++i)
+    calls += "{\"method\":\"io.morpheus.Control.GetStatus\"}\0"s;
+  // everything is there when the daemon looks, whoever gets which CPU: the answers themselves tell
+  // the order
   REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
   for (const auto& socket : storm) send_all(socket.get(), calls);
   std::thread goes_on([&] { ::usleep(20'000), ::kill(daemon.pid(), SIGCONT); });
@@ -229,8 +232,9 @@ TEST_CASE("calls whose answers nobody takes are bounded by name") {
   const auto socket = raw_connection(daemon);
   std::string calls;
   for (int i = 0; i < 100; ++i)
-    calls += "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
-             "{\"interface\":\"io.morpheus.Control\"}}\0"s;
+    calls +=
+        "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+        "{\"interface\":\"io.morpheus.Control\"}}\0"s;
   send_all(socket.get(), calls);
   REQUIRE(eventually([&] { return daemon.log().find("requests_per_uid") != std::string::npos; }));
   const auto said = read_to_end(socket.get());

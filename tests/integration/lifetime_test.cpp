@@ -79,7 +79,8 @@ TEST_CASE("a configuration that is wrong when it is read again changes nothing")
   Attached a(daemon);
   daemon.configure({{"tunables", {{"slice_ns", 4'000'000}}}, {"limits", {{"workerz", 1}}}});
   ::kill(daemon.pid(), SIGHUP);
-  REQUIRE(eventually([&] { return daemon.log().find("limits.workerz: unknown key") != std::string::npos; }));
+  REQUIRE(eventually(
+      [&] { return daemon.log().find("limits.workerz: unknown key") != std::string::npos; }));
   auto reply = a.client.call("io.morpheus.Control.GetTunables");
   REQUIRE(reply);
   CHECK(reply->parameters["tunables"]["slice_ns"] == 5'000'000);
@@ -125,7 +126,8 @@ TEST_CASE("a missing admin group is a warning only if the operator named it") {
 
 TEST_CASE("a second daemon on the same socket ends with 75 and harms nothing") {
   const DaemonProcess daemon;
-  const auto second = run_program({program("daemon/morpheusd"), "--backend", "fake", "--socket", daemon.socket()});
+  const auto second =
+      run_program({program("daemon/morpheusd"), "--backend", "fake", "--socket", daemon.socket()});
   CHECK(second.status == 75);
   CHECK(second.err.find("another morpheusd") != std::string::npos);
   auto client = daemon.connect();
@@ -157,7 +159,9 @@ TEST_CASE("what is wrong at the start has its exit status and one line") {
   CHECK(start({"--help"}).out.find("Exit status") != std::string::npos);
 }
 
-TEST_CASE("systemd is told when the daemon is ready, that it lives, when it reads its configuration and when it stops") {
+TEST_CASE(
+    "systemd is told when the daemon is ready, that it lives, when it reads its configuration and "
+    "when it stops") {
   const TempDir dir;
   const std::string path = dir.path + "/notify";
   const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));

@@ -53,7 +53,7 @@ def wrong_ctl(root, page, morpheusctl):
     looking = page.partition(".Ss Looking")[2].partition(".Sh ENVIRONMENT")[0]
     yield from difference("command", commands, set(re.findall(r"^\.It Cm ([\w-]+)", looking, flags=re.M)))
     yield from difference("option", options, options_told(page))
-    real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, "daemon/ctl/exit_status.hpp"), flags=re.M)}
+    real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, "daemon/ctl/console/exit_status.hpp"), flags=re.M)}
     yield from difference("exit status", real, statuses_told(page))
 
 
@@ -64,9 +64,9 @@ def wrong_daemon(root, page, morpheusd):
 
 
 def wrong_configuration(root, page):
-    source = read(root, "daemon/config.cpp")
+    source = read(root, "daemon/config/config.cpp")
     keys = set(re.findall(r'(?:reader\.(?:string|find|number)\(|read_choice\(reader, )"(\w+)"', source))
-    keys |= set(re.findall(r'Field\{"(\w+)"', source + read(root, "daemon/tunables.hpp")))
+    keys |= set(re.findall(r'Field\{"(\w+)"', source + read(root, "daemon/config/tunables.hpp")))
     yield from difference("key", keys, set(re.findall(r"^\.It Va (\w+)", page, flags=re.M)))
 
 

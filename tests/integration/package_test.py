@@ -33,7 +33,7 @@ int main(void) {
 }
 """
 CPP_PROGRAM = """
-#include <morpheus/scheduler.hpp>
+#include <morpheus/runtime.hpp>
 #include <cstdio>
 morpheus::task<int> answer() { co_return 42; }
 int main() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The library against the real daemon: attach, hints, and a daemon that is killed and started again
 // under a process that goes on.
-#include <morpheus/runtime.hpp>
+#include <morpheus/attachment.hpp>
 #include <morpheus/worker.hpp>
 
 #include <catch2/catch_test_macros.hpp>
@@ -25,7 +25,7 @@ morpheus_options at(const std::string& socket) {
 }
 
 bool is_guided(std::uint32_t workers) {
-  return eventually([&] { return morpheus::runtime::status().guided == workers; });
+  return eventually([&] { return morpheus::attachment::status().guided == workers; });
 }
 
 /// Takes safe points until one gives up the CPU because the daemon asked.
@@ -46,7 +46,7 @@ Json first_worker(const DaemonProcess& daemon) {
 TEST_CASE("a worker is registered, asked and heard by the real daemon") {
   DaemonProcess daemon({"--fake-hint-ms", "5"});
   const std::string socket = daemon.socket();
-  const morpheus::runtime runtime(at(socket));
+  const morpheus::attachment attachment(at(socket));
   morpheus::worker self({.priority = 42, .policy = MORPHEUS_POLICY_THREAD_KICK});
   REQUIRE(is_guided(1));
   morpheus::safe_point here;
@@ -68,13 +68,14 @@ TEST_CASE("a worker is registered, asked and heard by the real daemon") {
 TEST_CASE("a killed daemon's successor gets the process back with its workers") {
   DaemonProcess daemon({"--fake-hint-ms", "5"});
   const std::string socket = daemon.socket();
-  const morpheus::runtime runtime(at(socket));
+  const morpheus::attachment attachment(at(socket));
   morpheus::worker self({.priority = 42});
   morpheus::safe_point here;
   REQUIRE(is_asked(here));
   for (int round = 0; round < 2; ++round) {
     CHECK(daemon.stop(SIGKILL) == -1);
-    REQUIRE(eventually([] { return morpheus::runtime::status().link == MORPHEUS_LINK_WAITING; }));
+    REQUIRE(
+        eventually([] { return morpheus::attachment::status().link == MORPHEUS_LINK_WAITING; }));
     daemon.start();
     REQUIRE(is_guided(1));
     CHECK(is_asked(here));
@@ -87,7 +88,7 @@ TEST_CASE("a killed daemon's successor gets the process back with its workers") 
 TEST_CASE("threads that end are forgotten, and their lines can be used again") {
   DaemonProcess daemon;
   const std::string socket = daemon.socket();
-  const morpheus::runtime runtime(at(socket));
+  const morpheus::attachment attachment(at(socket));
   for (int i = 0; i < 20; ++i) {
     std::thread([] {
       (void)morpheus_worker_register(nullptr);
@@ -95,14 +96,14 @@ TEST_CASE("threads that end are forgotten, and their lines can be used again") {
     }).join();
   }
   const morpheus::worker self;
-  CHECK(morpheus::runtime::status().guided == 1);
+  CHECK(morpheus::attachment::status().guided == 1);
   CHECK(first_worker(daemon)["tid"] == ::gettid());
 }
 
 TEST_CASE("the system's pressure comes through") {
   DaemonProcess daemon;
   const std::string socket = daemon.socket();
-  const morpheus::runtime runtime(at(socket));
-  CHECK(eventually([] { return morpheus::runtime::pressure().heartbeat_ns != 0; }));
-  CHECK(morpheus::runtime::pressure().magic == MORPHEUS_SCB_MAGIC);
+  const morpheus::attachment attachment(at(socket));
+  CHECK(eventually([] { return morpheus::attachment::pressure().heartbeat_ns != 0; }));
+  CHECK(morpheus::attachment::pressure().magic == MORPHEUS_SCB_MAGIC);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Bounds on the CPU time of control groups in Enforced mode: the operator's cpu.max, and the penalty of
-// a group whose worker ignored a hint. Times are the kernel's own, from /proc.
+// Bounds on the CPU time of control groups in Enforced mode: the operator's cpu.max, and the
+// penalty of a group whose worker ignored a hint. Times are the kernel's own, from /proc.
 #include <signal.h>
 
 #include <algorithm>
@@ -28,14 +28,16 @@ void need_control_groups() {
   if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
 }
 
-/// Whether the share settles at `wanted`: the bound may have been set while the daemon looked away, and an emulated
-/// CPU that is stopped for a while overdraws in one stretch of time what it pays back in the next.
+/// Whether the share settles at `wanted`: the bound may have been set while the daemon looked away,
+/// and an emulated CPU that is stopped for a while overdraws in one stretch of time what it pays
+/// back in the next.
 void check_settles(const Load& load, std::size_t count, double wanted) {
   std::vector used{load.used(count, 4)};
   double settled = used[0];
   while (std::abs(settled - wanted) >= kClose && used.size() < 6) {
     used.push_back(load.used(count, 4));
-    settled = std::accumulate(used.begin() + 1, used.end(), 0.0) / static_cast<double>(used.size() - 1);
+    settled =
+        std::accumulate(used.begin() + 1, used.end(), 0.0) / static_cast<double>(used.size() - 1);
   }
   INFO("used " << Json(used) << " of a CPU, allowed " << wanted);
   CHECK(std::abs(settled - wanted) < kClose);
@@ -107,9 +109,10 @@ TEST_CASE("enforced: a deaf worker's group is throttled where the operator allow
   REQUIRE(witness);
   ControlGroup group("morpheus-throttled");
   const auto before = group.read("cpu.max");
-  DaemonProcess daemon(Json{{"throttle", {{"cgroups", {"/morpheus-throttled"}},
-                                                    {"percent", 20},
-                                                    {"penalty_ms", 60'000}}}}, Backend::bpf);
+  DaemonProcess daemon(
+      Json{{"throttle",
+            {{"cgroups", {"/morpheus-throttled"}}, {"percent", 20}, {"penalty_ms", 60'000}}}},
+      Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {deaf(policy), kRival}, witness->get());
   Load neighbour(daemon.socket(), crowded_cpu(), {kRival}, nullptr);
   group.take(load.pid());
@@ -131,7 +134,8 @@ TEST_CASE("enforced: a group that the operator did not name is never throttled")
   need_control_groups();
   ControlGroup group("morpheus-spared");
   DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival}, nullptr);
+  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival},
+            nullptr);
   group.take(load.pid());
   set_mode(daemon, "enforced");
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["blocked"].contains("CGROUP"); }));
@@ -142,16 +146,19 @@ TEST_CASE("enforced: a group that the operator did not name is never throttled")
 TEST_CASE("enforced: a penalty ends") {
   need_control_groups();
   ControlGroup group("morpheus-penalty");
-  DaemonProcess daemon(Json{{"throttle", {{"cgroups", {"/morpheus-penalty"}},
-                                                    {"percent", 10},
-                                                    {"penalty_ms", 3000}}}}, Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival}, nullptr);
+  DaemonProcess daemon(
+      Json{{"throttle",
+            {{"cgroups", {"/morpheus-penalty"}}, {"percent", 10}, {"penalty_ms", 3000}}}},
+      Backend::bpf);
+  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival},
+            nullptr);
   group.take(load.pid());
   Listener beginning(daemon);
   set_mode(daemon, "enforced");
   CHECK(beginning.wait_for(load.tid(0), "THROTTLED")["value_ns"] == 3'000'000'000u);
   CHECK(worker(daemon, load.tid(0))["throttles"] > 0);
-  CHECK(load.used(2, 4) < 0.2);  // so long, since it may begin with an overdraft: see check_settles()
+  CHECK(load.used(2, 4) <
+        0.2);  // so long, since it may begin with an overdraft: see check_settles()
   CHECK(eventually([&] { return shows_throttles(daemon, load.tid(0)); }));
   Listener ending(daemon);
   set_tunables_ms(daemon, 900, 9000, 2000);  // no further offence
@@ -164,10 +171,12 @@ TEST_CASE("enforced: a penalty ends") {
 TEST_CASE("enforced: a penalty that is not served yet ends with the mode, and its end is told") {
   need_control_groups();
   ControlGroup group("morpheus-amnesty");
-  DaemonProcess daemon(Json{{"throttle", {{"cgroups", {"/morpheus-amnesty"}},
-                                                    {"percent", 10},
-                                                    {"penalty_ms", 600'000}}}}, Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival}, nullptr);
+  DaemonProcess daemon(
+      Json{{"throttle",
+            {{"cgroups", {"/morpheus-amnesty"}}, {"percent", 10}, {"penalty_ms", 600'000}}}},
+      Backend::bpf);
+  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival},
+            nullptr);
   group.take(load.pid());
   Listener listener(daemon);
   set_mode(daemon, "enforced");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What dies at a bad moment, and what starves: the host gets itself back, and nobody loses anything. How often things
-// are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills 100 times). In Observer mode one daemon of four is
-// let come up, and the others die while they load, which takes long where the kernel is emulated; in Enforced mode it is
-// the other way round.
+// What dies at a bad moment, and what starves: the host gets itself back, and nobody loses
+// anything. How often things are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills
+// 100 times). In Observer mode one daemon of four is let come up, and the others die while they
+// load, which takes long where the kernel is emulated; in Enforced mode it is the other way round.
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,9 +17,9 @@
 #include <random>
 
 #include "proto/unique_fd.hpp"
+#include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
 #include "tests/programs/load.hpp"
-#include "tests/kernel/machine.hpp"
 
 using namespace morpheus::test;
 using Clock = std::chrono::steady_clock;
@@ -29,7 +29,8 @@ namespace {
 constexpr ThreadSpec kWorker{.manner = Manner::cooperative, .escapable = true};
 constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
 /// Has its group throttled.
-constexpr ThreadSpec kDeaf{.manner = Manner::deaf, .escapable = true, .policy = MORPHEUS_POLICY_HYBRID};
+constexpr ThreadSpec kDeaf{
+    .manner = Manner::deaf, .escapable = true, .policy = MORPHEUS_POLICY_HYBRID};
 
 int crashes() {
   const char* count = std::getenv("MORPHEUS_CRASHES");
@@ -63,8 +64,8 @@ class Returns {
   void check_within_a_second() {
     REQUIRE_FALSE(seconds_.empty());
     std::ranges::sort(seconds_);
-    WARN("seconds until all workers were back, of " << seconds_.size() << " times: median " << median() << ", longest "
-                                                    << seconds_.back());
+    WARN("seconds until all workers were back, of " << seconds_.size() << " times: median "
+                                                    << median() << ", longest " << seconds_.back());
     CHECK(median() < 1.0);
   }
 
@@ -100,7 +101,8 @@ KernelObjects settled_objects() {
   return settled;
 }
 
-/// None that keeps running is left, and none is pinned. Clients may still hold maps, as their lines on Linux 6.12.
+/// None that keeps running is left, and none is pinned. Clients may still hold maps, as their lines
+/// on Linux 6.12.
 bool nothing_runs_beyond(const KernelObjects& before) {
   const KernelObjects now;
   std::error_code no_such_file_system;
@@ -132,7 +134,8 @@ struct Offenders {
   ControlGroup group{"morpheus-crashes"};
   std::string limit = group.read("cpu.max");
   static Json config() {
-    return {{"throttle", {{"cgroups", {"/morpheus-crashes"}}, {"percent", 20}, {"penalty_ms", 60'000}}}};
+    return {{"throttle",
+             {{"cgroups", {"/morpheus-crashes"}}, {"percent", 20}, {"penalty_ms", 60'000}}}};
   }
 };
 
@@ -147,7 +150,8 @@ void kill_and_check(DaemonProcess& daemon, const KernelObjects& before, const Lo
   REQUIRE(eventually([] { return sched_ext_state() == "disabled"; }));
   const bool nothing_left = eventually([&] { return nothing_runs_beyond(before); });
   const KernelObjects now;
-  INFO("programs " << now.programs << " (" << before.programs << " before), links " << now.links << " (" << before.links << ")");
+  INFO("programs " << now.programs << " (" << before.programs << " before), links " << now.links
+                   << " (" << before.links << ")");
   REQUIRE(nothing_left);
   check_threads(load);
 }
@@ -196,7 +200,8 @@ TEST_CASE("enforced: killed with -9 again and again, the host gets itself back e
     for (int i = 0; i < crashes(); ++i) {
       enforce_for_a_while(daemon, random, i);
       if (i % 4 == 0) {  // while their group is throttled
-        // A new one: a thread that never comes to a safe point never takes its consent to the next daemon.
+        // A new one: a thread that never comes to a safe point never takes its consent to the next
+        // daemon.
         deaf.reset();
         deaf.emplace(daemon.socket(), crowded_cpu(), std::vector{kDeaf}, nullptr);
         offenders.group.take(deaf->pid());
@@ -218,8 +223,8 @@ TEST_CASE("enforced: killed with -9 again and again, the host gets itself back e
   CHECK(eventually([&] { return nothing_is_left_beyond(before); }));
 }
 
-// With this scope the daemon gives threads another policy, and one that is killed cannot take it back: until the next
-// one does, the kernel runs them as ordinary threads.
+// With this scope the daemon gives threads another policy, and one that is killed cannot take it
+// back: until the next one does, the kernel runs them as ordinary threads.
 TEST_CASE("scope workers: killed with -9, the next daemon gives the workers their policy back") {
   need_sched_ext();
   const auto before = settled_objects();
@@ -279,7 +284,9 @@ TEST_CASE("enforced: clients killed with -9 at random moments leave nothing behi
   CHECK(eventually([&] { return nothing_is_left_beyond(before); }));
 }
 
-TEST_CASE("enforced: the canary ends a mode in which normal threads starve, and it is refused for a while") {
+TEST_CASE(
+    "enforced: the canary ends a mode in which normal threads starve, and it is refused for a "
+    "while") {
   need_sched_ext();
   // critical sections may hold a CPU for two seconds here, and the canary waits for one
   DaemonProcess daemon({{"canary", {{"starved_ms", 800}, {"refuse_s", 3600}}}}, Backend::bpf);
@@ -295,7 +302,8 @@ TEST_CASE("enforced: the canary ends a mode in which normal threads starve, and 
   auto client = daemon.connect();
   const auto refused = client.call("io.morpheus.Control.SetMode", {{"mode", "enforced"}});
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().parameters["reason"].get<std::string>().find("refused for another") != std::string::npos);
+  CHECK(refused.error().parameters["reason"].get<std::string>().find("refused for another") !=
+        std::string::npos);
   CHECK(sched_ext_state() == "disabled");
   CHECK(daemon.log().find("canary") != std::string::npos);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// morpheusctl doctor on a real kernel, whichever it is: each line is held against what the kernel itself shows, the
-// kernel's features against the names in its type information (BTF), which doctor does not read.
+// morpheusctl doctor on a real kernel, whichever it is: each line is held against what the kernel
+// itself shows, the kernel's features against the names in its type information (BTF), which doctor
+// does not read.
 #include <linux/magic.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -43,9 +44,12 @@ struct Examination {
   [[nodiscard]] bool says(const std::string& what, const std::string& text) const {
     return line(what)["says"].get<std::string>().find(text) != std::string::npos;
   }
-  [[nodiscard]] bool is(const std::string& what, const char* verdict) const { return line(what)["verdict"] == verdict; }
+  [[nodiscard]] bool is(const std::string& what, const char* verdict) const {
+    return line(what)["verdict"] == verdict;
+  }
   [[nodiscard]] bool any(const char* verdict) const {
-    return std::ranges::any_of(findings, [&](const Json& finding) { return finding["verdict"] == verdict; });
+    return std::ranges::any_of(findings,
+                               [&](const Json& finding) { return finding["verdict"] == verdict; });
   }
 
   int status = -1;
@@ -54,10 +58,11 @@ struct Examination {
 
 /// At the place where systemd mounts it, alone or beside version 1.
 bool has_cgroup2() {
-  return std::ranges::any_of(std::array{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}, [](const char* path) {
-    struct statfs found {};
-    return ::statfs(path, &found) == 0 && found.f_type == CGROUP2_SUPER_MAGIC;
-  });
+  return std::ranges::any_of(
+      std::array{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}, [](const char* path) {
+        struct statfs found{};
+        return ::statfs(path, &found) == 0 && found.f_type == CGROUP2_SUPER_MAGIC;
+      });
 }
 
 void check_ext_server(const Examination& doctor) {
@@ -68,7 +73,8 @@ void check_ext_server(const Examination& doctor) {
     return;
   }
   const auto percent = std::stoull(runtime) * 100 / std::stoull(period);
-  CHECK(doctor.says("ext_server", percent == 0 ? "switched off" : " " + std::to_string(percent) + " %"));
+  CHECK(doctor.says("ext_server",
+                    percent == 0 ? "switched off" : " " + std::to_string(percent) + " %"));
 }
 
 }  // namespace

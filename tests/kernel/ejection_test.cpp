@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
+#include "tests/programs/load.hpp"
 
 using namespace morpheus::test;
 
@@ -35,7 +35,8 @@ TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and resta
   need_sched_ext();
   // what the kernel keeps from real-time threads for all others would save it
   const Setting throttle("/proc/sys/kernel/sched_rt_runtime_us", "-1");
-  const auto server = "/sys/kernel/debug/sched/ext_server/cpu" + std::to_string(crowded_cpu()) + "/runtime";
+  const auto server =
+      "/sys/kernel/debug/sched/ext_server/cpu" + std::to_string(crowded_cpu()) + "/runtime";
   std::unique_ptr<Setting> no_server;
   if (std::filesystem::exists(server)) no_server = std::make_unique<Setting>(server, "0");
 
@@ -91,11 +92,13 @@ TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
 }
 
 TEST_CASE("suspend: Enforced mode goes on after the machine has slept") {
-  if (std::getenv("MORPHEUS_MAY_SUSPEND") == nullptr) SKIP("only in a machine of its own, see tests/run.bash");
+  if (std::getenv("MORPHEUS_MAY_SUSPEND") == nullptr)
+    SKIP("only in a machine of its own, see tests/run.bash");
   need_sched_ext();
   DaemonProcess daemon(Backend::bpf);
   set_mode(daemon, "enforced");
-  Load load(daemon.socket(), crowded_cpu(), {{.manner = Manner::cooperative}, {.manner = Manner::sleeper}}, nullptr);
+  Load load(daemon.socket(), crowded_cpu(),
+            {{.manner = Manner::cooperative}, {.manner = Manner::sleeper}}, nullptr);
   const auto before = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > before + 5; }));
   std::ofstream("/sys/class/rtc/rtc0/wakealarm") << "+5" << std::flush;

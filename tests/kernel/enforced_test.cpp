@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Enforced mode on a real sched_ext kernel: who loses the CPU, who never does, and what happens when
-// the daemon goes. Effects are taken from /proc and from the witness.
+// Enforced mode on a real sched_ext kernel: who loses the CPU, who never does, and what happens
+// when the daemon goes. Effects are taken from /proc and from the witness.
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -10,8 +10,8 @@
 #include <cmath>
 #include <thread>
 
-#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
+#include "tests/programs/load.hpp"
 
 using namespace morpheus::test;
 
@@ -28,8 +28,8 @@ constexpr ThreadSpec kDeaf{.manner = Manner::deaf, .escapable = true};
 constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
 constexpr ThreadSpec kRival{.manner = Manner::rival};
 
-/// A daemon that enforces. Slices are long against the tick, so that counts mean the same on a slow,
-/// emulated machine.
+/// A daemon that enforces. Slices are long against the tick, so that counts mean the same on a
+/// slow, emulated machine.
 struct Enforcing {
   Enforcing() : daemon(Backend::bpf) {
     set_tunables_ms(daemon, 20, 20, 200);
@@ -155,7 +155,8 @@ TEST_CASE("enforced: of two threads the heavier one has more than every other tu
   need_sched_ext();
   Enforcing host;
   set_tunables_ms(host.daemon, 5, 10, 100);
-  Load load(host.daemon.socket(), crowded_cpu(), {kRival, {.manner = Manner::rival, .nice = 5}}, &witness());
+  Load load(host.daemon.socket(), crowded_cpu(), {kRival, {.manner = Manner::rival, .nice = 5}},
+            &witness());
   const auto shares = load.shares(4);
   INFO(shares[0] << " " << shares[1]);
   CHECK(std::abs(shares[1] / shares[0] - 335.0 / 1024) < 0.08);
@@ -165,10 +166,10 @@ TEST_CASE("enforced: who loses the CPU to a higher class in mid-turn pays for al
   need_sched_ext();
   Enforcing host;
   set_tunables_ms(host.daemon, 5, 10, 100);
-  // Each turn of the first is as long as the cap, and is interrupted; the second has to get as much afterwards, though
-  // it lets the third go ahead and is queued anew each time.
-  Load load(host.daemon.socket(), crowded_cpu(), {{.manner = Manner::critical, .escapable = true}, kWorker, kSleeper},
-            &witness());
+  // Each turn of the first is as long as the cap, and is interrupted; the second has to get as much
+  // afterwards, though it lets the third go ahead and is queued anew each time.
+  Load load(host.daemon.socket(), crowded_cpu(),
+            {{.manner = Manner::critical, .escapable = true}, kWorker, kSleeper}, &witness());
   const RealTimeThread above(crowded_cpu(), std::chrono::milliseconds(30));
   const auto before = witness().count(0);
   const auto shares = load.shares(6);
@@ -243,7 +244,8 @@ TEST_CASE("enforced: an orderly stop gives the machine back") {
   CHECK(sched_ext_state() == "disabled");
 }
 
-TEST_CASE("enforced: who wakes beside a thread that has just begun does not wait for its whole slice") {
+TEST_CASE(
+    "enforced: who wakes beside a thread that has just begun does not wait for its whole slice") {
   need_sched_ext();
   Enforcing host;
   // So short a sleep that the other one's run, which begins with it, is never long when it ends.
@@ -259,7 +261,8 @@ TEST_CASE("enforced: a worker that is alone is interrupted by ticks and once a s
   need_sched_ext();
   const Enforcing host;
   for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
-    const Load load(host.daemon.socket(), crowded_cpu(), {{.manner = Manner::cooperative, .state = state}}, nullptr);
+    const Load load(host.daemon.socket(), crowded_cpu(),
+                    {{.manner = Manner::cooperative, .state = state}}, nullptr);
     const auto before = timer_interrupts(crowded_cpu());
     std::this_thread::sleep_for(std::chrono::seconds(2));  // 500 ticks, 100 slices
     const auto interrupts = timer_interrupts(crowded_cpu()) - before;

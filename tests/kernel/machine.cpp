@@ -57,7 +57,8 @@ RealTimeThread::RealTimeThread(unsigned cpu, std::chrono::milliseconds pause) : 
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
   const sched_param priority{.sched_priority = 10};
-  if (::sched_setaffinity(0, sizeof(set), &set) != 0 || ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+  if (::sched_setaffinity(0, sizeof(set), &set) != 0 ||
+      ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
     ::_exit(90);
   for (;;) {
     const auto end = steady_clock::now() + std::chrono::microseconds(100);

@@ -18,11 +18,12 @@ void need_sched_ext();
 /// The CPU that the tests crowd: the last one online.
 [[nodiscard]] unsigned crowded_cpu();
 
-/// Interrupts of that CPU's own timer since the start, by /proc/interrupts: ticks and all that was set between.
+/// Interrupts of that CPU's own timer since the start, by /proc/interrupts: ticks and all that was
+/// set between.
 [[nodiscard]] std::uint64_t timer_interrupts(unsigned cpu);
 
-/// A real-time thread on `cpu` that pauses every 100 us for so long, or never leaves the CPU: then what runs there in
-/// other classes starves. Ends with the object.
+/// A real-time thread on `cpu` that pauses every 100 us for so long, or never leaves the CPU: then
+/// what runs there in other classes starves. Ends with the object.
 class RealTimeThread {
  public:
   explicit RealTimeThread(unsigned cpu, std::chrono::milliseconds pause = {});
@@ -39,7 +40,8 @@ class RealTimeThread {
 [[nodiscard]] std::string sched_ext_ops();
 
 /// Control calls that must succeed.
-Json control(const DaemonProcess& daemon, const std::string& method, const Json& in = Json::object());
+Json control(const DaemonProcess& daemon, const std::string& method,
+             const Json& in = Json::object());
 void set_mode(const DaemonProcess& daemon, const std::string& mode);
 void set_tunables_ms(const DaemonProcess& daemon, double slice, double grace, double hold_cap);
 /// The daemon's record of the worker with this tid; null if there is none.

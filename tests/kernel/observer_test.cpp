@@ -11,8 +11,8 @@
 #include <cmath>
 #include <thread>
 
-#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
+#include "tests/programs/load.hpp"
 
 using namespace morpheus::test;
 
@@ -56,11 +56,13 @@ TEST_CASE("observer: a worker that is alone is asked no oftener than somebody wo
   CHECK(asked <= witness().wakeups(crowded_cpu()) - woken + 1);
 }
 
-TEST_CASE("observer: a worker that is alone is interrupted by ticks and once a slice, no more", "[observer]") {
+TEST_CASE("observer: a worker that is alone is interrupted by ticks and once a slice, no more",
+          "[observer]") {
   need_bpf();
   DaemonProcess daemon(Backend::bpf);
   for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
-    const Load load(daemon.socket(), crowded_cpu(), {{.manner = Manner::cooperative, .state = state}}, nullptr);
+    const Load load(daemon.socket(), crowded_cpu(),
+                    {{.manner = Manner::cooperative, .state = state}}, nullptr);
     const auto before = timer_interrupts(crowded_cpu());
     std::this_thread::sleep_for(std::chrono::seconds(2));  // 500 ticks, 450 slices
     const auto interrupts = timer_interrupts(crowded_cpu()) - before;

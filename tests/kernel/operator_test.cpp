@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The operator's tool on a real kernel: the walk that a new operator takes, recorded step by step, and
-// what a trace holds. Effects are taken from /proc and from the witness.
+// The operator's tool on a real kernel: the walk that a new operator takes, recorded step by step,
+// and what a trace holds. Effects are taken from /proc and from the witness.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -8,8 +8,8 @@
 #include <iostream>
 #include <sstream>
 
-#include "tests/programs/load.hpp"
 #include "tests/kernel/machine.hpp"
+#include "tests/programs/load.hpp"
 #include "tests/programs/trace_check.hpp"
 #include "walk.hpp"
 
@@ -30,14 +30,16 @@ constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
 constexpr ThreadSpec kRival{.manner = Manner::rival};
 
 /// A line of a shell, in which morpheusctl is the one that talks to this daemon.
-Finished run_line(const DaemonProcess& daemon, const std::string& line, const std::string& directory) {
+Finished run_line(const DaemonProcess& daemon, const std::string& line,
+                  const std::string& directory) {
   return run_program({"/bin/sh", "-c",
-                            "morpheusctl() { " + program("daemon/ctl/morpheusctl") + " --socket " + daemon.socket() +
-                                " \"$@\"; }\ncd " + directory + "\n" + line});
+                      "morpheusctl() { " + program("daemon/ctl/morpheusctl") + " --socket " +
+                          daemon.socket() + " \"$@\"; }\ncd " + directory + "\n" + line});
 }
 
 /// The same, and writes down what the operator sees.
-Finished types(const DaemonProcess& daemon, const std::string& line, const std::string& directory = "/") {
+Finished types(const DaemonProcess& daemon, const std::string& line,
+               const std::string& directory = "/") {
   std::cout << "$ " << line << std::endl;
   auto ended = run_line(daemon, line, directory);
   std::cout << ended.out << ended.err;
@@ -122,10 +124,12 @@ Json trace_of(const DaemonProcess& daemon, const std::string& seconds) {
   return read_trace(path);
 }
 
-std::vector<Json> of(const Json& trace, pid_t tid, const std::string& phase, const std::string& name) {
+std::vector<Json> of(const Json& trace, pid_t tid, const std::string& phase,
+                     const std::string& name) {
   std::vector<Json> found;
   for (const auto& event : trace["traceEvents"])
-    if (event["tid"] == tid && event["ph"] == phase && event["name"].get<std::string>().starts_with(name))
+    if (event["tid"] == tid && event["ph"] == phase &&
+        event["name"].get<std::string>().starts_with(name))
       found.push_back(event);
   return found;
 }
@@ -137,7 +141,8 @@ double milliseconds(const std::vector<Json>& slices) {
 }
 
 std::size_t ended(const std::vector<Json>& hints, const std::string& how) {
-  return static_cast<std::size_t>(std::ranges::count_if(hints, [&](const Json& hint) { return hint["args"]["ended"] == how; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(hints, [&](const Json& hint) { return hint["args"]["ended"] == how; }));
 }
 
 }  // namespace
@@ -196,7 +201,8 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   CHECK(walk.is_over());
 }
 
-TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when nobody traces", "[observer]") {
+TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when nobody traces",
+          "[observer]") {
   need_bpf();
   DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());

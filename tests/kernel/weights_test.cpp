@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who gets how much of the CPU in Enforced mode, and who belongs to the scheduler at all. Shares and
-// policies are the kernel's own, from /proc.
+// Who gets how much of the CPU in Enforced mode, and who belongs to the scheduler at all. Shares
+// and policies are the kernel's own, from /proc.
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -37,16 +37,20 @@ void allow(pid_t thread, std::initializer_list<unsigned> cpus) {
 std::string caches_of(unsigned cpu) {
   std::string list;
   std::getline(std::ifstream("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
-                             "/cache/index3/shared_cpu_list") >> std::ws, list);
+                             "/cache/index3/shared_cpu_list") >>
+                   std::ws,
+               list);
   return list;
 }
 
 /// CPU time of the first thread of each load over the next `seconds`.
 std::array<double, 3> cpu_times(const std::array<const Load*, 3>& loads, int seconds) {
   std::array<double, 3> times{};
-  for (std::size_t i = 0; i < loads.size(); ++i) times[i] = -static_cast<double>(loads[i]->seen(0).cpu_ns);
+  for (std::size_t i = 0; i < loads.size(); ++i)
+    times[i] = -static_cast<double>(loads[i]->seen(0).cpu_ns);
   std::this_thread::sleep_for(std::chrono::seconds(seconds));
-  for (std::size_t i = 0; i < loads.size(); ++i) times[i] += static_cast<double>(loads[i]->seen(0).cpu_ns);
+  for (std::size_t i = 0; i < loads.size(); ++i)
+    times[i] += static_cast<double>(loads[i]->seen(0).cpu_ns);
   return times;
 }
 
@@ -107,8 +111,9 @@ TEST_CASE("enforced: the worker of the lowest priority is asked to make room") {
   };
   DaemonProcess daemon(Backend::bpf);
   set_mode(daemon, "enforced");
-  const Load workers(daemon.socket(), Load::kEachCpu,
-                     {with_priority(first_is_low ? 400 : 500), with_priority(first_is_low ? 500 : 400)}, nullptr);
+  const Load workers(
+      daemon.socket(), Load::kEachCpu,
+      {with_priority(first_is_low ? 400 : 500), with_priority(first_is_low ? 500 : 400)}, nullptr);
   const Load sleeper(daemon.socket(), Load::kAnyCpu, {kSleeper}, nullptr);
   const std::array before{workers.hints(0), workers.hints(1)};
   (void)workers.used(1, 4);
@@ -143,7 +148,8 @@ TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not f
   const Load light(daemon.socket(), crowded_cpu(), {kRival}, nullptr);
   REQUIRE(::setpriority(PRIO_PROCESS, static_cast<id_t>(light.tid(0)), 19) == 0);
   set_mode(daemon, "enforced");
-  // By its weight alone each of its turns would be followed by 15 s without one, and 10 s end a scheduler.
+  // By its weight alone each of its turns would be followed by 15 s without one, and 10 s end a
+  // scheduler.
   using Clock = std::chrono::steady_clock;
   const auto begun = Clock::now();
   auto had_cpu = begun;
@@ -162,7 +168,8 @@ TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not f
 
 TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of another") {
   need_sched_ext();
-  if (crowded_cpu() != 1 || caches_of(0) == caches_of(1)) SKIP("needs two CPUs with a last-level cache each");
+  if (crowded_cpu() != 1 || caches_of(0) == caches_of(1))
+    SKIP("needs two CPUs with a last-level cache each");
   DaemonProcess daemon(Backend::bpf);
   set_mode(daemon, "enforced");
   // They are born where their parent runs: without help one of them would have a CPU for itself.
@@ -201,7 +208,8 @@ TEST_CASE("scope workers: only workers are scheduled, and only while Enforced mo
   set_mode(daemon, "observer");
   CHECK(policies() == kOwn);
 
-  // killed, the daemon leaves the policy, under which the kernel's own class runs them; the next one mends it
+  // killed, the daemon leaves the policy, under which the kernel's own class runs them; the next
+  // one mends it
   set_mode(daemon, "enforced");
   CHECK(policies() == kOurs);
   daemon.stop(SIGKILL);

@@ -64,7 +64,7 @@ inline take_cpu()
 	on_cpu = false
 }
 
-/* --- the worker: sdk/include/morpheus/, sdk/src/thread_worker.cpp ------------------------------------------ */
+/* --- the worker: sdk/include/morpheus/, sdk/src/client/client_thread.cpp ------------------------------------------ */
 
 inline store(what, value)
 {

@@ -20,8 +20,8 @@ class ControlGroup {
   ControlGroup(const ControlGroup&) = delete;
   ControlGroup& operator=(const ControlGroup&) = delete;
 
-  /// Delegates it: its directory belongs to that user, as those of groups that he makes below it do. Throws
-  /// std::runtime_error.
+  /// Delegates it: its directory belongs to that user, as those of groups that he makes below it
+  /// do. Throws std::runtime_error.
   void give_to(uid_t user) const;
   void take(pid_t process) const { write("cgroup.procs", std::to_string(process)); }
   /// Throws std::runtime_error.

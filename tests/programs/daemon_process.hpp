@@ -18,7 +18,8 @@ namespace morpheus::test {
 using varlink::Client;
 using varlink::Json;
 
-/// The path of a program of the build directory: $MORPHEUS_BUILD_DIR, or where the tests were built.
+/// The path of a program of the build directory: $MORPHEUS_BUILD_DIR, or where the tests were
+/// built.
 [[nodiscard]] std::string program(const std::string& path);
 
 /// What a program printed and how it ended; status -1 if a signal killed it.

@@ -30,7 +30,8 @@ constexpr auto kStartLimit = 60s;  // an emulated machine under load is slow
 
 void bind(std::size_t thread, unsigned cpu) {
   if (cpu == Load::kAnyCpu) return;
-  if (cpu == Load::kEachCpu) cpu = static_cast<unsigned>(thread) % static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN));
+  if (cpu == Load::kEachCpu)
+    cpu = static_cast<unsigned>(thread) % static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN));
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
@@ -60,8 +61,8 @@ Load::Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> thre
            Witness* witness)
     : specs_(std::move(threads)), witness_(witness) {
   if (specs_.size() > kMaxThreads) throw std::runtime_error("too many threads for a load");
-  auto* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                        -1, 0);
+  auto* memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::runtime_error("no memory for a load");
   shared_ = new (memory) Shared{};
   pid_ = ::fork();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A child process with threads of given manners on one CPU, run as an ordinary user: the workers and
-// the rivals of the kernel tests and of the scheduler benchmark.
+// A child process with threads of given manners on one CPU, run as an ordinary user: the workers
+// and the rivals of the kernel tests and of the scheduler benchmark.
 #pragma once
 
 #include <sys/types.h>
@@ -20,9 +20,9 @@ namespace morpheus::test {
 
 /// What an outsider sees of a thread.
 struct Seen {
-  std::uint64_t cpu_ns = 0;              ///< /proc/.../schedstat
+  std::uint64_t cpu_ns = 0;                ///< /proc/.../schedstat
   std::uint64_t involuntary_switches = 0;  ///< /proc/.../status
-  int policy = -1;                       ///< sched_getscheduler(2)
+  int policy = -1;                         ///< sched_getscheduler(2)
 };
 
 class Load {
@@ -32,8 +32,8 @@ class Load {
   /// Bound to one CPU each, in turns.
   static constexpr unsigned kEachCpu = ~1U;
 
-  /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`; where
-  /// no daemon answers they go on without one. Throws std::runtime_error on failure.
+  /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`;
+  /// where no daemon answers they go on without one. Throws std::runtime_error on failure.
   Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> threads, Witness* witness);
   ~Load();
   Load(const Load&) = delete;
@@ -45,7 +45,8 @@ class Load {
   [[nodiscard]] Seen seen(std::size_t thread) const;
   /// CPU time of each thread over the next `seconds`, as a share of their sum.
   [[nodiscard]] std::vector<double> shares(double seconds) const;
-  /// CPU time of the first `threads` together over the next `seconds`, as a share of the time that passes.
+  /// CPU time of the first `threads` together over the next `seconds`, as a share of the time that
+  /// passes.
   [[nodiscard]] double used(std::size_t threads, double seconds) const;
   /// preempt_seq as the thread itself reads it; it need not start at 0.
   [[nodiscard]] std::uint64_t hints(std::size_t thread) const;
@@ -53,8 +54,8 @@ class Load {
   [[nodiscard]] std::uint64_t last_escalation_ns(std::size_t thread) const;
   /// Units of work done.
   [[nodiscard]] std::uint64_t safe_points(std::size_t thread) const;
-  /// How late a sleeper woke, how long a locker waited for the lock. The last samples may be there in
-  /// part.
+  /// How late a sleeper woke, how long a locker waited for the lock. The last samples may be there
+  /// in part.
   [[nodiscard]] sim::Histogram times(std::size_t thread) const;
 
  private:

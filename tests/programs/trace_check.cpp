@@ -46,7 +46,8 @@ class Judge {
     for (const auto& [id, open] : open_)
       if (!open.empty()) faults_.push_back("an asynchronous slice is never closed");
     for (const auto& track : used_) {
-      if (!threads_.contains(track)) faults_.push_back("a track without a name: " + std::to_string(track.second));
+      if (!threads_.contains(track))
+        faults_.push_back("a track without a name: " + std::to_string(track.second));
       if (!processes_.contains(track.first)) faults_.push_back("a process without a name");
     }
     return std::move(faults_);
@@ -60,8 +61,11 @@ class Judge {
   void judge_async(const Json& event, bool begins, std::int64_t time) {
     auto& open = open_[{event["pid"], event["cat"].get<std::string>() + event["id"].dump()}];
     if (begins) return open.push_back(time);
-    if (open.empty()) return faults_.push_back("an asynchronous slice is closed that was not opened: " + event.dump());
-    if (time < open.back()) faults_.push_back("an asynchronous slice ends before it begins: " + event.dump());
+    if (open.empty())
+      return faults_.push_back("an asynchronous slice is closed that was not opened: " +
+                               event.dump());
+    if (time < open.back())
+      faults_.push_back("an asynchronous slice ends before it begins: " + event.dump());
     open.pop_back();
   }
 
@@ -95,7 +99,9 @@ std::vector<std::string> schema_faults(const Json& trace) {
   valijson::SchemaParser().populateSchema(valijson::adapters::NlohmannJsonAdapter(text), schema);
   valijson::ValidationResults results;
   std::vector<std::string> faults;
-  if (valijson::Validator().validate(schema, valijson::adapters::NlohmannJsonAdapter(trace), &results)) return faults;
+  if (valijson::Validator().validate(schema, valijson::adapters::NlohmannJsonAdapter(trace),
+                                     &results))
+    return faults;
   for (valijson::ValidationResults::Error error; results.popError(error);) {
     std::string where;
     for (const auto& step : error.context) where += step;

@@ -9,8 +9,8 @@ namespace morpheus::sim {
 namespace {
 
 constexpr const char* kEventNames[MORPHEUS_EVENT_COUNT] = {
-    "?", "hint", "ack", "withdrawn", "lost", "ESCALATED", "blocked", "overrun", "exit",
-    "run", "stop", "deferred", "throttled", "unthrottled"};
+    "?",       "hint", "ack", "withdrawn", "lost",     "ESCALATED", "blocked",
+    "overrun", "exit", "run", "stop",      "deferred", "throttled", "unthrottled"};
 constexpr const char* kKindNames[] = {"cooperative",  "spinner", "deaf", "ack_liar", "chaos",
                                       "critical_hog", "sleepy",  "hog",  "probe",    "higher"};
 

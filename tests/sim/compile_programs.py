@@ -32,16 +32,15 @@ def main():
     root, output, depfile, mutant = sys.argv[1:5]
     compiler = sys.argv[sys.argv.index("--") + 1:]
     root = pathlib.Path(root)
-    sources = sorted([*root.glob("bpf/*.[ch]"), *root.glob("proto/*.h"), *root.glob("tests/sim/**/*.[ch]"),
+    sources = sorted([*root.glob("bpf/**/*.[ch]"), *root.glob("proto/*.h"), *root.glob("tests/sim/**/*.[ch]"),
                       root / "tests/sim/mutants.py"])
     with tempfile.TemporaryDirectory() as name:
         tree = pathlib.Path(name)
-        for room in ("bpf", "proto"):
-            (tree / room).mkdir()
         for source in sources:
-            room = source.relative_to(root).parts[0]
-            if room != "tests" and source.name != "vmlinux_roots.c":
-                shutil.copy(source, tree / room)
+            place = source.relative_to(root)
+            if place.parts[0] != "tests" and source.name != "vmlinux_roots.c":
+                (tree / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, tree / place)
         change(tree, *TABLE)
         if MUTANTS[mutant] is not None:
             change(tree, *MUTANTS[mutant])

@@ -29,7 +29,7 @@ struct Config {
   std::uint64_t decisions = 1'000'000;  ///< how many decisions about workers to simulate
   std::uint64_t horizon_ns = ~0ull;     ///< or until this time
   std::uint32_t cpus = 4;
-  std::uint32_t llcs = 1;  ///< last-level caches, shared by neighbouring CPUs
+  std::uint32_t llcs = 1;       ///< last-level caches, shared by neighbouring CPUs
   std::uint32_t workers = 24;   ///< threads that are or become workers
   std::uint32_t ordinary = 12;  ///< other threads
   Mix mix = Mix::everything;

@@ -24,7 +24,8 @@ struct Event {
   std::uint64_t time;
   std::uint64_t order;
   std::uint32_t target;      ///< CPU or thread
-  std::uint32_t generation;  ///< of the target's timer or step: an older one is void; preempt: whose run is to end
+  std::uint32_t generation;  ///< of the target's timer or step: an older one is void; preempt:
+                             ///< whose run is to end
   EventType type;
 };
 

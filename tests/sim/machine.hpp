@@ -29,7 +29,8 @@ struct Cpu {
   bool idle_flag = true;         ///< in the kernel's mask of idle CPUs
   bool need_resched = false, tick_armed = false;
   std::uint32_t timer_generation = 0, step_generation = 0;
-  std::uint64_t preempt_at = 0;  ///< when a woken thread is to take this CPU by a timer; 0: no timer
+  std::uint64_t preempt_at =
+      0;  ///< when a woken thread is to take this CPU by a timer; 0: no timer
   std::uint32_t preempt_on = 0;  ///< the CPU where that timer fires
   std::uint32_t ghost_slot = 0;  ///< of the running thread, which was unregistered while it ran
   std::uint64_t idle_since = 0;

@@ -1,38 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What each mutant breaks: a file, a text that stands there once, and what stands there instead."""
 
-POLICY, OBSERVER, SCHEDULER, HINTS, QUEUES, PREEMPTION = (
-    "bpf/policy.bpf.h", "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h", "bpf/queues.bpf.h",
-    "bpf/preemption.bpf.c")
+HINT_POLICY, ESCALATION_POLICY, SLICE_POLICY, FAIRNESS_POLICY = (
+    f"bpf/policy/{chapter}.h" for chapter in ("hints", "escalation", "slices", "fairness"))
+OBSERVER, SCHEDULER, HINTS, QUEUES, PREEMPTION = (
+    "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h", "bpf/queues.bpf.h", "bpf/preemption.bpf.c")
 
 MUTANTS = {
     "none": None,
-    "critical_ignored": (POLICY, "if (!c->critical && !fresh)", "if (!fresh)"),
-    "gate_without_critical": (POLICY, "if (c->critical)", "if (0)"),
+    "critical_ignored": (SLICE_POLICY, "if (!c->critical && !fresh)", "if (!fresh)"),
+    "gate_without_critical": (ESCALATION_POLICY, "if (c->critical)", "if (0)"),
     "kick_not_judged": (SCHEDULER, "if (on_rq && slot && !yielded && !ended) {", "if (0 && slot && !ended) {"),
-    "gate_without_consent": (POLICY, "if (c->escapable != 1)", "if (0)"),
-    "gate_takes_any_consent": (POLICY, "if (c->escapable != 1)", "if (!c->escapable)"),
-    "gate_without_policy": (POLICY, 
+    "gate_without_consent": (ESCALATION_POLICY, "if (c->escapable != 1)", "if (0)"),
+    "gate_takes_any_consent": (ESCALATION_POLICY, "if (c->escapable != 1)", "if (!c->escapable)"),
+    "gate_without_policy": (ESCALATION_POLICY, 
                             "if (c->policy == MORPHEUS_POLICY_NONE || c->policy >= MORPHEUS_POLICY_COUNT)",
                             "if (0)"),
-    "hint_in_any_state": (POLICY, "w->state == MORPHEUS_WORKER_RUNNING && w->run_start_ns &&", "w->run_start_ns &&"),
-    "hint_for_nobody": (POLICY, "if ((waiters || contended) && policy", "if (policy"),
+    "hint_in_any_state": (HINT_POLICY, "w->state == MORPHEUS_WORKER_RUNNING && w->run_start_ns &&", "w->run_start_ns &&"),
+    "hint_for_nobody": (HINT_POLICY, "if ((waiters || contended) && policy", "if (policy"),
     "waiter_kept_for_ever": (OBSERVER, "\tif (c->nr_waiting)\n\t\tremove_run(c, prev->pid, next->pid);\n",
                              "\t(void)remove_run;\n"),
-    "hint_while_open": (POLICY, "&& w->run_start_ns && !policy_hint_open(w);", "&& w->run_start_ns;"),
-    "lies_believed": (POLICY, "policy_hint_open(w) && last_ack_seq == w->seq", "policy_hint_open(w) && last_ack_seq >= w->seq"),
-    "gate_without_answer": (POLICY, "if (!policy_hint_open(w) || c->last_ack_seq == w->seq)", "if (0)"),
-    "late_at_once": (POLICY, "return policy_hint_open(w) && w->timed_seq == w->seq && now - w->hinted_at_ns >= t->grace_ns",
-                     "return policy_hint_open(w)"),
-    "gate_too_early": (POLICY, "<= t->slice_ns + t->grace_ns)", "<= t->slice_ns)"),
-    "no_cap": (POLICY, "return ran < t->hold_cap_ns ?", "return 1 ?"),
-    "stays_for_ever": (POLICY, "return turn_ns < t->hold_cap_ns && policy_vtime_before(vtime, first);",
+    "hint_while_open": (HINT_POLICY, "&& w->run_start_ns && !policy_hint_open(w);", "&& w->run_start_ns;"),
+    "lies_believed": (HINT_POLICY, "policy_hint_open(w) && last_ack_seq == w->seq", "policy_hint_open(w) && last_ack_seq >= w->seq"),
+    "gate_without_answer": (ESCALATION_POLICY, "if (!policy_hint_open(w) || c->last_ack_seq == w->seq)", "if (0)"),
+    "late_at_once": (HINT_POLICY, "w->timed_seq == w->seq &&\n\t       now - w->hinted_at_ns >= t->grace_ns;",
+                     "true;"),
+    "gate_too_early": (ESCALATION_POLICY, "<= t->slice_ns + t->grace_ns)", "<= t->slice_ns)"),
+    "no_cap": (SLICE_POLICY, "return ran < t->hold_cap_ns ?", "return 1 ?"),
+    "stays_for_ever": (FAIRNESS_POLICY, "return turn_ns < t->hold_cap_ns && policy_vtime_before(vtime, first);",
                        "return policy_vtime_before(vtime, first);"),
     "local_queue_forgotten": (QUEUES, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
     "bound_forgotten": (SCHEDULER, "\tnote_queued(p);\n", ""),
     "flag_taken_without_lock": (PREEMPTION, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
     "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced_slice ? c->displaced : 0", "c->displaced"),
-    "passed_over_for_ever": (POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),
+    "passed_over_for_ever": (FAIRNESS_POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),
     "withdrawn_not_counted": (HINTS, "w->withdrawn++;", ""),
 }

@@ -7,10 +7,11 @@
 
 #include "bpf/policy.bpf.h"
 
-extern struct morpheus_worker workers[MORPHEUS_MAX_WORKERS];
+extern struct morpheus_worker_record workers[MORPHEUS_MAX_WORKERS];
 
-static inline __u32 witnessed_hint(const struct morpheus_worker *w, const struct morpheus_tunables *t,
-				   __u64 now, __u32 waiters, bool contended)
+static inline __u32 witnessed_hint(const struct morpheus_worker_record *w,
+				   const struct morpheus_tunables *t, __u64 now, __u32 waiters,
+				   bool contended)
 {
 	__u32 reason = policy_hint(w, t, now, waiters, contended);
 
@@ -18,7 +19,7 @@ static inline __u32 witnessed_hint(const struct morpheus_worker *w, const struct
 	return reason;
 }
 
-static inline bool witnessed_imbalance(const struct morpheus_worker *w,
+static inline bool witnessed_imbalance(const struct morpheus_worker_record *w,
 				       const struct morpheus_tunables *t, __u64 now)
 {
 	bool hint = policy_hint_imbalance(w, t, now);
@@ -28,7 +29,8 @@ static inline bool witnessed_imbalance(const struct morpheus_worker *w,
 	return hint;
 }
 
-static inline __u32 witnessed_slice(const struct morpheus_worker *w, const struct policy_claims *c,
+static inline __u32 witnessed_slice(const struct morpheus_worker_record *w,
+				    const struct policy_claims *c,
 				    const struct morpheus_tunables *t, __u64 now, bool contended)
 {
 	__u32 verdict = policy_slice(w, c, t, now, contended);
@@ -37,7 +39,7 @@ static inline __u32 witnessed_slice(const struct morpheus_worker *w, const struc
 	return verdict;
 }
 
-static inline __u32 witnessed_gate(__u32 mode, const struct morpheus_worker *w,
+static inline __u32 witnessed_gate(__u32 mode, const struct morpheus_worker_record *w,
 				   const struct policy_claims *c, const struct morpheus_tunables *t,
 				   __u64 now)
 {
@@ -47,16 +49,16 @@ static inline __u32 witnessed_gate(__u32 mode, const struct morpheus_worker *w,
 	return block;
 }
 
-static inline void witnessed_stay(struct morpheus_worker *w, __u64 now)
+static inline __u64 witnessed_next_slice(const struct morpheus_worker_record *w, __u64 now)
 {
-	policy_stay(w, now);
 	sim_stay_decided(w - workers);
+	return policy_next_slice(w, now);
 }
 
 #define policy_hint witnessed_hint
 #define policy_hint_imbalance witnessed_imbalance
 #define policy_slice witnessed_slice
-#define policy_stay witnessed_stay
+#define policy_next_slice witnessed_next_slice
 #define policy_escalation_gate witnessed_gate
 #define on_exit on_exit_program /* the C library has one */
 #include "bpf/morpheus.bpf.c"
@@ -108,19 +110,25 @@ void programs_set_tunables(const struct morpheus_tunables *t)
 void programs_add_worker(struct task_struct *p, __u32 slot, __u32 generation, __u64 first_seq,
 			 struct morpheus_scb_kernel *kernel, struct morpheus_scb_runtime *runtime)
 {
-	struct morpheus_worker *w = &workers[slot];
+	struct morpheus_worker_record *w = &workers[slot];
 	struct worker_lines *lines = (struct worker_lines *)p->storage;
 
 	_Static_assert(sizeof(*lines) <= sizeof(p->storage), "task storage");
 	if (!nr_workers)
 		for (__u32 cpu = 0; cpu < (__u32)nr_cpus; cpu++)
 			reset_cpu(&cpu);
-	*w = (struct morpheus_worker){
-		.tid = p->pid, .generation = generation, .state = MORPHEUS_WORKER_REGISTERED,
-		.priority = MORPHEUS_PRIORITY_DEFAULT, .seq = first_seq, .ended_seq = first_seq, .lost_seq = first_seq, .blocked_seq = first_seq };
-	*kernel = (struct morpheus_scb_kernel){ .preempt_seq = first_seq, .withdrawn_seq = first_seq,
-						.worker_state = MORPHEUS_WORKER_REGISTERED };
-	*lines = (struct worker_lines){ .kernel = kernel, .runtime = runtime, .slot = slot };
+	*w = (struct morpheus_worker_record){.tid = p->pid,
+					     .generation = generation,
+					     .state = MORPHEUS_WORKER_REGISTERED,
+					     .priority = MORPHEUS_PRIORITY_DEFAULT,
+					     .seq = first_seq,
+					     .ended_seq = first_seq,
+					     .lost_seq = first_seq,
+					     .blocked_seq = first_seq};
+	*kernel = (struct morpheus_scb_kernel){.preempt_seq = first_seq,
+					       .withdrawn_seq = first_seq,
+					       .worker_state = MORPHEUS_WORKER_REGISTERED};
+	*lines = (struct worker_lines){.kernel = kernel, .runtime = runtime, .slot = slot};
 	p->has_storage = 1;
 	nr_workers++;
 }
@@ -143,7 +151,7 @@ void programs_remove_worker(struct task_struct *p, __u32 slot)
 	ref->task = NULL;
 }
 
-struct morpheus_worker *programs_worker(__u32 slot)
+struct morpheus_worker_record *programs_worker(__u32 slot)
 {
 	return &workers[slot];
 }

@@ -44,13 +44,14 @@ void morpheus_enable(struct task_struct *p);
 s32 morpheus_init(void);
 void morpheus_exit(struct scx_exit_info *info);
 /* and what the daemon does with them. */
-void programs_reset(__s32 cpus, __u32 llcs, const struct morpheus_tunables *t); /* as freshly loaded */
+void programs_reset(__s32 cpus, __u32 llcs,
+		    const struct morpheus_tunables *t); /* as freshly loaded */
 void programs_set_tunables(const struct morpheus_tunables *t);
 void programs_add_worker(struct task_struct *p, __u32 slot, __u32 generation, __u64 first_seq,
 			 struct morpheus_scb_kernel *kernel, struct morpheus_scb_runtime *runtime);
 void programs_set_state(__u32 slot, __u32 state);
 void programs_remove_worker(struct task_struct *p, __u32 slot);
-struct morpheus_worker *programs_worker(__u32 slot);
+struct morpheus_worker_record *programs_worker(__u32 slot);
 __u32 programs_max_workers(void);
 __u32 programs_mode(void);
 
@@ -61,7 +62,8 @@ long sim_timer_start(struct bpf_timer *timer, __u64 delay, __u64 flags);
 
 /* Every decision about a worker, as it is made. */
 void sim_hint_decided(__u32 slot, __u32 waiters, bool contended, __u32 reason);
-void sim_slice_decided(__u32 slot, const struct policy_claims *claims, bool contended, __u32 verdict);
+void sim_slice_decided(__u32 slot, const struct policy_claims *claims, bool contended,
+		       __u32 verdict);
 void sim_stay_decided(__u32 slot);
 void sim_gate_decided(__u32 slot, const struct policy_claims *claims, __u32 block);
 

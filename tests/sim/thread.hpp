@@ -36,7 +36,7 @@ struct Truth {
   std::uint64_t seq = 0, closed_seq = 0;  ///< newest hint given, newest one closed
   std::uint64_t withdrawn_seq = 0;
   std::uint64_t hinted_at = 0, run_start = 0, held_since = 0;
-  std::uint64_t turn_start = 0;  ///< when the programs last heard that it runs
+  std::uint64_t turn_start = 0;    ///< when the programs last heard that it runs
   std::uint64_t displaced_at = 0;  ///< a higher class took its CPU in mid-slice
   std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0;
   std::uint64_t escalations = 0, blocked = 0, deferrals = 0, overruns = 0;

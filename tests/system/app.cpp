@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The application of the system test, as somebody outside would write it: workers that compute, with safe points,
-// critical sections and consent to be kicked. Ends at SIGTERM. Prints a line when all workers are there.
+// The application of the system test, as somebody outside would write it: workers that compute,
+// with safe points, critical sections and consent to be kicked. Ends at SIGTERM. Prints a line when
+// all workers are there.
 #include <signal.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <morpheus/runtime.hpp>
+#include <morpheus/attachment.hpp>
 #include <morpheus/worker.hpp>
 #include <thread>
 #include <vector>
@@ -37,7 +38,7 @@ void work(std::atomic<int>& ready) {
 int main(int argc, char** argv) {
   ::signal(SIGTERM, [](int) { ending = true; });
   const int count = argc > 1 ? std::atoi(argv[1]) : 4;
-  const morpheus::runtime runtime;
+  const morpheus::attachment attachment;
   std::atomic<int> ready{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < count; ++i) threads.emplace_back(work, std::ref(ready));

@@ -15,17 +15,35 @@ C_ABI = ("error.h", "export.h", "morpheus.h", "safepoint.h")
 ARROWS = {
     "proto": {"proto"},
     "bpf": {"bpf", "bpf/policy.bpf.h", "proto"},
-    "bpf/policy.bpf.h": {"proto"},  # pure: the unit tests compile it without any kernel header
-    "daemon": {"daemon", "proto", "bpf/morpheus.skel.h"},
-    "daemon/ctl": {"daemon/ctl", "proto"},
+    # pure: unit tests and simulator compile the same text without any kernel header
+    "bpf/policy.bpf.h": {"bpf/policy"},
+    "bpf/policy": {"bpf/policy", "proto"},
+    # the daemon's floors, from the top down: each may use those below it, and every one may log
+    "daemon": {"daemon", "daemon/log.hpp", "daemon/socket", "daemon/service", "daemon/state", "daemon/kernel",
+               "daemon/config", "proto"},
+    "daemon/log.hpp": set(),
+    "daemon/socket": {"daemon/socket", "daemon/service", "daemon/state", "daemon/rights", "daemon/config",
+                      "daemon/log.hpp", "proto"},
+    "daemon/service": {"daemon/service", "daemon/state", "daemon/kernel", "daemon/rights", "daemon/config",
+                       "daemon/log.hpp", "proto"},
+    "daemon/state": {"daemon/state", "daemon/kernel", "daemon/rights", "daemon/config", "daemon/log.hpp", "proto"},
+    "daemon/kernel": {"daemon/kernel", "daemon/config", "daemon/log.hpp", "bpf/morpheus.skel.h", "proto"},
+    "daemon/rights": {"daemon/rights", "daemon/config", "proto"},
+    "daemon/config": {"daemon/config", "proto"},
+    # morpheusctl knows the daemon by its socket only
+    "daemon/ctl": {"daemon/ctl", "daemon/ctl/commands", "daemon/ctl/console", "proto"},
+    "daemon/ctl/commands": {"daemon/ctl/commands", "daemon/ctl/console", "proto"},
+    "daemon/ctl/console": {"daemon/ctl/console", "proto"},
     "sdk/python": {"sdk/python", "proto/scb.h", *("sdk/include/morpheus/" + name for name in C_ABI)},
-    "sdk": {"sdk", "sdk/include", "proto"},
+    "sdk/src/runtime": {"sdk/src/runtime", "sdk/src/client", "sdk/src/sync", "sdk/include", "proto"},
+    "sdk/src/client": {"sdk/src/client", "sdk/include", "proto"},
+    "sdk/src/sync": {"sdk/src/sync", "sdk/include"},
     "sdk/include": {"sdk/include", "proto/scb.h"},  # what is installed
 }
 GENERATED = {"vmlinux.h": "bpf/vmlinux.h", "morpheus.skel.h": "bpf/morpheus.skel.h",
              "proto/interfaces.hpp": "proto/interfaces.hpp"}
 # libbpf's headers have one user each; other libraries are anybody's.
-OWNED = {"bpf/libbpf.h": "daemon", "bpf/bpf.h": "daemon", "bpf/btf.h": "daemon", "bpf/bpf_helpers.h": "bpf",
+OWNED = {"bpf/libbpf.h": "daemon/kernel", "bpf/bpf.h": "daemon/kernel", "bpf/btf.h": "daemon/kernel", "bpf/bpf_helpers.h": "bpf",
          "bpf/bpf_tracing.h": "bpf", "bpf/bpf_core_read.h": "bpf"}
 
 SOURCES = (".h", ".c", ".hpp", ".cpp", ".bash", ".sh", ".py", "meson.build", ".in", ".map")

@@ -36,7 +36,8 @@ witness_count Witness::count(std::size_t thread) const {
 
 std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> Witness::stints(std::size_t thread) const {
   return std::span<const std::uint32_t, WITNESS_STINT_BUCKETS>(
-      skeleton_->bss->stints + thread % WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS, WITNESS_STINT_BUCKETS);
+      skeleton_->bss->stints + thread % WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS,
+      WITNESS_STINT_BUCKETS);
 }
 
 void Witness::allow(std::uint64_t ns) { skeleton_->bss->allowed_ns = ns; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Loads the witness: an independent tracing program that counts what scheduling did to given threads.
+// Loads the witness: an independent tracing program that counts what scheduling did to given
+// threads.
 #pragma once
 
 #include <array>
@@ -32,7 +33,8 @@ class Witness {
   [[nodiscard]] std::span<witness_mark, WITNESS_MAX_THREADS> marks();
   [[nodiscard]] witness_count count(std::size_t thread) const;
   /// How many of the stints of `thread` on a CPU lasted so many times WITNESS_STINT_BUCKET_NS.
-  [[nodiscard]] std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> stints(std::size_t thread) const;
+  [[nodiscard]] std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> stints(
+      std::size_t thread) const;
   /// How long a stint may last for its ticks not to be counted: see witness_count.
   void allow(std::uint64_t ns);
   /// Forgets all threads and their counts.

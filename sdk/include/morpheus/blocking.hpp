@@ -19,7 +19,7 @@ struct blocking_call {
   void (*run)(blocking_call& self) noexcept;
   blocking_call* next = nullptr;
 };
-/// Runs `call` on a thread of the calling worker's scheduler. Throws std::system_error if there is no
+/// Runs `call` on a thread of the calling worker's runtime. Throws std::system_error if there is no
 /// thread and none can be started.
 MORPHEUS_API void run_blocking(blocking_call& call);
 
@@ -69,7 +69,7 @@ class [[nodiscard]] blocking_awaiter final : detail::blocking_call {
 
 /// `co_await blocking(f)` calls f() on a thread that may block, and gives its result or throws its
 /// exception; the workers go on meanwhile. Threads are started as needed, up to
-/// scheduler_options::blocking_threads at once (further calls wait), and end after a second without
+/// runtime_options::blocking_threads at once (further calls wait), and end after a second without
 /// work. Only in a task.
 template <class F>
 blocking_awaiter<F> blocking(F body) {

@@ -14,9 +14,9 @@
 namespace morpheus {
 
 /// Carries values from any number of senders to any number of receivers, in order, and holds up to
-/// `capacity` of them; with capacity 0 a send waits for its receiver. Senders and receivers are served
-/// in the order in which they came. try_send(), try_receive() and close() on any thread. Must outlive
-/// whoever waits.
+/// `capacity` of them; with capacity 0 a send waits for its receiver. Senders and receivers are
+/// served in the order in which they came. try_send(), try_receive() and close() on any thread.
+/// Must outlive whoever waits.
 template <class T>
 class channel {
  public:
@@ -108,8 +108,9 @@ class channel {
   }
 
  private:
-  // All under the lock. Either senders wait, or receivers do, or nobody. Inlined, with take_locked(), into what
-  // locks: `woken` stays in a register, which makes a message an eighth cheaper.
+  // All under the lock. Either senders wait, or receivers do, or nobody. Inlined, with
+  // take_locked(), into what locks: `woken` stays in a register, which makes a message an eighth
+  // cheaper.
 
   [[nodiscard, gnu::always_inline]] bool give(T& value, detail::waiter*& woken) {
     if (!senders_wait_) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a scheduler can tell about itself: counts, stalls, tasks, and a trace of what runs.
+// What a runtime can tell about itself: counts, stalls, tasks, and a trace of what runs.
 #pragma once
 
 #include <morpheus/export.h>
@@ -17,8 +17,8 @@
 namespace morpheus {
 
 /// Counts of one worker since it started.
-struct worker_stats {
-  unsigned worker;
+struct thread_stats {
+  unsigned thread;
   bool is_guided;              ///< registered; see morpheus_worker_register()
   morpheus_runtime_mode mode;  ///< see morpheus_get_mode()
   std::uint64_t steps;         ///< jobs begun or resumed, to the last look at the clock
@@ -30,9 +30,9 @@ struct worker_stats {
   std::uint64_t yields;        ///< of these, the CPU given up
 };
 
-/// A task that has kept its worker for longer than scheduler_options::stall_threshold without a step.
+/// A task that has kept its worker for longer than runtime_options::stall_threshold without a step.
 struct stall {
-  unsigned worker;
+  unsigned thread;
   std::string task;            ///< its name, or the function that it is in
   std::source_location where;  ///< its last co_await before the stall; line 0 if there was none
   std::chrono::nanoseconds lasting;
@@ -46,20 +46,20 @@ struct stall {
 
 /// A task that exists.
 struct task_info {
-  const void* id;                ///< the same while the task lives
-  std::string name;              ///< see named(); empty if it has none
-  std::string function;          ///< in which it is; empty if it has not begun
-  std::source_location where;    ///< the co_await in which it is suspended; line 0: it has not begun
-  bool has_ended;                ///< its result has not been taken
-  const void* awaited_by;        ///< the task that waits for it, if one does
+  const void* id;              ///< the same while the task lives
+  std::string name;            ///< see named(); empty if it has none
+  std::string function;        ///< in which it is; empty if it has not begun
+  std::source_location where;  ///< the co_await in which it is suspended; line 0: it has not begun
+  bool has_ended;              ///< its result has not been taken
+  const void* awaited_by;      ///< the task that waits for it, if one does
 };
 
 /// All tasks of the process whose frames are smaller than 2 KiB, in no order. A task that begins or
 /// ends meanwhile may be missing; one that runs shows its last co_await. Any thread.
 [[nodiscard]] MORPHEUS_API std::vector<task_info> tasks();
 
-/// Writes them for people: one line for each task that nobody awaits, and below it the tasks that it
-/// waits for. Any thread.
+/// Writes them for people: one line for each task that nobody awaits, and below it the tasks that
+/// it waits for. Any thread.
 MORPHEUS_API void dump_tasks(std::ostream& out);
 
 /// From now on, `signal` makes a thread of the library write dump_tasks() to standard error. Throws
@@ -98,11 +98,11 @@ task<T> named(std::string name, task<T> inner) {
   co_return co_await std::move(inner);
 }
 
-/// A job that a worker is about to run; see scheduler::trace().
+/// A job that a worker is about to run; see runtime::trace().
 struct trace_event {
-  unsigned worker;
-  std::uint64_t time_ns;       ///< CLOCK_MONOTONIC
-  const void* task;            ///< task_info::id, if it is a task
+  unsigned thread;
+  std::uint64_t time_ns;  ///< CLOCK_MONOTONIC
+  const void* task;       ///< task_info::id, if it is a task
 };
 
 }  // namespace morpheus

@@ -11,16 +11,17 @@ MORPHEUS_BEGIN_C
 
 enum morpheus_error {
 	MORPHEUS_OK = 0,
-	MORPHEUS_ERR_INVALID = -1,        /**< an argument is out of its documented range */
-	MORPHEUS_ERR_ALREADY = -2,        /**< the process is attached, or the thread registered, already */
+	MORPHEUS_ERR_INVALID = -1, /**< an argument is out of its documented range */
+	MORPHEUS_ERR_ALREADY =
+		-2, /**< the process is attached, or the thread registered, already */
 	MORPHEUS_ERR_NOT_ATTACHED = -3,   /**< morpheus_attach() comes first */
 	MORPHEUS_ERR_NOT_REGISTERED = -4, /**< the calling thread is no registered worker */
-	MORPHEUS_ERR_STATE = -5,          /**< a worker cannot go from its state to the one asked for */
-	MORPHEUS_ERR_CRITICAL = -6,       /**< not possible inside a critical section */
-	MORPHEUS_ERR_LIMIT = -7,          /**< as many workers as morpheus_options.max_workers allows */
-	MORPHEUS_ERR_BUSY = -8,           /**< threads of this process are still registered */
-	MORPHEUS_ERR_NO_MEMORY = -9,      /**< memory or address space is short */
-	MORPHEUS_ERR_SYSTEM = -10,        /**< no thread or descriptor could be had */
+	MORPHEUS_ERR_STATE = -5,     /**< a worker cannot go from its state to the one asked for */
+	MORPHEUS_ERR_CRITICAL = -6,  /**< not possible inside a critical section */
+	MORPHEUS_ERR_LIMIT = -7,     /**< as many workers as morpheus_options.max_workers allows */
+	MORPHEUS_ERR_BUSY = -8,      /**< threads of this process are still registered */
+	MORPHEUS_ERR_NO_MEMORY = -9, /**< memory or address space is short */
+	MORPHEUS_ERR_SYSTEM = -10,   /**< no thread or descriptor could be had */
 };
 
 /// The name of an error, e.g. "MORPHEUS_ERR_BUSY"; "MORPHEUS_ERR_UNKNOWN" for any other number.

@@ -11,9 +11,9 @@
 
 namespace morpheus {
 
-/// Is set or not; `co_await event` (or event.wait()) waits until it is. set(), reset() and is_set() on
-/// any thread. What happened before set() is seen after the wait. May go once nobody waits any more: set()
-/// does not touch it after it has let the waiting tasks go.
+/// Is set or not; `co_await event` (or event.wait()) waits until it is. set(), reset() and is_set()
+/// on any thread. What happened before set() is seen after the wait. May go once nobody waits any
+/// more: set() does not touch it after it has let the waiting tasks go.
 class event {
  public:
   explicit event(bool is_set = false) noexcept : is_set_(is_set) {}

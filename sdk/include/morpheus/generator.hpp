@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// generator<T>: a coroutine whose values are taken one by one, in a range-for loop. Not a task: it runs
-// where it is asked, and cannot wait.
+// generator<T>: a coroutine whose values are taken one by one, in a range-for loop. Not a task: it
+// runs where it is asked, and cannot wait.
 #pragma once
 
 #include <coroutine>
@@ -59,7 +59,9 @@ class [[nodiscard]] generator {
       return *this;
     }
     void operator++(int) { ++*this; }
-    [[nodiscard]] bool operator==(std::default_sentinel_t) const noexcept { return self_->is_done(); }
+    [[nodiscard]] bool operator==(std::default_sentinel_t) const noexcept {
+      return self_->is_done();
+    }
 
    private:
     friend generator;  // makes iterators

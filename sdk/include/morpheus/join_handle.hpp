@@ -95,9 +95,9 @@ template <class T>
 }  // namespace detail
 
 /// A spawned task. `co_await` it once, in a task: gives the task's result or throws its exception.
-/// A handle that is dropped leaves the task running (its scheduler waits for it in the end); an
-/// exception that then escapes the task, other than `cancelled`, ends the program as one that escapes
-/// a thread does. Movable; for one thread at a time.
+/// A handle that is dropped leaves the task running (its runtime waits for it in the end); an
+/// exception that then escapes the task, other than `cancelled`, ends the program as one that
+/// escapes a thread does. Movable; for one thread at a time.
 template <class T>
 class [[nodiscard]] join_handle {
  public:

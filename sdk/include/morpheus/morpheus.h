@@ -135,8 +135,8 @@ struct morpheus_stats {
 	uint64_t withdrawn;    /**< of these, without giving up the CPU: nobody waited any more */
 	uint64_t yields;       /**< CPU given up for any reason */
 	uint64_t eager_yields; /**< of these, by itself in MORPHEUS_DEFENSIVE */
-	uint64_t deferred;     /**< checkpoints that answered nothing because of a critical section */
-	uint64_t rebinds;      /**< moved to or from a daemon */
+	uint64_t deferred; /**< checkpoints that answered nothing because of a critical section */
+	uint64_t rebinds;  /**< moved to or from a daemon */
 };
 
 /// The calling thread's counts. Errors: INVALID, NOT_REGISTERED.

@@ -10,8 +10,9 @@
 
 namespace morpheus {
 
-/// `auto guard = co_await mutex.lock()` owns it until the guard goes, on whatever worker that is. Handed
-/// over in the order of asking. May be held across awaits; never recursive. Must outlive whoever waits.
+/// `auto guard = co_await mutex.lock()` owns it until the guard goes, on whatever worker that is.
+/// Handed over in the order of asking. May be held across awaits; never recursive. Must outlive
+/// whoever waits.
 class mutex {
  public:
   using guard = std::unique_lock<mutex>;

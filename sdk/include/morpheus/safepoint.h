@@ -26,7 +26,8 @@ struct morpheus_safepoint {
 
 /// A registered worker thread. Lives as long as its thread; only that thread may use it.
 struct morpheus_thread {
-	uint32_t *critical; /**< nesting depth of critical sections, in memory that the kernel reads */
+	uint32_t *
+		critical; /**< nesting depth of critical sections, in memory that the kernel reads */
 };
 
 /// What the slow path hands back. By value, so that the caller's safe point never has its address
@@ -37,7 +38,8 @@ struct morpheus_answer {
 };
 
 /// The calling thread's safe point. Of a thread that is not registered: one that never fires.
-MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_MAYBE_ABSENT struct morpheus_safepoint morpheus_safepoint_get(void) MORPHEUS_NOEXCEPT;
+MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_MAYBE_ABSENT struct morpheus_safepoint
+morpheus_safepoint_get(void) MORPHEUS_NOEXCEPT;
 
 /// Slow path of morpheus_acknowledge(): answers what has changed. Inside a critical section it
 /// answers nothing, so that every checkpoint comes here again until the section ends.
@@ -51,7 +53,8 @@ morpheus_answer_and_yield(struct morpheus_safepoint at) MORPHEUS_NOEXCEPT;
 /// Whether something has changed since the last answer: a hint, mostly. Answers nothing. A runtime
 /// that must do something before it gives up the CPU (make queued work stealable) asks this, does
 /// it, and then calls morpheus_acknowledge().
-MORPHEUS_NODISCARD static inline bool morpheus_asked(const struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
+MORPHEUS_NODISCARD static inline bool
+morpheus_asked(const struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
 {
 	return !MORPHEUS_LIKELY(__atomic_load_n(sp->seq, __ATOMIC_RELAXED) == sp->seen);
 }
@@ -70,7 +73,8 @@ static inline bool morpheus_checkpoint(struct morpheus_safepoint *sp) MORPHEUS_N
 
 /// A safe point for a caller that gives up the CPU itself: acknowledges, and returns true if the
 /// caller should now call morpheus_yield().
-MORPHEUS_NODISCARD static inline bool morpheus_acknowledge(struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
+MORPHEUS_NODISCARD static inline bool
+morpheus_acknowledge(struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
 {
 	if (!morpheus_asked(sp))
 		return false;

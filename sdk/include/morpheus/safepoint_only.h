@@ -18,7 +18,8 @@
 MORPHEUS_BEGIN_C
 
 /// The calling thread's safe point; without libmorpheus in the program, one that never fires.
-MORPHEUS_NODISCARD static inline struct morpheus_safepoint morpheus_safepoint_find(void) MORPHEUS_NOEXCEPT
+MORPHEUS_NODISCARD static inline struct morpheus_safepoint
+morpheus_safepoint_find(void) MORPHEUS_NOEXCEPT
 {
 	static const uint64_t nobody_asks = 0;
 	struct morpheus_safepoint never = {&nobody_asks, 0};

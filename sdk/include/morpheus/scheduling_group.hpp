@@ -12,26 +12,26 @@
 
 namespace morpheus {
 
-class scheduler;
+class runtime;
 
 /// How a group is to be.
 struct group_options {
-  std::string name = {};    ///< for people
-  unsigned shares = 1000;   ///< 1 to 100,000; tasks without a group have 1000 together
+  std::string name = {};   ///< for people
+  unsigned shares = 1000;  ///< 1 to 100,000; tasks without a group have 1000 together
 };
 
-/// Where tasks run: in a group of a scheduler (scheduler::add_group()) or on one of its workers
-/// (scheduler::on_worker()). While tasks of several groups are ready on a worker, each group gets CPU
-/// time there in proportion to its shares; nobody starves. A group that is alone gets all of it. Who is
-/// next is decided between two steps of tasks, about every 10 us. Inside a group the order is that of a
-/// scheduler without groups.
+/// Where tasks run: in a group of a runtime (runtime::add_group()) or on one of its workers
+/// (runtime::on_thread()). While tasks of several groups are ready on a worker, each group gets CPU
+/// time there in proportion to its shares; nobody starves. A group that is alone gets all of it.
+/// Who is next is decided between two steps of tasks, about every 10 us. Inside a group the order
+/// is that of a runtime without groups.
 ///
-///     auto background = scheduler.add_group({.name = "background", .shares = 50});
+///     auto background = runtime.add_group({.name = "background", .shares = 50});
 ///     auto report = background.spawn(summarise(logs));        // beside others
 ///     co_await background.spawn(compact(logs));               // in a task: waits for it there
 ///
-/// What a task of a group starts (spawn(), scope, when_all()) and what it waits for stays in the group.
-/// A handle: copies name the same group, which lives as long as its scheduler. Any thread.
+/// What a task of a group starts (spawn(), scope, when_all()) and what it waits for stays in the
+/// group. A handle: copies name the same group, which lives as long as its runtime. Any thread.
 class scheduling_group {
  public:
   /// Starts a task in the group. See join_handle.
@@ -42,12 +42,12 @@ class scheduling_group {
 
   [[nodiscard]] MORPHEUS_API const std::string& name() const noexcept;
   [[nodiscard]] MORPHEUS_API unsigned shares() const noexcept;
-  /// How long workers have run the group's tasks, up to their last look at the clock. Counted once the
-  /// scheduler has had a group or a task on a worker of its own.
+  /// How long workers have run the group's tasks, up to their last look at the clock. Counted once
+  /// the runtime has had a group or a task on a worker of its own.
   [[nodiscard]] MORPHEUS_API std::chrono::nanoseconds run_time() const noexcept;
 
  private:
-  friend scheduler;
+  friend runtime;
   explicit scheduling_group(detail::lane& tasks) noexcept : lane_(&tasks) {}
   detail::lane* lane_;
 };

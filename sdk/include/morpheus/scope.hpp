@@ -16,22 +16,22 @@
 namespace morpheus {
 
 /// Tasks started in a scope run beside the task that owns it; join() waits for all of them, those
-/// included that they started in it themselves. If one throws, the scope is asked to stop, and join()
-/// throws the first such exception.
+/// included that they started in it themselves. If one throws, the scope is asked to stop, and
+/// join() throws the first such exception.
 ///
 ///     morpheus::scope scope;
 ///     for (auto& item : items) scope.spawn(handle(item));
 ///     co_await scope.join();
 ///
-/// Must be joined before it is destroyed, or the program ends: in code that can throw in between, use
-/// with_scope(). spawn() from any task of the scope; join() once at a time, by its owner; may be used
-/// again after a join.
+/// Must be joined before it is destroyed, or the program ends: in code that can throw in between,
+/// use with_scope(). spawn() from any task of the scope; join() once at a time, by its owner; may
+/// be used again after a join.
 class scope {
  public:
   scope() = default;
   scope(const scope&) = delete;
   scope& operator=(const scope&) = delete;
-  /// Tasks of an outer scope or scheduler pass their stop on to this one.
+  /// Tasks of an outer scope or runtime pass their stop on to this one.
   explicit scope(std::stop_token outer) { state_.stop_with(std::move(outer)); }
   ~scope() = default;
 
@@ -67,8 +67,8 @@ class scope {
   detail::scope_state state_;
 };
 
-/// Runs `body(scope)`, a callable that returns a task, and joins the scope whatever happens: if the body
-/// throws, the scope is asked to stop first. Gives the body's result.
+/// Runs `body(scope)`, a callable that returns a task, and joins the scope whatever happens: if the
+/// body throws, the scope is asked to stop first. Gives the body's result.
 template <class F>
 std::invoke_result_t<F, scope&> with_scope(F body) {
   scope mine;

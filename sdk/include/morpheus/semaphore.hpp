@@ -11,8 +11,8 @@
 
 namespace morpheus {
 
-/// Holds permits. `co_await semaphore.acquire()` takes one, in the order of asking; release() on any
-/// thread hands permits to those who wait. Must outlive whoever waits.
+/// Holds permits. `co_await semaphore.acquire()` takes one, in the order of asking; release() on
+/// any thread hands permits to those who wait. Must outlive whoever waits.
 class semaphore {
  public:
   explicit semaphore(std::size_t permits) noexcept : permits_(permits) {}

@@ -58,7 +58,8 @@ class [[nodiscard]] stoppable_sleep_awaiter {
 };
 
 namespace detail {
-/// `span` from now, in nanoseconds of CLOCK_MONOTONIC; never before now, never beyond the end of time.
+/// `span` from now, in nanoseconds of CLOCK_MONOTONIC; never before now, never beyond the end of
+/// time.
 template <class Rep, class Period>
 [[nodiscard]] std::uint64_t deadline_after(std::chrono::duration<Rep, Period> span) {
   constexpr auto kLongest = std::chrono::hours(24 * 365 * 100);
@@ -73,8 +74,8 @@ template <class Rep, class Period>
 }
 }  // namespace detail
 
-/// `co_await sleep_for(span)` waits at least that long; a span that is not positive yields. Only in a
-/// task. How late it may be: docs/runtime.md.
+/// `co_await sleep_for(span)` waits at least that long; a span that is not positive yields. Only in
+/// a task. How late it may be: docs/runtime.md.
 template <class Rep, class Period>
 [[nodiscard]] sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> span) {
   return sleep_awaiter(detail::deadline_after(span));

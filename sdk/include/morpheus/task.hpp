@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// task<T>: a coroutine that starts when it is awaited or spawned, and ends with a T or an exception.
+// task<T>: a coroutine that starts when it is awaited or spawned, and ends with a T or an
+// exception.
 #pragma once
 
 #include <morpheus/detail/promise.hpp>
@@ -70,15 +71,15 @@ class task_promise<void> final : public promise_base {
 
 }  // namespace detail
 
-/// A coroutine that has not begun. `co_await std::move(t)` (or of a temporary) runs it on the awaiting
-/// task's worker, without going through any queue, and gives its result or throws its exception.
-/// spawn(), scope and when_all() run it beside others.
+/// A coroutine that has not begun. `co_await std::move(t)` (or of a temporary) runs it on the
+/// awaiting task's worker, without going through any queue, and gives its result or throws its
+/// exception. spawn(), scope and when_all() run it beside others.
 ///
 ///     morpheus::task<int> answer() { co_return 42; }
 ///     morpheus::task<> use() { std::printf("%d\n", co_await answer()); }
 ///
-/// Owns the coroutine; one that was never started is destroyed with the task. Result types may not be
-/// aligned to more than std::max_align_t. Movable; for one thread at a time.
+/// Owns the coroutine; one that was never started is destroyed with the task. Result types may not
+/// be aligned to more than std::max_align_t. Movable; for one thread at a time.
 template <class T = void>
 class [[nodiscard]] task {
  public:

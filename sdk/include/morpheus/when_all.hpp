@@ -67,10 +67,11 @@ class [[nodiscard]] when_all_awaiter {
   detail::fork_block fork_;
 };
 
-/// `auto [a, b] = co_await when_all(f(), g())` runs the tasks beside each other and waits for all of
-/// them; void results come as std::monostate. The first runs at once on this worker; the others follow
-/// there, newest first, unless workers without work have taken them. That makes it the cheapest way to
-/// fork and join. If tasks throw, the exception of the leftmost is thrown once all have ended.
+/// `auto [a, b] = co_await when_all(f(), g())` runs the tasks beside each other and waits for all
+/// of them; void results come as std::monostate. The first runs at once on this worker; the others
+/// follow there, newest first, unless workers without work have taken them. That makes it the
+/// cheapest way to fork and join. If tasks throw, the exception of the leftmost is thrown once all
+/// have ended.
 template <class... T>
 when_all_awaiter<T...> when_all(task<T>... children) {
   return when_all_awaiter<T...>(std::move(children)...);

@@ -74,8 +74,9 @@ class race {
 
 }  // namespace detail
 
-/// Runs tasks beside each other; the first that ends gives the result or the exception. The others are
-/// asked to stop by the token that made them, and awaited: none goes on after when_any() has ended.
+/// Runs tasks beside each other; the first that ends gives the result or the exception. The others
+/// are asked to stop by the token that made them, and awaited: none goes on after when_any() has
+/// ended.
 ///
 ///     auto first = co_await when_any<int>({[&](std::stop_token stop) { return fetch(a, stop); },
 ///                                          [&](std::stop_token stop) { return fetch(b, stop); }});

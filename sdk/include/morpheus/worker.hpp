@@ -87,13 +87,13 @@ class safe_point {
 inline bool checkpoint_here() noexcept { return morpheus_checkpoint_here(); }
 
 /// While it lives, the kernel defers the end of the thread's slice and never escalates, up to the
-/// operator's hold cap. Nests. Must end on the thread where it began: in a task, no co_await may come in
-/// between.
+/// operator's hold cap. Nests. Must end on the thread where it began: in a task, no co_await may
+/// come in between.
 class [[nodiscard]] critical_section {
  public:
   /// `self` must be the calling thread's.
   explicit critical_section(const worker& self) noexcept : critical_section(self.handle()) {}
-  /// On whatever thread: a worker of a scheduler, too. On one that is not registered it does nothing.
+  /// On whatever thread: a worker of a runtime, too. On one that is not registered it does nothing.
   critical_section() noexcept : critical_section(morpheus_worker_self()) {}
   critical_section(const critical_section&) = delete;
   critical_section& operator=(const critical_section&) = delete;

@@ -11,9 +11,8 @@
 #define MOST_TURNS (1u << 20)
 
 struct adaptive {
-	PyObject_HEAD
-	unsigned long long tight_ns;   /* time between looks under pressure */
-	unsigned long long relaxed_ns; /* and without */
+	PyObject_HEAD unsigned long long tight_ns; /* time between looks under pressure */
+	unsigned long long relaxed_ns;             /* and without */
 	uint64_t looked_at_ns;
 	unsigned int turns;     /* from one look to the next */
 	unsigned int countdown; /* turns left */
@@ -39,7 +38,8 @@ static bool look(struct adaptive *a)
 	bool pressed = gave_way || morpheus_get_mode() != MORPHEUS_DETERMINISTIC;
 
 	if (a->looked_at_ns)
-		a->turns = next_turns(a->turns, now - a->looked_at_ns, pressed ? a->tight_ns : a->relaxed_ns);
+		a->turns = next_turns(a->turns, now - a->looked_at_ns,
+				      pressed ? a->tight_ns : a->relaxed_ns);
 	a->countdown = a->turns;
 	a->looks += 1;
 	a->yields += gave_way;
@@ -70,10 +70,12 @@ static PyObject *adaptive_new(PyTypeObject *type, PyObject *args, PyObject *kwar
 	double tight = 50e-6, relaxed = 1e-3;
 	struct adaptive *a;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|dd:AdaptiveCheckpointer", names, &tight, &relaxed))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|dd:AdaptiveCheckpointer", names, &tight,
+					 &relaxed))
 		return NULL;
 	if (!(tight > 0 && tight <= relaxed && relaxed <= 1)) {
-		PyErr_SetString(PyExc_ValueError, "seconds are wanted with 0 < tight <= relaxed <= 1");
+		PyErr_SetString(PyExc_ValueError,
+				"seconds are wanted with 0 < tight <= relaxed <= 1");
 		return NULL;
 	}
 	a = (struct adaptive *)PyType_GenericAlloc(type, 0);
@@ -95,9 +97,12 @@ static void adaptive_dealloc(PyObject *self)
 }
 
 static PyMemberDef members[] = {
-	{"turns", T_UINT, offsetof(struct adaptive, turns), READONLY, "turns of the loop from one look to the next"},
-	{"looks", T_ULONGLONG, offsetof(struct adaptive, looks), READONLY, "how often it looked for a request"},
-	{"yields", T_ULONGLONG, offsetof(struct adaptive, yields), READONLY, "how often it gave up the CPU"},
+	{"turns", T_UINT, offsetof(struct adaptive, turns), READONLY,
+	 "turns of the loop from one look to the next"},
+	{"looks", T_ULONGLONG, offsetof(struct adaptive, looks), READONLY,
+	 "how often it looked for a request"},
+	{"yields", T_ULONGLONG, offsetof(struct adaptive, yields), READONLY,
+	 "how often it gave up the CPU"},
 	{NULL, 0, 0, 0, NULL},
 };
 
@@ -119,8 +124,7 @@ PyType_Spec adaptive_spec = {
 /* --- an iterator that takes the turns ----------------------------------------------------------- */
 
 struct checked {
-	PyObject_HEAD
-	PyObject *checkpointer;
+	PyObject_HEAD PyObject *checkpointer;
 	PyObject *items;
 };
 

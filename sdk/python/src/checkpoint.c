@@ -8,10 +8,8 @@ bool give_way(void)
 {
 	if (!morpheus_acknowledge(&morpheus_here))
 		return false;
-	Py_BEGIN_ALLOW_THREADS
-	morpheus_yield();
-	Py_END_ALLOW_THREADS
-	return true;
+	Py_BEGIN_ALLOW_THREADS morpheus_yield();
+	Py_END_ALLOW_THREADS return true;
 }
 
 static PyObject *checkpoint(PyObject *module, PyObject *none)
@@ -31,10 +29,8 @@ static PyObject *acknowledge(PyObject *module, PyObject *none)
 static PyObject *yield_cpu(PyObject *module, PyObject *none)
 {
 	(void)module, (void)none;
-	Py_BEGIN_ALLOW_THREADS
-	morpheus_yield();
-	Py_END_ALLOW_THREADS
-	Py_RETURN_NONE;
+	Py_BEGIN_ALLOW_THREADS morpheus_yield();
+	Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 /* What checkpoint() is measured against: the same call without a safe point. */
@@ -47,8 +43,7 @@ static PyObject *empty_call(PyObject *module, PyObject *none)
 /* --- await acheckpoint() ------------------------------------------------------------------------ */
 
 struct gave_way {
-	PyObject_HEAD
-	bool was_suspended;
+	PyObject_HEAD bool was_suspended;
 };
 
 static PyObject *acheckpoint(PyObject *module, PyObject *none)
@@ -114,12 +109,9 @@ PyType_Spec at_once_spec = {
 };
 
 static PyType_Slot gave_way_slots[] = {
-	{Py_tp_new, refuse_new},
-	{Py_tp_dealloc, dealloc_awaitable},
-	{Py_am_await, awaits_itself},
-	{Py_tp_iter, awaits_itself},
-	{Py_tp_iternext, suspends_once},
-	{0, NULL},
+	{Py_tp_new, refuse_new},         {Py_tp_dealloc, dealloc_awaitable},
+	{Py_am_await, awaits_itself},    {Py_tp_iter, awaits_itself},
+	{Py_tp_iternext, suspends_once}, {0, NULL},
 };
 
 PyType_Spec gave_way_spec = {
@@ -131,15 +123,20 @@ PyType_Spec gave_way_spec = {
 
 PyMethodDef checkpoint_functions[] = {
 	{"checkpoint", checkpoint, METH_NOARGS,
-	 "checkpoint() -> bool\n\nA safe point: if the kernel has asked for this thread's CPU, acknowledges and gives "
-	 "it up, and returns True.\nWithout a request it costs about as much as an empty call. Does nothing inside a "
+	 "checkpoint() -> bool\n\nA safe point: if the kernel has asked for this thread's CPU, "
+	 "acknowledges and gives "
+	 "it up, and returns True.\nWithout a request it costs about as much as an empty call. "
+	 "Does nothing inside a "
 	 "critical section, and on a\nthread that is not registered."},
 	{"acheckpoint", acheckpoint, METH_NOARGS,
-	 "await acheckpoint() -> True or None\n\nA safe point of a coroutine. If the kernel has asked, gives up the CPU, "
-	 "then lets the loop run its other tasks\nonce, and the value is True. Otherwise completes at once, without a turn "
+	 "await acheckpoint() -> True or None\n\nA safe point of a coroutine. If the kernel has "
+	 "asked, gives up the CPU, "
+	 "then lets the loop run its other tasks\nonce, and the value is True. Otherwise completes "
+	 "at once, without a turn "
 	 "of the loop."},
 	{"acknowledge", acknowledge, METH_NOARGS,
-	 "acknowledge() -> bool\n\nA safe point for a caller that gives up the CPU itself: answers the request, if there is "
+	 "acknowledge() -> bool\n\nA safe point for a caller that gives up the CPU itself: answers "
+	 "the request, if there is "
 	 "one, and returns True\nif the caller should now call yield_cpu() or block."},
 	{"yield_cpu", yield_cpu, METH_NOARGS,
 	 "yield_cpu() -> None\n\nGives up the CPU now, without holding the interpreter lock."},

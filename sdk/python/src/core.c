@@ -27,8 +27,8 @@ uint64_t thread_number(void)
 PyObject *raise_error(PyObject *module, int code, const char *what)
 {
 	struct core *core = PyModule_GetState(module);
-	PyObject *message = PyUnicode_FromFormat("cannot %s: %s (%s)", what, morpheus_error_text(code),
-						 morpheus_error_name(code));
+	PyObject *message = PyUnicode_FromFormat(
+		"cannot %s: %s (%s)", what, morpheus_error_text(code), morpheus_error_name(code));
 	PyObject *error = message ? PyObject_CallFunctionObjArgs(core->error, message, NULL) : NULL;
 	PyObject *number = error ? PyLong_FromLong(code) : NULL;
 
@@ -43,7 +43,8 @@ PyObject *raise_error(PyObject *module, int code, const char *what)
 PyObject *refuse_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	(void)type, (void)args, (void)kwargs;
-	PyErr_SetString(PyExc_TypeError, "objects of this type are made by the functions of morpheus only");
+	PyErr_SetString(PyExc_TypeError,
+			"objects of this type are made by the functions of morpheus only");
 	return NULL;
 }
 
@@ -72,7 +73,8 @@ static int add_types(PyObject *module, struct core *core)
 	core->checked = (PyTypeObject *)PyType_FromSpec(&checked_spec);
 	Py_XDECREF(critical);
 	Py_XDECREF(safe_points);
-	return critical && safe_points && core->gave_way && core->adaptive && core->checked ? 0 : -1;
+	return critical && safe_points && core->gave_way && core->adaptive && core->checked ? 0
+											    : -1;
 }
 
 static int add_constants(PyObject *module)

@@ -18,8 +18,8 @@
 #define NS_PER_SECOND 1000000000ull
 
 struct core {
-	PyObject *error;       /* MorpheusError */
-	PyObject *at_once;     /* an awaitable that completes without suspending */
+	PyObject *error;        /* MorpheusError */
+	PyObject *at_once;      /* an awaitable that completes without suspending */
 	PyTypeObject *gave_way; /* an awaitable that suspends once */
 	PyTypeObject *adaptive;
 	PyTypeObject *checked; /* an iterator that takes an adaptive's turns */

@@ -7,8 +7,8 @@
 #include "sdk/python/src/core.h"
 
 struct critical {
-	PyObject_HEAD
-	struct morpheus_thread *thread; /* that is critical; NULL if it was no worker at entry */
+	PyObject_HEAD struct morpheus_thread
+		*thread; /* that is critical; NULL if it was no worker at entry */
 	uint64_t thread_number;
 	unsigned int depth; /* how often this object was entered and not left */
 	bool suspended;     /* its task is not running: the thread is not critical for it */
@@ -26,8 +26,8 @@ static int enter(struct critical *section)
 		section->thread_number = thread_number();
 		section->suspended = false;
 	} else if (is_elsewhere(section)) {
-		PyErr_SetString(PyExc_RuntimeError,
-				"this critical section is held by another thread; make one with critical() for each");
+		PyErr_SetString(PyExc_RuntimeError, "this critical section is held by another "
+						    "thread; make one with critical() for each");
 		return -1;
 	}
 	++section->depth;
@@ -43,7 +43,8 @@ static int leave(struct critical *section)
 		return -1;
 	}
 	if (!section->suspended && is_elsewhere(section)) {
-		PyErr_SetString(PyExc_RuntimeError, "a critical section must be left on the thread that entered it");
+		PyErr_SetString(PyExc_RuntimeError,
+				"a critical section must be left on the thread that entered it");
 		return -1;
 	}
 	--section->depth;
@@ -152,12 +153,14 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-	{Py_tp_doc,
-	 "critical()\n--\n\nA section in which the kernel does not take this thread's CPU by escalation, up to the "
-	 "operator's hold cap, and\nin which safe points do nothing. Sections nest, and one object may be entered again.\n\n"
-	 "    with critical(): ...          for the calling thread\n"
-	 "    async with critical(): ...    for the steps of this task; not while it is suspended\n\n"
-	 "A section must be left on the thread that entered it."},
+	{Py_tp_doc, "critical()\n--\n\nA section in which the kernel does not take this thread's "
+		    "CPU by escalation, up to the "
+		    "operator's hold cap, and\nin which safe points do nothing. Sections nest, and "
+		    "one object may be entered again.\n\n"
+		    "    with critical(): ...          for the calling thread\n"
+		    "    async with critical(): ...    for the steps of this task; not while it is "
+		    "suspended\n\n"
+		    "A section must be left on the thread that entered it."},
 	{Py_tp_new, critical_new},
 	{Py_tp_dealloc, critical_dealloc},
 	{Py_tp_methods, methods},

@@ -32,7 +32,8 @@ static bool is_long_or_wait(struct running_callback *running, uint64_t span_ns)
 	uint64_t since = running_callback_since(running);
 	uint64_t now = monotonic_ns();
 	uint64_t due = (since ? since : now) + span_ns;
-	struct timespec until = {.tv_sec = (time_t)(due / NS_PER_SECOND), .tv_nsec = (long)(due % NS_PER_SECOND)};
+	struct timespec until = {.tv_sec = (time_t)(due / NS_PER_SECOND),
+				 .tv_nsec = (long)(due % NS_PER_SECOND)};
 
 	if (due <= now)
 		return true;

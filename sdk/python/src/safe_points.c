@@ -22,13 +22,12 @@
 #define SNAPSHOTS_PER_THRESHOLD 32
 
 struct safe_points {
-	PyObject_HEAD
-	PyObject *next_ready; /* bound popleft() of the loop's deque */
-	PyObject *iteration;  /* the loop's own _run_once() */
-	PyObject *sections;   /* list of (section, task) that async with holds */
-	PyObject *on_slow;    /* called with the callback, its start and its times */
-	PyObject *current;    /* the handle or callback that runs */
-	uint64_t threshold_ns; /* 0: slow callbacks are not watched */
+	PyObject_HEAD PyObject *next_ready; /* bound popleft() of the loop's deque */
+	PyObject *iteration;                /* the loop's own _run_once() */
+	PyObject *sections;                 /* list of (section, task) that async with holds */
+	PyObject *on_slow;                  /* called with the callback, its start and its times */
+	PyObject *current;                  /* the handle or callback that runs */
+	uint64_t threshold_ns;              /* 0: slow callbacks are not watched */
 	uint64_t snapshot_age_ns;
 	uint64_t start_ns; /* of the current callback */
 	struct thread_times snapshot;
@@ -66,8 +65,9 @@ static void report_slow(struct safe_points *s)
 
 	thread_times_read_again(s->schedstat, &s->snapshot, &now);
 	split = thread_times_split(&s->snapshot, s->start_ns, &now);
-	result = PyObject_CallFunction(s->on_slow, "OKKKKKO", s->current, s->start_ns, split.wall_ns,
-				       split.on_cpu_ns, split.preempted_ns, split.blocked_ns,
+	result = PyObject_CallFunction(s->on_slow, "OKKKKKO", s->current, s->start_ns,
+				       split.wall_ns, split.on_cpu_ns, split.preempted_ns,
+				       split.blocked_ns,
 				       split.is_preempted_known ? Py_True : Py_False);
 	if (!result)
 		PyErr_WriteUnraisable(s->on_slow);
@@ -209,7 +209,8 @@ static PyObject *watch(PyObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "dO:watch", &threshold, &on_slow))
 		return NULL;
 	if (!(threshold >= 1e-4 && threshold <= 3600)) {
-		PyErr_SetString(PyExc_ValueError, "a threshold of 0.0001 to 3600 seconds is wanted");
+		PyErr_SetString(PyExc_ValueError,
+				"a threshold of 0.0001 to 3600 seconds is wanted");
 		return NULL;
 	}
 	Py_INCREF(on_slow);
@@ -226,10 +227,8 @@ static PyObject *await_slow(PyObject *self, PyObject *none)
 	bool is_slow;
 
 	(void)none;
-	Py_BEGIN_ALLOW_THREADS
-	is_slow = running_callback_await(&s->running, s->threshold_ns / 2);
-	Py_END_ALLOW_THREADS
-	return PyBool_FromLong(is_slow);
+	Py_BEGIN_ALLOW_THREADS is_slow = running_callback_await(&s->running, s->threshold_ns / 2);
+	Py_END_ALLOW_THREADS return PyBool_FromLong(is_slow);
 }
 
 static PyObject *running_since(PyObject *self, PyObject *none)
@@ -304,24 +303,34 @@ static void dealloc(PyObject *self)
 }
 
 static PyMethodDef methods[] = {
-	{"popleft", popleft, METH_NOARGS, "The loop's next ready handle; a safe point comes before it."},
-	{"run_once", run_once, METH_NOARGS, "One iteration of the loop; a safe point comes after it."},
+	{"popleft", popleft, METH_NOARGS,
+	 "The loop's next ready handle; a safe point comes before it."},
+	{"run_once", run_once, METH_NOARGS,
+	 "One iteration of the loop; a safe point comes after it."},
 	{"call", call, METH_VARARGS, "call(callback, *args): calls it between two safe points."},
-	{"hold", hold, METH_O, "hold((section, task)): the section is suspended whenever the task is."},
-	{"bind", bind, METH_VARARGS, "bind(popleft, run_once): the loop's own, which these stand in for."},
-	{"watch", watch, METH_VARARGS, "watch(threshold, on_slow): reports callbacks that take longer."},
+	{"hold", hold, METH_O,
+	 "hold((section, task)): the section is suspended whenever the task is."},
+	{"bind", bind, METH_VARARGS,
+	 "bind(popleft, run_once): the loop's own, which these stand in for."},
+	{"watch", watch, METH_VARARGS,
+	 "watch(threshold, on_slow): reports callbacks that take longer."},
 	{"await_slow", await_slow, METH_NOARGS,
-	 "Blocks, without the interpreter lock, until a callback has run for half of the threshold: then\nTrue; "
+	 "Blocks, without the interpreter lock, until a callback has run for half of the "
+	 "threshold: then\nTrue; "
 	 "or until stop_watching(): then False. For a watcher thread."},
-	{"running_since", running_since, METH_NOARGS, "When the callback that runs began, CLOCK_MONOTONIC ns; or 0."},
-	{"start_watching", start_watching, METH_NOARGS, "Lets await_slow() wait, after stop_watching()."},
+	{"running_since", running_since, METH_NOARGS,
+	 "When the callback that runs began, CLOCK_MONOTONIC ns; or 0."},
+	{"start_watching", start_watching, METH_NOARGS,
+	 "Lets await_slow() wait, after stop_watching()."},
 	{"stop_watching", stop_watching, METH_NOARGS, "Ends await_slow()."},
 	{NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef members[] = {
-	{"callbacks", T_ULONGLONG, offsetof(struct safe_points, callbacks), READONLY, "callbacks run so far"},
-	{"yields", T_ULONGLONG, offsetof(struct safe_points, yields), READONLY, "times the CPU was given up"},
+	{"callbacks", T_ULONGLONG, offsetof(struct safe_points, callbacks), READONLY,
+	 "callbacks run so far"},
+	{"yields", T_ULONGLONG, offsetof(struct safe_points, yields), READONLY,
+	 "times the CPU was given up"},
 	{NULL, 0, 0, 0, NULL},
 };
 

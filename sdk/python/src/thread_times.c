@@ -54,7 +54,8 @@ void thread_times_read(int schedstat, struct thread_times *out)
 	struct morpheus_guidance guidance;
 
 	/* A line without CPU time is one that nobody keeps: the thread has never been seen to run. */
-	if (morpheus_get_guidance(&guidance) != MORPHEUS_OK || !guidance.source || !guidance.cpu_time_ns) {
+	if (morpheus_get_guidance(&guidance) != MORPHEUS_OK || !guidance.source ||
+	    !guidance.cpu_time_ns) {
 		read_schedstat_only(schedstat, out);
 		return;
 	}
@@ -64,7 +65,8 @@ void thread_times_read(int schedstat, struct thread_times *out)
 	out->wall_ns = read_clock(CLOCK_MONOTONIC);
 }
 
-void thread_times_read_again(int schedstat, const struct thread_times *before, struct thread_times *out)
+void thread_times_read_again(int schedstat, const struct thread_times *before,
+			     struct thread_times *out)
 {
 	if (before->source == WAIT_FROM_SCHEDSTAT)
 		read_schedstat_only(schedstat, out);
@@ -87,7 +89,8 @@ struct time_split thread_times_split(const struct thread_times *before, uint64_t
 	split.is_preempted_known = before->source == end->source && end->source != WAIT_UNKNOWN &&
 				   end->wait_ns >= before->wait_ns;
 	if (split.is_preempted_known)
-		split.preempted_ns = least(end->wait_ns - before->wait_ns, split.wall_ns - split.on_cpu_ns);
+		split.preempted_ns =
+			least(end->wait_ns - before->wait_ns, split.wall_ns - split.on_cpu_ns);
 	split.blocked_ns = split.wall_ns - split.on_cpu_ns - split.preempted_ns;
 	return split;
 }

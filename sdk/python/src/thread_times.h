@@ -28,10 +28,12 @@ int thread_times_open(void);
 void thread_times_read(int schedstat, struct thread_times *out);
 
 /// The same, from the source that `before` was read from, if that still tells.
-void thread_times_read_again(int schedstat, const struct thread_times *before, struct thread_times *out);
+void thread_times_read_again(int schedstat, const struct thread_times *before,
+			     struct thread_times *out);
 
 struct time_split {
-	uint64_t wall_ns, on_cpu_ns, preempted_ns, blocked_ns; /* the first is the sum of the others */
+	uint64_t wall_ns, on_cpu_ns, preempted_ns,
+		blocked_ns;      /* the first is the sum of the others */
 	bool is_preempted_known; /* if not, blocked_ns holds that time, too */
 };
 

@@ -25,10 +25,8 @@ static PyObject *attach(PyObject *module, PyObject *args, PyObject *kwargs)
 	if (max_workers < 0 || max_workers > UINT32_MAX)
 		return raise_error(module, MORPHEUS_ERR_INVALID, "attach to morpheusd");
 	options.max_workers = (uint32_t)max_workers;
-	Py_BEGIN_ALLOW_THREADS
-	code = morpheus_attach(&options);
-	Py_END_ALLOW_THREADS
-	return none_or_error(module, code, "attach to morpheusd");
+	Py_BEGIN_ALLOW_THREADS code = morpheus_attach(&options);
+	Py_END_ALLOW_THREADS return none_or_error(module, code, "attach to morpheusd");
 }
 
 static PyObject *detach(PyObject *module, PyObject *none)
@@ -36,10 +34,8 @@ static PyObject *detach(PyObject *module, PyObject *none)
 	int code;
 
 	(void)none;
-	Py_BEGIN_ALLOW_THREADS
-	code = morpheus_detach();
-	Py_END_ALLOW_THREADS
-	return none_or_error(module, code, "detach from morpheusd");
+	Py_BEGIN_ALLOW_THREADS code = morpheus_detach();
+	Py_END_ALLOW_THREADS return none_or_error(module, code, "detach from morpheusd");
 }
 
 static PyObject *status(PyObject *module, PyObject *none)
@@ -47,10 +43,9 @@ static PyObject *status(PyObject *module, PyObject *none)
 	struct morpheus_status now;
 
 	(void)module, (void)none;
-	Py_BEGIN_ALLOW_THREADS
-	morpheus_get_status(&now);
-	Py_END_ALLOW_THREADS
-	return Py_BuildValue("(IIIIs)", now.link, now.workers, now.guided, now.attaches, now.last_error);
+	Py_BEGIN_ALLOW_THREADS morpheus_get_status(&now);
+	Py_END_ALLOW_THREADS return Py_BuildValue("(IIIIs)", now.link, now.workers, now.guided,
+						  now.attaches, now.last_error);
 }
 
 static PyObject *worker_register(PyObject *module, PyObject *none)
@@ -58,10 +53,8 @@ static PyObject *worker_register(PyObject *module, PyObject *none)
 	int code;
 
 	(void)none;
-	Py_BEGIN_ALLOW_THREADS
-	code = morpheus_worker_register(NULL);
-	Py_END_ALLOW_THREADS
-	return none_or_error(module, code, "register the thread");
+	Py_BEGIN_ALLOW_THREADS code = morpheus_worker_register(NULL);
+	Py_END_ALLOW_THREADS return none_or_error(module, code, "register the thread");
 }
 
 static PyObject *worker_unregister(PyObject *module, PyObject *none)
@@ -69,10 +62,8 @@ static PyObject *worker_unregister(PyObject *module, PyObject *none)
 	int code;
 
 	(void)none;
-	Py_BEGIN_ALLOW_THREADS
-	code = morpheus_worker_unregister();
-	Py_END_ALLOW_THREADS
-	return none_or_error(module, code, "unregister the thread");
+	Py_BEGIN_ALLOW_THREADS code = morpheus_worker_unregister();
+	Py_END_ALLOW_THREADS return none_or_error(module, code, "unregister the thread");
 }
 
 static PyObject *set_running(PyObject *module, PyObject *running)
@@ -84,10 +75,8 @@ static PyObject *set_running(PyObject *module, PyObject *running)
 		return NULL;
 	if (is_running)
 		state = MORPHEUS_WORKER_RUNNING;
-	Py_BEGIN_ALLOW_THREADS
-	code = morpheus_worker_set_state(state);
-	Py_END_ALLOW_THREADS
-	return none_or_error(module, code, "change the thread's state");
+	Py_BEGIN_ALLOW_THREADS code = morpheus_worker_set_state(state);
+	Py_END_ALLOW_THREADS return none_or_error(module, code, "change the thread's state");
 }
 
 static PyObject *is_registered(PyObject *module, PyObject *none)
@@ -110,8 +99,9 @@ static PyObject *set_priority(PyObject *module, PyObject *priority)
 
 	if (value == (unsigned long)-1 && PyErr_Occurred())
 		return NULL;
-	return none_or_error(module, morpheus_set_priority(value > UINT32_MAX ? UINT32_MAX : (uint32_t)value),
-			     "set the priority");
+	return none_or_error(
+		module, morpheus_set_priority(value > UINT32_MAX ? UINT32_MAX : (uint32_t)value),
+		"set the priority");
 }
 
 static PyObject *set_escapable(PyObject *module, PyObject *args)
@@ -139,8 +129,9 @@ static PyObject *guidance(PyObject *module, PyObject *none)
 	return Py_BuildValue("(KKKKKIIII)", (unsigned long long)now.budget_remaining_ns,
 			     (unsigned long long)now.hint_deadline_ns,
 			     (unsigned long long)now.last_escalation_ns,
-			     (unsigned long long)now.cpu_time_ns, (unsigned long long)now.wait_time_ns,
-			     now.pressure_level, now.hint_reason, now.hint_loss_count, now.source);
+			     (unsigned long long)now.cpu_time_ns,
+			     (unsigned long long)now.wait_time_ns, now.pressure_level,
+			     now.hint_reason, now.hint_loss_count, now.source);
 }
 
 static PyObject *budget_remaining(PyObject *module, PyObject *none)
@@ -160,8 +151,8 @@ static PyObject *pressure(PyObject *module, PyObject *none)
 	(void)module, (void)none;
 	morpheus_get_pressure(&all);
 	morpheus_get_guidance(&own);
-	return Py_BuildValue("(IIIII)", all.cpu_pressure_pct, all.io_pressure_pct, all.memory_pressure_pct,
-			     all.runqueue_depth, own.pressure_level);
+	return Py_BuildValue("(IIIII)", all.cpu_pressure_pct, all.io_pressure_pct,
+			     all.memory_pressure_pct, all.runqueue_depth, own.pressure_level);
 }
 
 static PyObject *stats(PyObject *module, PyObject *none)
@@ -170,10 +161,10 @@ static PyObject *stats(PyObject *module, PyObject *none)
 
 	(void)module, (void)none;
 	morpheus_get_stats(&now);
-	return Py_BuildValue("(KKKKKKK)", (unsigned long long)now.hints, (unsigned long long)now.acks,
-			     (unsigned long long)now.withdrawn, (unsigned long long)now.yields,
-			     (unsigned long long)now.eager_yields, (unsigned long long)now.deferred,
-			     (unsigned long long)now.rebinds);
+	return Py_BuildValue("(KKKKKKK)", (unsigned long long)now.hints,
+			     (unsigned long long)now.acks, (unsigned long long)now.withdrawn,
+			     (unsigned long long)now.yields, (unsigned long long)now.eager_yields,
+			     (unsigned long long)now.deferred, (unsigned long long)now.rebinds);
 }
 
 static PyObject *mode(PyObject *module, PyObject *none)
@@ -192,15 +183,18 @@ PyMethodDef worker_functions[] = {
 	{"is_registered", is_registered, METH_NOARGS,
 	 "is_registered() -> bool\n\nWhether the calling thread is a registered worker."},
 	{"critical_depth", critical_depth, METH_NOARGS,
-	 "critical_depth() -> int\n\nHow many critical sections the calling thread is in, as the kernel sees it; 0 if it "
+	 "critical_depth() -> int\n\nHow many critical sections the calling thread is in, as the "
+	 "kernel sees it; 0 if it "
 	 "is not registered."},
 	{"set_priority", set_priority, METH_O,
-	 "set_priority(priority) -> None\n\nThe calling thread's priority, 0 to 1000; higher is asked later; advisory. A "
+	 "set_priority(priority) -> None\n\nThe calling thread's priority, 0 to 1000; higher is "
+	 "asked later; advisory. A "
 	 "registered thread has 500."},
 	{"set_escapable", set_escapable, METH_VARARGS, NULL},
 	{"guidance", guidance, METH_NOARGS, NULL},
 	{"budget_remaining", budget_remaining, METH_NOARGS,
-	 "budget_remaining() -> float\n\nSeconds that the kernel last said remain of the thread's slice; advisory; 0.0 where "
+	 "budget_remaining() -> float\n\nSeconds that the kernel last said remain of the thread's "
+	 "slice; advisory; 0.0 where "
 	 "nothing is known."},
 	{"pressure", pressure, METH_NOARGS, NULL},
 	{"stats", stats, METH_NOARGS, NULL},

@@ -30,7 +30,8 @@ inline std::uint64_t step(std::uint64_t x) {
   return x;
 }
 
-/// A piece of work of the given length, counted in steps when made: it takes CPU time, not time on the clock.
+/// A piece of work of the given length, counted in steps when made: it takes CPU time, not time on
+/// the clock.
 class Burn {
  public:
   explicit Burn(std::chrono::microseconds length) {
@@ -41,7 +42,8 @@ class Burn {
       keep(steps(kProbe, keep(std::uint64_t{1})));
       best = std::min(best, seconds_since(start));
     }
-    steps_ = static_cast<std::size_t>(std::chrono::duration<double>(length).count() / best * kProbe);
+    steps_ =
+        static_cast<std::size_t>(std::chrono::duration<double>(length).count() / best * kProbe);
   }
   void operator()() const { keep(steps(steps_, keep(std::uint64_t{1}))); }
 

@@ -13,7 +13,8 @@ inline constexpr std::chrono::microseconds kGap{200};
 /// When each message was sent.
 using Sent = std::vector<Clock::time_point>;
 
-/// Keeps the sender's CPU busy until the next message is due, so that only the receiver's CPU has to wake up.
+/// Keeps the sender's CPU busy until the next message is due, so that only the receiver's CPU has
+/// to wake up.
 inline void spin_for_gap() {
   for (const auto end = Clock::now() + kGap; Clock::now() < end;) {
   }
@@ -25,7 +26,8 @@ inline void sleep_for_gap() {
   nanosleep(&gap, nullptr);
 }
 
-/// Sleeps until `done()`, which a loaded machine may let wait for long; ends the program if it never is.
+/// Sleeps until `done()`, which a loaded machine may let wait for long; ends the program if it
+/// never is.
 template <class Condition>
 void sleep_until_done(Condition done) {
   for (int i = 0; i < 10'000; ++i, sleep_for_gap())

@@ -13,7 +13,9 @@ class Lateness {
   void add(Clock::time_point due, Clock::time_point done) {
     late_.push_back(std::chrono::duration<double, std::micro>(done - due).count());
   }
-  void append(const Lateness& other) { late_.insert(late_.end(), other.late_.begin(), other.late_.end()); }
+  void append(const Lateness& other) {
+    late_.insert(late_.end(), other.late_.begin(), other.late_.end());
+  }
   [[nodiscard]] double percentile(double p) {
     if (late_.empty()) return 0;
     const auto at = static_cast<std::size_t>(p * static_cast<double>(late_.size() - 1));
@@ -25,9 +27,9 @@ class Lateness {
   std::vector<double> late_;
 };
 
-/// The deadlines of a task that is due every millisecond. One that comes late does not move the next ones: those that it
-/// missed meanwhile count as well, each by how late it is. Those of the first tenth of a second do not, in which threads are
-/// still being started.
+/// The deadlines of a task that is due every millisecond. One that comes late does not move the
+/// next ones: those that it missed meanwhile count as well, each by how late it is. Those of the
+/// first tenth of a second do not, in which threads are still being started.
 class Ticks {
  public:
   explicit Ticks(const Run& run) : counted_(run.scaled(2000)) {}
@@ -52,8 +54,8 @@ class Ticks {
   Lateness lateness_;
 };
 
-/// How long each of the tasks of measure timers sleeps, and how often: about 200,000 sleeps begin in a second whatever the
-/// number of tasks is.
+/// How long each of the tasks of measure timers sleeps, and how often: about 200,000 sleeps begin
+/// in a second whatever the number of tasks is.
 struct Sleeps {
   std::size_t tasks, each;
   std::chrono::microseconds longest;
@@ -63,7 +65,8 @@ struct Sleeps {
         each(run.variant == "100000" ? 2 : 10),
         longest(run.variant == "100000" ? 1'000'000 : 100'000) {}
 
-  /// The k-th sleep of a task: evenly spread from 1 % of the longest to the longest, the same in every run.
+  /// The k-th sleep of a task: evenly spread from 1 % of the longest to the longest, the same in
+  /// every run.
   [[nodiscard]] std::chrono::microseconds length(std::size_t task, std::size_t k) const {
     std::uint64_t x = (task * each + k + 1) * 0x9e3779b97f4a7c15;
     x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a safe point costs in a loop of about 20 instructions, in a plain function or in a coroutine body: the time of the
-// loop with it less that of the loop without.
+// What a safe point costs in a loop of about 20 instructions, in a plain function or in a coroutine
+// body: the time of the loop with it less that of the loop without.
 #pragma once
 
 #include <string>
@@ -10,7 +10,9 @@
 
 namespace bench {
 
-[[gnu::noinline]] inline std::uint64_t bare_loop(std::size_t n, std::uint64_t x) { return steps(n, x); }
+[[gnu::noinline]] inline std::uint64_t bare_loop(std::size_t n, std::uint64_t x) {
+  return steps(n, x);
+}
 
 template <class Check>
 [[gnu::noinline]] std::uint64_t checked_loop(std::size_t n, std::uint64_t x, Check check) {
@@ -21,7 +23,8 @@ template <class Check>
   return x;
 }
 
-/// play(variant, n, x) runs n rounds of the loop of that name; "NAME-bare" is the one without safe points.
+/// play(variant, n, x) runs n rounds of the loop of that name; "NAME-bare" is the one without safe
+/// points.
 template <class Play>
 void compare_loops(const Run& run, Play&& play) {
   constexpr std::size_t kPieces = 15;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a subject written in C++ is: a program called as PROGRAM MEASURE VARIANT [WORK] that plays one measure once
-// and prints lines "QUANTITY VALUE". WORK (default 1) scales how much it does; smaller is shorter and less exact.
+// What a subject written in C++ is: a program called as PROGRAM MEASURE VARIANT [WORK] that plays
+// one measure once and prints lines "QUANTITY VALUE". WORK (default 1) scales how much it does;
+// smaller is shorter and less exact.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +33,9 @@ struct Measure {
 /// Plays the measure that the command line asks for; returns the exit status (64: no such measure).
 int play(int argc, char** argv, std::span<const Measure> measures);
 
-inline void report(const char* quantity, double value) { std::printf("%s %.6g\n", quantity, value); }
+inline void report(const char* quantity, double value) {
+  std::printf("%s %.6g\n", quantity, value);
+}
 
 /// Ends the program at once: for a runtime whose tasks wait for ever.
 [[noreturn]] inline void leave() {
@@ -49,11 +52,13 @@ inline double seconds_since(Clock::time_point start) {
 /// CPU time of the whole process.
 double cpu_seconds();
 
-/// Reports what CPU time the process uses in a second in which nobody asks anything of it, once it has come to rest.
+/// Reports what CPU time the process uses in a second in which nobody asks anything of it, once it
+/// has come to rest.
 void report_idle(const Run& run);
 
-/// Nanoseconds for one of the operations that `run(n)` does in the seconds it returns. n is a multiple of granule, grown until
-/// a run fills its time: the earlier, shorter ones warm the caches and the allocators up.
+/// Nanoseconds for one of the operations that `run(n)` does in the seconds it returns. n is a
+/// multiple of granule, grown until a run fills its time: the earlier, shorter ones warm the caches
+/// and the allocators up.
 template <class F>
 double nanoseconds_each(const Run& run, std::size_t granule, F&& operations) {
   const double enough = 0.25 * run.work;
@@ -61,7 +66,8 @@ double nanoseconds_each(const Run& run, std::size_t granule, F&& operations) {
     const double seconds = operations(n);
     if (seconds >= enough) return seconds / static_cast<double>(n) * 1e9;
     const double factor = seconds > 0 ? std::min(10.0, 1.3 * enough / seconds) : 10.0;
-    n = granule * std::max(n / granule + 1, static_cast<std::size_t>(static_cast<double>(n / granule) * factor));
+    n = granule * std::max(n / granule + 1,
+                           static_cast<std::size_t>(static_cast<double>(n / granule) * factor));
   }
 }
 

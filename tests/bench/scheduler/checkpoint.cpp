@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What safe points cost a worker: the work it does in a second of CPU time with one every so often,
-// against the work it does without any, under the same scheduler, alone on its CPU and beside a thread
-// that asks for it a thousand times a second; and the time of one that has nothing to say. The CPU time that
-// this thread gets by asking is what safe points are for, and no loss.
+// against the work it does without any, under the same scheduler, alone on its CPU and beside a
+// thread that asks for it a thousand times a second; and the time of one that has nothing to say.
+// The CPU time that this thread gets by asking is what safe points are for, and no loss.
 #include <morpheus/morpheus.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "sdk/src/clock.hpp"
+#include "proto/monotonic_clock.hpp"
 #include "tests/bench/board.hpp"
 #include "tests/bench/load.hpp"
 #include "tests/bench/scheduler/parts.hpp"
@@ -27,9 +27,9 @@ constexpr int kPairs = 25;
 double ns_each(std::uint64_t steps, auto step) {
   std::uint64_t best = std::numeric_limits<std::uint64_t>::max();
   for (int trial = 0; trial < 9; ++trial) {  // the fastest is the one that nothing disturbed
-    const auto start = sdk::monotonic_ns();
+    const auto start = morpheus::monotonic_ns();
     for (std::uint64_t i = 0; i < steps; ++i) step();
-    best = std::min(best, sdk::monotonic_ns() - start);
+    best = std::min(best, morpheus::monotonic_ns() - start);
   }
   return static_cast<double>(best) / static_cast<double>(steps);
 }
@@ -46,8 +46,9 @@ double ns_of_checkpoint() {
   return std::max(0.0, with - without);
 }
 
-/// Plays with and without safe points in short turns, side by side: what slows the machine for longer than
-/// a turn slows both of a pair, and the median leaves out the pairs in which something else disturbed one.
+/// Plays with and without safe points in short turns, side by side: what slows the machine for
+/// longer than a turn slows both of a pair, and the median leaves out the pairs in which something
+/// else disturbed one.
 class Comparison {
  public:
   Comparison(const Bench& bench, Board& board, LoadProcess& load)
@@ -81,8 +82,8 @@ class Comparison {
 
   double worker_cpu_seconds() {
     double ns = 0;
-    std::ifstream("/proc/" + std::to_string(load_.pid()) + "/task/" + std::to_string(board_.mark(1).tid) +
-                  "/schedstat") >>
+    std::ifstream("/proc/" + std::to_string(load_.pid()) + "/task/" +
+                  std::to_string(board_.mark(1).tid) + "/schedstat") >>
         ns;
     return ns / 1e9;
   }
@@ -102,14 +103,16 @@ void measure_checkpoint(const Bench& bench) {
   Comparison comparison(bench, board, load);
   bench.each_round(bench.possible({Subject::observer, Subject::enforced}), [&](Subject subject) {
     bench.figures.add("a checkpoint without a hint", "ns", subject, ns_of_checkpoint());
-    // Each hint that is answered is a switch, and an emulated one takes as long as a hundred real ones.
+    // Each hint that is answered is a switch, and an emulated one takes as long as a hundred real
+    // ones.
     for (const bool with_waiter : {false, true})
       bench.figures.add(std::string("work lost to a safe point every ") +
                             std::to_string(bench.options.safe_point_us) + " us" +
                             (with_waiter ? ", beside a probe" : ""),
                         "%", subject, comparison.percent_lost(with_waiter),
-                        with_waiter && bench.host.is_emulated() ? std::nullopt
-                                                                : std::optional(at_most(kMostPercentLost)));
+                        with_waiter && bench.host.is_emulated()
+                            ? std::nullopt
+                            : std::optional(at_most(kMostPercentLost)));
   });
 }
 

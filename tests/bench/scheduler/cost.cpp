@@ -30,7 +30,8 @@ struct Cost {
 
 enum class Tracing : bool { off, on };
 
-Cost run_load(const Bench& bench, Subject subject, bool with_workers, Tracing tracing = Tracing::off) {
+Cost run_load(const Bench& bench, Subject subject, bool with_workers,
+              Tracing tracing = Tracing::off) {
   std::vector<ThreadSpec> threads(4, {.manner = Manner::player});
   threads.resize(threads.size() + Host::cpus(),
                  {.manner = with_workers ? Manner::cooperative : Manner::rival});
@@ -38,7 +39,8 @@ Cost run_load(const Bench& bench, Subject subject, bool with_workers, Tracing tr
   if (with_workers) bench.expect_watched(subject, load, Host::cpus());
   std::unique_ptr<TraceRun> trace;
   if (tracing == Tracing::on) {
-    trace = bench.host.daemon().trace("/dev/null", bench.options.seconds / 2 + 2 * kTraceStarts.count());
+    trace = bench.host.daemon().trace("/dev/null",
+                                      bench.options.seconds / 2 + 2 * kTraceStarts.count());
     std::this_thread::sleep_for(kTraceStarts);
   }
   const auto before = ProgramClock::read();
@@ -72,12 +74,14 @@ class Reporter {
   }
 
   void add_tracing(Subject subject, const Cost& cost, const std::string& on_switch,
-                   const std::string& on_wakeup, const std::string& load, Tracing tracing = Tracing::off) {
+                   const std::string& on_wakeup, const std::string& load,
+                   Tracing tracing = Tracing::off) {
     const auto add = [&](const char* what, const std::string& name, double goal) {
       const auto found = cost.programs.find(name);
       if (found == cost.programs.end())
         throw std::runtime_error("cost: " + name + " was never called");
-      const bool is_judged = subject == Subject::observer && !is_emulated_ && tracing == Tracing::off;
+      const bool is_judged =
+          subject == Subject::observer && !is_emulated_ && tracing == Tracing::off;
       figures_.add(load + ", tracing program of a " + what, "ns a call", subject,
                    found->second.ns_per_call(),
                    is_judged ? std::optional(at_most(goal)) : std::nullopt);
@@ -86,10 +90,12 @@ class Reporter {
     add("wakeup", on_wakeup, kObserverWakeupNs);
   }
 
-  // The histogram of waits, of which the observer counts one when a worker gets a CPU that it waited for.
+  // The histogram of waits, of which the observer counts one when a worker gets a CPU that it
+  // waited for.
   void add_counting(const Cost& cost, const std::string& load) {
     figures_.add(load + ", counting a wait", "ns a call", Subject::kernel,
-                 cost.programs.at("counting_switch").ns_per_call() - cost.programs.at("empty_switch").ns_per_call());
+                 cost.programs.at("counting_switch").ns_per_call() -
+                     cost.programs.at("empty_switch").ns_per_call());
   }
 
  private:
@@ -120,8 +126,8 @@ void measure_cost(const Bench& bench) {
       if (subject == Subject::observer)
         reporter.add_tracing(subject, cost, "on_switch", "on_wakeup", load);
       if (subject == Subject::observer && with_workers)
-        reporter.add_tracing(subject, run_load(bench, subject, true, Tracing::on), "on_switch", "on_wakeup",
-                             "workers, while a trace is recorded", Tracing::on);
+        reporter.add_tracing(subject, run_load(bench, subject, true, Tracing::on), "on_switch",
+                             "on_wakeup", "workers, while a trace is recorded", Tracing::on);
       if (needs_sched_ext(subject))
         reporter.add_callbacks(subject, cost, subject == Subject::fifo ? "fifo_" : "morpheus_",
                                load);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A task that is due every millisecond, on one worker thread with a task that hogs it, safe points apart, while two
-// other programs hog that thread's CPU: how late it runs. While the worker waits for the CPU, a relief
-// worker keeps its timers.
+// A task that is due every millisecond, on one worker thread with a task that hogs it, safe points
+// apart, while two other programs hog that thread's CPU: how late it runs. While the worker waits
+// for the CPU, a relief worker keeps its timers.
 #include <grp.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -12,7 +12,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <morpheus/scheduler.hpp>
+#include <morpheus/runtime.hpp>
 #include <morpheus/scope.hpp>
 #include <morpheus/sleep.hpp>
 #include <morpheus/yield.hpp>
@@ -65,7 +65,7 @@ task<> both(sim::Histogram& lateness, std::chrono::microseconds between_safe_poi
 class Runtime {
  public:
   Runtime(const std::string& socket, unsigned cpu, std::chrono::microseconds between_safe_points)
-      : lateness_(*new (shared_memory()) sim::Histogram), pid_(::fork()) {
+      : lateness_(*new(shared_memory()) sim::Histogram), pid_(::fork()) {
     if (pid_ < 0) throw std::runtime_error("hog: cannot start a process");
     if (pid_ == 0) run(socket, cpu, between_safe_points);
     while (lateness().count() == 0) std::this_thread::sleep_for(5ms);
@@ -81,7 +81,8 @@ class Runtime {
   [[nodiscard]] pid_t pid() const { return pid_; }
   /// Of all ticks so far. The last ones may be there in part.
   [[nodiscard]] sim::Histogram lateness() const {
-    if (::waitpid(pid_, nullptr, WNOHANG) != 0) throw std::runtime_error("hog: the runtime has ended");
+    if (::waitpid(pid_, nullptr, WNOHANG) != 0)
+      throw std::runtime_error("hog: the runtime has ended");
     return lateness_;
   }
 
@@ -99,11 +100,11 @@ class Runtime {
       std::_Exit(92);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
     ::setenv("MORPHEUS_SOCKET", socket.c_str(), 1);
-    scheduler_options options;
-    options.workers = 1;
-    options.relief_workers = 1;
+    runtime_options options;
+    options.threads = 1;
+    options.relief_threads = 1;
     options.cpus = {static_cast<int>(cpu)};
-    scheduler(options).run(both(lateness_, between_safe_points));
+    runtime(options).run(both(lateness_, between_safe_points));
     std::_Exit(93);
   }
 
@@ -111,13 +112,15 @@ class Runtime {
   pid_t pid_;
 };
 
-/// The least that can be had: what is due has a thread of its own, beside one that hogs and the two others.
+/// The least that can be had: what is due has a thread of its own, beside one that hogs and the two
+/// others.
 double us_of_threads(const Bench& bench) {
-  const Load threads(bench.host.socket(), Host::crowded_cpu(),
-                     {{.manner = Manner::rival},
-                      {.manner = Manner::sleeper,
-                       .sleep_us = static_cast<unsigned>(std::chrono::microseconds(kPeriod).count())}},
-                     nullptr);
+  const Load threads(
+      bench.host.socket(), Host::crowded_cpu(),
+      {{.manner = Manner::rival},
+       {.manner = Manner::sleeper,
+        .sleep_us = static_cast<unsigned>(std::chrono::microseconds(kPeriod).count())}},
+      nullptr);
   std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds));
   return static_cast<double>(threads.times(1).quantile(990)) / 1e3;
 }
@@ -128,29 +131,33 @@ void measure_hog(const Bench& bench) {
   const Load hogs(bench.host.socket(), Host::crowded_cpu(),
                   std::vector<test::ThreadSpec>(kOtherHogs, {.manner = Manner::rival}), nullptr);
   Ratio better;
-  bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced}),
-                   [&](Subject subject) {
-    const auto lateness = [&] {
-      const Runtime runtime(bench.host.socket(), Host::crowded_cpu(),
-                            std::chrono::microseconds(bench.options.safe_point_us));
-      if (has_hints(subject)) (void)bench.host.daemon().counts(runtime.pid(), 1);
-      std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds));
-      return runtime.lateness();
-    }();
-    const auto us = [&](unsigned per_mille) {
-      return static_cast<double>(lateness.quantile(per_mille)) / 1e3;
-    };
-    bench.figures.add("ticks", "count", subject, static_cast<double>(lateness.count()));
-    bench.figures.add("how late, p50", "us", subject, us(500));
-    const bool is_enforced = subject == Subject::enforced;
-    const bool is_emulated = bench.host.is_emulated();
-    bench.figures.add("how late, p99", "us", subject, us(990),
-                      is_enforced && !is_emulated ? std::optional(at_most(kMostLateUs)) : std::nullopt);
-    bench.figures.add("how late a thread of its own is, p99", "us", subject, us_of_threads(bench));
-    if (const auto ratio = better.of(subject, us(990)))
-      bench.figures.add("p99, times better than the kernel", "x", subject, *ratio,
-                        is_enforced && is_emulated ? std::optional(at_least(kTimesBetter)) : std::nullopt);
-  });
+  bench.each_round(
+      bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced}),
+      [&](Subject subject) {
+        const auto lateness = [&] {
+          const Runtime runtime(bench.host.socket(), Host::crowded_cpu(),
+                                std::chrono::microseconds(bench.options.safe_point_us));
+          if (has_hints(subject)) (void)bench.host.daemon().counts(runtime.pid(), 1);
+          std::this_thread::sleep_for(std::chrono::duration<double>(bench.options.seconds));
+          return runtime.lateness();
+        }();
+        const auto us = [&](unsigned per_mille) {
+          return static_cast<double>(lateness.quantile(per_mille)) / 1e3;
+        };
+        bench.figures.add("ticks", "count", subject, static_cast<double>(lateness.count()));
+        bench.figures.add("how late, p50", "us", subject, us(500));
+        const bool is_enforced = subject == Subject::enforced;
+        const bool is_emulated = bench.host.is_emulated();
+        bench.figures.add(
+            "how late, p99", "us", subject, us(990),
+            is_enforced && !is_emulated ? std::optional(at_most(kMostLateUs)) : std::nullopt);
+        bench.figures.add("how late a thread of its own is, p99", "us", subject,
+                          us_of_threads(bench));
+        if (const auto ratio = better.of(subject, us(990)))
+          bench.figures.add(
+              "p99, times better than the kernel", "x", subject, *ratio,
+              is_enforced && is_emulated ? std::optional(at_least(kTimesBetter)) : std::nullopt);
+      });
 }
 
 }  // namespace morpheus::bench

@@ -43,7 +43,8 @@ void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_
                   nullptr);
   bench.expect_watched(subject, load, 2);
   // long enough that one of the liar's turns, each as long as it is borne with, does not matter
-  const auto shares = load.shares(std::max(bench.options.seconds, kTurns * liar.patience_ms / 1000));
+  const auto shares =
+      load.shares(std::max(bench.options.seconds, kTurns * liar.patience_ms / 1000));
   const auto waits = load.times(2);
   const auto ms = [&](unsigned per_mille) {
     return static_cast<double>(waits.quantile(per_mille)) / 1e6;

@@ -90,7 +90,8 @@ inline constexpr std::array kParts{
          "what the schedulers' callbacks and the observer's programs cost, from the kernel's "
          "statistics",
          measure_cost},
-    Part{"throughput", "a whole host's work: hackbench, compilers, stress-ng; an interactive thread",
+    Part{"throughput",
+         "a whole host's work: hackbench, compilers, stress-ng; an interactive thread",
          measure_throughput},
 };
 

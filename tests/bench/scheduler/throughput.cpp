@@ -73,7 +73,8 @@ class InteractiveThread {
     while (!ended_) {
       const auto due = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
       std::this_thread::sleep_until(due);
-      late_ns_.push_back(static_cast<std::uint64_t>((std::chrono::steady_clock::now() - due).count()));
+      late_ns_.push_back(
+          static_cast<std::uint64_t>((std::chrono::steady_clock::now() - due).count()));
     }
   }
   void end() {
@@ -151,39 +152,46 @@ std::vector<Workload> workloads(const Bench& bench) {
   const std::string hackbench = "/usr/bin/hackbench";
   add(hackbench, "rt-tests", {"hackbench", {{hackbench, "-g", "2", "-f", "5", "-l", times(1200)}}});
   const std::string compiler = c_compiler();
-  const std::vector<std::string> job{
-      "sh", "-c",
-      "i=0; while [ $i -lt " + times(1) +
-          " ]; do echo \"$1\" | \"$0\" -quiet -O2 -ffreestanding - -o /dev/null || exit; i=$((i + 1)); done",
-      compiler, source()};
+  const std::vector<std::string> job{"sh", "-c",
+                                     "i=0; while [ $i -lt " + times(1) +
+                                         " ]; do echo \"$1\" | \"$0\" -quiet -O2 -ffreestanding - "
+                                         "-o /dev/null || exit; i=$((i + 1)); done",
+                                     compiler, source()};
   add(compiler, "gcc", {"compilers", std::vector(Host::cpus(), job)});
   const std::string stress = "/usr/bin/stress-ng";
   add(stress, "stress-ng",
       {"stress-ng",
-       {{stress, "--quiet", "--cpu", "1", "--cpu-ops", times(8), "--pipe", "1", "--pipe-ops", times(16000),
-         "--fork", "1", "--fork-ops", times(80), "--futex", "1", "--futex-ops", times(1600)}}});
+       {{stress, "--quiet", "--cpu", "1", "--cpu-ops", times(8), "--pipe", "1", "--pipe-ops",
+         times(16000), "--fork", "1", "--fork-ops", times(80), "--futex", "1", "--futex-ops",
+         times(1600)}}});
   return all;
 }
 
-void play(const Bench& bench, Subject subject, const Workload& workload, const std::string& name, Ratio& to_kernel) {
+void play(const Bench& bench, Subject subject, const Workload& workload, const std::string& name,
+          Ratio& to_kernel) {
   const auto switches = context_switches();
   InteractiveThread interactive;
   const double seconds = seconds_of(workload.commands);
   const auto& late_ns = interactive.late_ns();
   for (const auto& [label, share] : {std::pair{", p50", 0.5}, {", p99", 0.99}})
-    bench.figures.add(name + ", interactive thread late" + label, "us", subject, percentile_us(late_ns, share));
+    bench.figures.add(name + ", interactive thread late" + label, "us", subject,
+                      percentile_us(late_ns, share));
   bench.figures.add(name, "s", subject, seconds);
-  bench.figures.add(name + ", context switches", "count", subject, static_cast<double>(context_switches() - switches));
+  bench.figures.add(name + ", context switches", "count", subject,
+                    static_cast<double>(context_switches() - switches));
   if (const auto ratio = to_kernel.of(subject, seconds))
-    bench.figures.add(name + ", longer than the kernel", "%", subject, 100 * (1 / *ratio - 1),
-                      subject == Subject::enforced ? std::optional(at_most(kMostSlowerPercent)) : std::nullopt);
+    bench.figures.add(
+        name + ", longer than the kernel", "%", subject, 100 * (1 / *ratio - 1),
+        subject == Subject::enforced ? std::optional(at_most(kMostSlowerPercent)) : std::nullopt);
 }
 
 }  // namespace
 
 void measure_throughput(const Bench& bench) {
-  const auto subjects = bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
-  // Load by load, so that those that are compared follow each other closely: a host that is shared has slow minutes.
+  const auto subjects =
+      bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
+  // Load by load, so that those that are compared follow each other closely: a host that is shared
+  // has slow minutes.
   for (const auto& workload : workloads(bench)) {
     for (const bool is_disturbed : {false, true}) {
       const auto name = workload.name + (is_disturbed ? " beside kernel threads" : "");

@@ -107,9 +107,9 @@ struct task_struct {
 	struct sched_entity se;
 	struct sched_ext_entity scx;
 	struct css_set *cgroups;
-	void *owner;                         /* the simulator's thread */
-	int usage;                           /* references that programs hold */
-	u8 has_storage;                      /* task local storage, of the one map there is */
+	void *owner;    /* the simulator's thread */
+	int usage;      /* references that programs hold */
+	u8 has_storage; /* task local storage, of the one map there is */
 	u64 storage[8];
 };
 
@@ -136,8 +136,10 @@ struct scx_cgroup_init_args {
 	u32 weight;
 };
 struct sched_ext_ops {
-	void *select_cpu, *enqueue, *dequeue, *dispatch, *tick, *runnable, *running, *stopping, *quiescent;
-	void *yield, *update_idle, *set_weight, *set_cpumask, *init_task, *exit_task, *enable, *disable;
+	void *select_cpu, *enqueue, *dequeue, *dispatch, *tick, *runnable, *running, *stopping,
+		*quiescent;
+	void *yield, *update_idle, *set_weight, *set_cpumask, *init_task, *exit_task, *enable,
+		*disable;
 	void *cgroup_set_bandwidth, *cgroup_init, *cgroup_exit, *cgroup_set_weight;
 	void *cpu_online, *cpu_offline, *init, *exit;
 	u32 dispatch_max_batch, timeout_ms;

@@ -20,7 +20,7 @@ int punch(int fd) { return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP
 TEST_CASE("a memfd is private to its owner and closed on exec") {
   auto fd = create_memfd("test", kPage);
   REQUIRE(fd);
-  struct stat info {};
+  struct stat info{};
   REQUIRE(::fstat(fd->get(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
   CHECK(info.st_size == kPage);

@@ -32,7 +32,7 @@ void write_all(int fd, const std::string& bytes, std::span<const int> fds = {}) 
 }
 
 ino_t inode(int fd) {
-  struct stat info {};
+  struct stat info{};
   REQUIRE(::fstat(fd, &info) == 0);
   return info.st_ino;
 }

@@ -49,7 +49,7 @@ double worst_share(const Run& run, const std::vector<double>& weights) {
 }  // namespace
 
 TEST_CASE("sim: ten million decisions break no rule") {
-  constexpr Shape kShapes[] = {{1, 3, 3},   {1, 8, 6},  {2, 5, 4},   {4, 3, 4},
+  constexpr Shape kShapes[] = {{1, 3, 3},   {1, 8, 6},     {2, 5, 4},      {4, 3, 4},
                                {4, 24, 12}, {8, 8, 12, 2}, {16, 40, 24, 4}};
   std::uint64_t decisions = 0, escalations = 0, overruns = 0, withdrawn = 0, seed = 1000;
   for (const auto mix : {Mix::everything, Mix::cooperative, Mix::hostile})
@@ -114,7 +114,9 @@ TEST_CASE("sim: workers get shares by their weights") {
   CHECK(worst_share(run_clean(config), weights) < (weighted ? 0.05 : 0.02));
 }
 
-TEST_CASE("sim: a thread bound to one CPU waits its turn beside a crowd that may run anywhere, and no longer") {
+TEST_CASE(
+    "sim: a thread bound to one CPU waits its turn beside a crowd that may run anywhere, and no "
+    "longer") {
   auto config = steady(Mix::equal, true, 2, 4);
   config.ordinary = 3;
   config.pinned = true;
@@ -123,7 +125,8 @@ TEST_CASE("sim: a thread bound to one CPU waits its turn beside a crowd that may
     CHECK(run_clean(config).figures.longest_wait_ns < 100 * kMs);
 }
 
-TEST_CASE("sim: threads that wake all the time do not use up the turns of those bound to their CPU") {
+TEST_CASE(
+    "sim: threads that wake all the time do not use up the turns of those bound to their CPU") {
   auto config = steady(Mix::cooperative, true, 4, 24);
   config.ordinary = 12;
   config.pinned = config.higher = true;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The adapter for pools of plain threads: one object in each thread's function, one call between jobs.
+// The adapter for pools of plain threads: one object in each thread's function, one call between
+// jobs.
 #pragma once
 
-#include <morpheus/language_adapter.hpp>
+#include <morpheus/adapters/language_adapter.hpp>
 #include <morpheus/worker.hpp>
 
 namespace morpheus {
 
-/// Lives in the function of a pool's thread; the process must be attached (morpheus::runtime).
+/// Lives in the function of a pool's thread; the process must be attached (morpheus::attachment).
 ///
 ///     void pool::thread_function() {
 ///       morpheus::pool_thread_adapter guided;
@@ -17,8 +18,8 @@ namespace morpheus {
 ///       }
 ///     }
 ///
-/// A pool whose threads have queues of their own asks enter_checkpoint() instead, gives its queue away
-/// if that is true, and then calls yield_worker(). Throws std::system_error as worker does.
+/// A pool whose threads have queues of their own asks enter_checkpoint() instead, gives its queue
+/// away if that is true, and then calls yield_worker(). Throws std::system_error as worker does.
 class pool_thread_adapter {
  public:
   explicit pool_thread_adapter(const worker_options& options = {}) : self_(options) {}

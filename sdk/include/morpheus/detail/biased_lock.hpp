@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A lock for a few instructions that costs plain stores as long as one worker alone uses it: a biased lock,
-// revoked by a barrier on all threads (membarrier(2); after Dice, Moir, Scherer, "Quickly reacquirable
-// locks", 2003). Only workers that are alone in their scheduler are worth it: a revocation takes microseconds.
+// A lock for a few instructions that costs plain stores as long as one worker alone uses it: a
+// biased lock, revoked by a barrier on all threads (membarrier(2); after Dice, Moir, Scherer,
+// "Quickly reacquirable locks", 2003). Only workers that are alone in their runtime are worth it: a
+// revocation takes microseconds.
 #pragma once
 
 #include <morpheus/detail/runner.hpp>

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 namespace morpheus {
-class scheduler;
+class runtime;
 }
 
 namespace morpheus::detail {
@@ -26,10 +26,10 @@ class driver {
   /// Ends a wait() that goes on or comes next. Any thread.
   virtual void interrupt() noexcept = 0;
 
-  /// From now on, or no longer, the workers of `on` do so. One driver at a time; detach() returns when
-  /// no worker is in it.
-  MORPHEUS_API void attach(scheduler& on);
-  MORPHEUS_API void detach(scheduler& on) noexcept;
+  /// From now on, or no longer, the workers of `on` do so. One driver at a time; detach() returns
+  /// when no worker is in it.
+  MORPHEUS_API void attach(runtime& on);
+  MORPHEUS_API void detach(runtime& on) noexcept;
 
  protected:
   ~driver() = default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Forks that are joined by the one that forked. The hot path, where nobody takes a fork away, uses no
-// atomic read-modify-write: a child that ends and finds its only unfinished sibling on top of this
-// worker's stack lets it return straight to the parent.
+// Forks that are joined by the one that forked. The hot path, where nobody takes a fork away, uses
+// no atomic read-modify-write: a child that ends and finds its only unfinished sibling on top of
+// this worker's stack lets it return straight to the parent.
 #pragma once
 
 #include <morpheus/detail/promise.hpp>

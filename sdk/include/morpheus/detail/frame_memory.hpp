@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Where coroutine frames live: blocks of a few sizes that each thread keeps for the next frame of that
-// size. A frame that ends on another thread than it began goes to that thread's blocks; whoever has
-// too many hands half of them to all. Memory is never given back to the system.
+// Where coroutine frames live: blocks of a few sizes that each thread keeps for the next frame of
+// that size. A frame that ends on another thread than it began goes to that thread's blocks;
+// whoever has too many hands half of them to all. Memory is never given back to the system.
 #pragma once
 
 #include <morpheus/export.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a worker runs: anything that begins as a coroutine frame does. GCC and Clang place two function
-// pointers there and the promise behind them; so a suspended coroutine is a job as it stands, and code
-// that is no coroutine can be one, too. Nothing is allocated or erased to queue it.
+// What a worker runs: anything that begins as a coroutine frame does. GCC and Clang place two
+// function pointers there and the promise behind them; so a suspended coroutine is a job as it
+// stands, and code that is no coroutine can be one, too. Nothing is allocated or erased to queue
+// it.
 #pragma once
 
 #include <morpheus/export.h>
@@ -10,8 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
-// Symmetric transfer is a tail call, which GCC makes only when it optimises, and not under sanitizers.
-// Elsewhere a suspended coroutine returns to the worker's loop, which resumes the next one.
+// Symmetric transfer is a tail call, which GCC makes only when it optimises, and not under
+// sanitizers. Elsewhere a suspended coroutine returns to the worker's loop, which resumes the next
+// one.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define MORPHEUS_TAIL_CALLS 0
 #elif defined(__clang__) || defined(__OPTIMIZE__)

@@ -71,8 +71,8 @@ class promise_base {
   /// Notes where the coroutine is, for whoever asks what it waits for. By the pointer that a
   /// std::source_location is: GCC would keep whole objects in the frame, for each await.
   template <class A>
-  [[nodiscard]] A&& await_transform(
-      A&& awaited, const void* at = __builtin_source_location()) noexcept {
+  [[nodiscard]] A&& await_transform(A&& awaited,
+                                    const void* at = __builtin_source_location()) noexcept {
     where_ = at;
     return std::forward<A>(awaited);
   }
@@ -84,9 +84,7 @@ class promise_base {
     return {awaited};
   }
 
-  void resume_at_end(job* waiting) noexcept {
-    at_end_ = reinterpret_cast<std::uintptr_t>(waiting);
-  }
+  void resume_at_end(job* waiting) noexcept { at_end_ = reinterpret_cast<std::uintptr_t>(waiting); }
   void complete_at_end(completion& told) noexcept {
     at_end_ = reinterpret_cast<std::uintptr_t>(&told) | kCompletion;
   }
@@ -103,7 +101,9 @@ class promise_base {
     at_end_ |= kFailed;
   }
   /// What it ended with, unless with a value.
-  [[nodiscard]] std::exception_ptr error() const noexcept { return has_failed() ? error_ : nullptr; }
+  [[nodiscard]] std::exception_ptr error() const noexcept {
+    return has_failed() ? error_ : nullptr;
+  }
   [[nodiscard]] bool has_failed() const noexcept { return (at_end_ & kFailed) != 0; }
   /// Its last await, if it is suspended in one.
   [[nodiscard]] std::source_location where() const noexcept {
@@ -124,7 +124,9 @@ class promise_base {
 
  private:
   // Apart, so that what is done without an exception is inlined.
-  [[noreturn, gnu::cold, gnu::noinline]] void throw_error() const { std::rethrow_exception(error_); }
+  [[noreturn, gnu::cold, gnu::noinline]] void throw_error() const {
+    std::rethrow_exception(error_);
+  }
 
   static constexpr std::uintptr_t kCompletion = 1, kFailed = 2, kFlags = 3;
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What one thread runs: the hot path of the runtime. Jobs that are ready stand in a list that belongs to
-// the thread alone, without atomic operations. Whoever else needs something of it (an idle worker that
-// wants work, the kernel, a timer) sets a bit of `attention` and is served at the owner's next step.
+// What one thread runs: the hot path of the runtime. Jobs that are ready stand in a list that
+// belongs to the thread alone, without atomic operations. Whoever else needs something of it (an
+// idle worker that wants work, the kernel, a timer) sets a bit of `attention` and is served at the
+// owner's next step.
 //
-// An owner that makes no steps, because its job is long or the kernel took its CPU, can be bereft of its
-// list: a biased lock. While it looks at the list the owner says so (running == kInside, two plain stores
-// a step); the bereaver sets kRevoked, makes every CPU of the process pass a barrier (membarrier(2)), and
-// then knows that an owner that is not inside will see the bit before it touches the list again.
+// An owner that makes no steps, because its job is long or the kernel took its CPU, can be bereft
+// of its list: a biased lock. While it looks at the list the owner says so (running == kInside, two
+// plain stores a step); the bereaver sets kRevoked, makes every CPU of the process pass a barrier
+// (membarrier(2)), and then knows that an owner that is not inside will see the bit before it
+// touches the list again.
 #pragma once
 
 #include <morpheus/detail/frame_memory.hpp>
@@ -19,14 +21,14 @@
 
 namespace morpheus::detail {
 
-/// Where a job is to run: in which scheduler, in which group of it, and on which of its workers if not
-/// on any. A job that waits keeps the lane that it ran in.
+/// Where a job is to run: in which runtime, in which group of it, and on which of its workers if
+/// not on any. A job that waits keeps the lane that it ran in.
 class lane {
  public:
   /// Queues `ready`. Any thread.
   MORPHEUS_API void post(job* ready) noexcept;
 
-  /// The scheduler waits at its end for every task that began and has not ended. Any thread.
+  /// The runtime waits at its end for every task that began and has not ended. Any thread.
   void began() noexcept { live_.fetch_add(1, std::memory_order_relaxed); }
   void ended() noexcept {
     if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_ended();
@@ -38,18 +40,18 @@ class lane {
   MORPHEUS_API void all_ended() noexcept;
 
  private:
-  std::atomic<std::size_t>& live_;  // all lanes of a scheduler count together
+  std::atomic<std::size_t>& live_;  // all lanes of a runtime count together
 };
 
 enum attention : std::uint32_t {
-  kRevoked = 1,  ///< somebody takes the list: wait until it is cleared
-  kWanted = 2,   ///< an idle worker has nothing to do: share
-  kTraced = 4,   ///< tell of every step
-  kShuffled = 8, ///< every step goes the slow way, which changes the order
+  kRevoked = 1,   ///< somebody takes the list: wait until it is cleared
+  kWanted = 2,    ///< an idle worker has nothing to do: share
+  kTraced = 4,    ///< tell of every step
+  kShuffled = 8,  ///< every step goes the slow way, which changes the order
 };
 
-/// Unstarted siblings of a fork, newest last. The oldest ones are given away. For one thread at a time;
-/// any thread may ask empty().
+/// Unstarted siblings of a fork, newest last. The oldest ones are given away. For one thread at a
+/// time; any thread may ask empty().
 class fork_stack {
  public:
   static constexpr std::uint32_t kMost = 512;
@@ -96,7 +98,8 @@ class alignas(64) runner {
   runner(const runner&) = delete;
   runner& operator=(const runner&) = delete;
 
-  // --- For a job, about itself; each returns what to resume next. ---------------------------------
+  // --- For a job, about itself; each returns what to resume next.
+  // ---------------------------------
 
   /// Lets every other ready job run before `self` goes on.
   [[nodiscard]] std::coroutine_handle<> yield(job* self) noexcept {
@@ -126,7 +129,8 @@ class alignas(64) runner {
   /// As next(), after `self` was asked to give way: see checkpoint().
   [[nodiscard]] MORPHEUS_API MORPHEUS_COLD std::coroutine_handle<> give_way(job* self) noexcept;
 
-  // --- For a job, about others. -------------------------------------------------------------------
+  // --- For a job, about others.
+  // -------------------------------------------------------------------
 
   /// Queues `ready` behind all others. The caller runs on this runner.
   void push(job* ready) noexcept {
@@ -138,8 +142,8 @@ class alignas(64) runner {
   }
 
   /// Puts forks[1] up to forks[count - 1] on the stack of those that the forking job takes back, if
-  /// nobody else does, and goes on with forks[0]. False: nothing was done, because something is to be
-  /// done first; see fork_slowly().
+  /// nobody else does, and goes on with forks[0]. False: nothing was done, because something is to
+  /// be done first; see fork_slowly().
   [[nodiscard]] bool fork(job* const* forks, std::size_t count) noexcept {
     enter();
     if (is_disturbed() || is_call_useful_->load(std::memory_order_relaxed) ||
@@ -151,8 +155,8 @@ class alignas(64) runner {
   }
   MORPHEUS_API MORPHEUS_COLD void fork_slowly(job* const* forks, std::size_t count) noexcept;
 
-  /// Takes the newest fork, and goes on with it, if `is_wanted(fork)`. Otherwise null, maybe because
-  /// something is to be done first; see unfork_slowly().
+  /// Takes the newest fork, and goes on with it, if `is_wanted(fork)`. Otherwise null, maybe
+  /// because something is to be done first; see unfork_slowly().
   template <class F>
   [[nodiscard]] job* unfork(F is_wanted) noexcept {
     enter();
@@ -163,7 +167,7 @@ class alignas(64) runner {
   MORPHEUS_API MORPHEUS_COLD void unfork_slowly() noexcept;
 
   [[nodiscard]] lane* where() const noexcept { return lane_; }
-  /// Whether it is the only one of its scheduler, and locks may favour it: see biased_lock.
+  /// Whether it is the only one of its runtime, and locks may favour it: see biased_lock.
   [[nodiscard]] bool is_alone() const noexcept { return is_alone_; }
 
  protected:
@@ -200,7 +204,7 @@ class alignas(64) runner {
   job_list ready_;
   std::int32_t ticks_ = 1;  ///< steps until the clock is looked at
   bool is_alone_ = false;
-  lane* lane_ = nullptr;    ///< the running job's; null on a thread that is no worker
+  lane* lane_ = nullptr;  ///< the running job's; null on a thread that is no worker
   const std::atomic<bool>* is_call_useful_ = nullptr;  ///< an idle worker could take something
   job* handoff_ = nullptr;
   alignas(64) std::atomic<std::uint32_t> attention_{0};  ///< written by others

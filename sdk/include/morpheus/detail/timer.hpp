@@ -24,8 +24,8 @@ class timer {
 
   /// Before a stop() that may come before start(): on the worker that will start it.
   MORPHEUS_API void prepare() noexcept;
-  /// Resumes `task`, which runs on this worker, in its lane at the deadline or soon after. False: it was stopped
-  /// already. Throws std::bad_alloc.
+  /// Resumes `task`, which runs on this worker, in its lane at the deadline or soon after. False:
+  /// it was stopped already. Throws std::bad_alloc.
   MORPHEUS_API bool start(job* task);
   /// Resumes the task now, if it still waits, or keeps it from waiting. Any thread.
   MORPHEUS_API void stop() noexcept;

@@ -19,8 +19,8 @@ struct wait_link {
   wait_link* previous = nullptr;
 };
 
-/// A task that waits, in its own frame. Its lane stands where the link of a queued job stands: the task is
-/// queued nowhere meanwhile, and a frame is eight bytes smaller.
+/// A task that waits, in its own frame. Its lane stands where the link of a queued job stands: the
+/// task is queued nowhere meanwhile, and a frame is eight bytes smaller.
 struct waiter : wait_link {
   job* task = nullptr;
 
@@ -31,9 +31,9 @@ struct waiter : wait_link {
   void resume() noexcept { schedule(task, reinterpret_cast<lane*>(task->next)); }
 };
 
-/// Waiters that were taken from a queue under its lock, to be resumed without it: whoever is resumed may end what
-/// the queue belongs to. Linked by `previous`, the last one to itself: `next` tells a late stop request, which may
-/// come until they are resumed, that they are queued no more.
+/// Waiters that were taken from a queue under its lock, to be resumed without it: whoever is
+/// resumed may end what the queue belongs to. Linked by `previous`, the last one to itself: `next`
+/// tells a late stop request, which may come until they are resumed, that they are queued no more.
 class released_waiters {
  public:
   void add(waiter& taken) noexcept {
@@ -105,8 +105,10 @@ class wait_queue {
 
 /// An awaiter that heeds a stop_token. `A` is one that is a waiter, and has
 ///   queue()             the queue that it would wait in
-///   take_locked(woken)  under the queue's lock: whether it need not wait; if so it may set `woken` to
-///                       another waiter, taken from the queue, that is to be resumed. Does not throw if not
+///   take_locked(woken)  under the queue's lock: whether it need not wait; if so it may set `woken`
+///   to
+///                       another waiter, taken from the queue, that is to be resumed. Does not
+///                       throw if not
 template <class A>
 class [[nodiscard]] stoppable : public A {
  public:

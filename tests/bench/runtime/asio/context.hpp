@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The forms of Asio that its users take when speed counts: executors by their own type, not type-erased, and no locks
-// where there is one thread.
+// The forms of Asio that its users take when speed counts: executors by their own type, not
+// type-erased, and no locks where there is one thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -27,7 +27,8 @@ Task<> spawn_batches(Executor executor, std::size_t n) {
     std::atomic<std::size_t> left = kBatch;
     for (std::size_t i = 0; i < kBatch; ++i) {
       co_spawn(executor, trivial(), [&](const std::exception_ptr&) {
-        if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) ended.try_send(boost::system::error_code());
+        if (left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+          ended.try_send(boost::system::error_code());
       });
     }
     co_await ended.async_receive(Await());
@@ -55,7 +56,8 @@ void run_on(asio::io_context& context, std::size_t threads) {
 /// Runs a task to its end on the threads of the variant, and returns the seconds that took.
 template <class T>
 double time_alone_or_shared(std::size_t threads, T&& task_on) {
-  asio::io_context context(threads == 1 ? BOOST_ASIO_CONCURRENCY_HINT_UNSAFE : static_cast<int>(threads));
+  asio::io_context context(threads == 1 ? BOOST_ASIO_CONCURRENCY_HINT_UNSAFE
+                                        : static_cast<int>(threads));
   co_spawn(context.get_executor(), task_on(context.get_executor()), asio::detached);
   const auto start = Clock::now();
   run_on(context, threads);
@@ -73,15 +75,16 @@ Task<> wait_for(Event& event) { co_await event.async_wait(Await()); }
 void spawn_join(const Run& run) {
   const std::size_t threads = number(run.variant);
   report("task", nanoseconds_each(run, kBatch, [&](std::size_t n) {
-           return time_alone_or_shared(threads, [n](Executor executor) { return spawn_batches(executor, n); });
+           return time_alone_or_shared(
+               threads, [n](Executor executor) { return spawn_batches(executor, n); });
          }));
 }
 
 void fork_join(const Run& run) {
   const unsigned n = fib_for(run, 25);
   std::uint64_t result = 0;
-  const double seconds =
-      time_alone_or_shared(number(run.variant), [&](const Executor&) { return keep(fib(n), result); });
+  const double seconds = time_alone_or_shared(
+      number(run.variant), [&](const Executor&) { return keep(fib(n), result); });
   report_fib(n, result, seconds);
 }
 
@@ -90,7 +93,8 @@ void memory(const Run& run) {
   Alone context;
   Event event(context.get_executor(), Clock::time_point::max());
   const double before = resident_bytes();
-  for (std::size_t i = 0; i < tasks; ++i) co_spawn(context.get_executor(), wait_for(event), asio::detached);
+  for (std::size_t i = 0; i < tasks; ++i)
+    co_spawn(context.get_executor(), wait_for(event), asio::detached);
   context.poll();
   report("bytes", (resident_bytes() - before) / static_cast<double>(tasks));
   leave();
@@ -105,7 +109,8 @@ void scaling(const Run& run) {
     co_return;
   };
   const auto start = Clock::now();
-  for (std::size_t i = 0; i < tasks; ++i) co_spawn(context.get_executor(), work(burn), asio::detached);
+  for (std::size_t i = 0; i < tasks; ++i)
+    co_spawn(context.get_executor(), work(burn), asio::detached);
   run_on(context, threads);
   report("task", seconds_since(start) / static_cast<double>(tasks) * 1e9);
 }

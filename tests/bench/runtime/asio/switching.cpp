@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Asio: switching between tasks.
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/concurrent_channel.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 
 #include "../gap.hpp"
 #include "../measures.hpp"
@@ -95,7 +95,8 @@ void yield(const Run& run) {
   report("yield", nanoseconds_each(run, 10'000, [&](std::size_t n) {
            Alone context;
            for (std::size_t i = 0; i < tasks; ++i) {
-             co_spawn(context.get_executor(), take_turns(context.get_executor(), n / tasks), asio::detached);
+             co_spawn(context.get_executor(), take_turns(context.get_executor(), n / tasks),
+                      asio::detached);
            }
            const auto start = Clock::now();
            context.run();

@@ -61,7 +61,8 @@ void timers(const Run& run) {
   Lateness lateness;
   const double before = cpu_seconds();
   for (std::size_t i = 0; i < sleeps.tasks; ++i) {
-    co_spawn(context.get_executor(), sleep_often(context.get_executor(), sleeps, i, lateness), asio::detached);
+    co_spawn(context.get_executor(), sleep_often(context.get_executor(), sleeps, i, lateness),
+             asio::detached);
   }
   context.run();
   sleeps.report_all(lateness, cpu_seconds() - before);
@@ -72,8 +73,8 @@ void hog(const Run& run) {
   Alone context;
   bool over = false;
   Ticks ticks(run);
-  co_spawn(context.get_executor(), burn_on(context.get_executor(), run.variant != "no-safe-points", over),
-           asio::detached);
+  co_spawn(context.get_executor(),
+           burn_on(context.get_executor(), run.variant != "no-safe-points", over), asio::detached);
   co_spawn(context.get_executor(), probe(context.get_executor(), ticks, over), asio::detached);
   context.run();
   ticks.report_all();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The fibers of the measures: small stacks, recycled by the library's own pool, and threads that steal from each other.
+// The fibers of the measures: small stacks, recycled by the library's own pool, and threads that
+// steal from each other.
 #pragma once
 
 #include <boost/fiber/all.hpp>
@@ -15,13 +16,15 @@ namespace fibers = boost::fibers;
 /// No power of two: else the tops of all stacks would share a few sets of the caches.
 inline constexpr std::size_t kStack = 16 * 1024 + 320;
 
-/// Whether fibers may end in another thread than they began in, which the library's pool of stacks does not allow.
+/// Whether fibers may end in another thread than they began in, which the library's pool of stacks
+/// does not allow.
 inline bool stealing = false;
 
 template <class F>
 fibers::fiber start(fibers::launch launch, F&& function) {
   static thread_local fibers::pooled_fixedsize_stack pool(kStack);
-  if (stealing) return {launch, std::allocator_arg, fibers::fixedsize_stack(kStack), std::forward<F>(function)};
+  if (stealing)
+    return {launch, std::allocator_arg, fibers::fixedsize_stack(kStack), std::forward<F>(function)};
   return {launch, std::allocator_arg, pool, std::forward<F>(function)};
 }
 
@@ -30,8 +33,8 @@ fibers::fiber start(F&& function) {
   return start(fibers::launch::post, std::forward<F>(function));
 }
 
-/// Runs the fiber that became ready last first, as the library's stealing algorithm does in each thread: it keeps the
-/// number of stacks in use small where fibers fork.
+/// Runs the fiber that became ready last first, as the library's stealing algorithm does in each
+/// thread: it keeps the number of stacks in use small where fibers fork.
 class NewestFirst : public fibers::algo::round_robin {
  public:
   void awakened(fibers::context* fiber) noexcept override { fiber->ready_link(newest_); }
@@ -49,9 +52,10 @@ class NewestFirst : public fibers::algo::round_robin {
 
 inline std::size_t number(std::string_view text) { return std::stoul(std::string(text)); }
 
-/// Calls body() in the first of so many threads, each of which runs the fibers of all; returns the seconds it took. Threads
-/// that sleep are not told of work that they could steal, so those that are to share work must spin for it. Once in a program:
-/// the library counts the threads that steal for ever.
+/// Calls body() in the first of so many threads, each of which runs the fibers of all; returns the
+/// seconds it took. Threads that sleep are not told of work that they could steal, so those that
+/// are to share work must spin for it. Once in a program: the library counts the threads that steal
+/// for ever.
 template <class F>
 double on_threads(std::size_t threads, F&& body, bool sleep = false) {
   if (threads == 1) {
@@ -66,7 +70,8 @@ double on_threads(std::size_t threads, F&& body, bool sleep = false) {
   double seconds = 0;
   const auto member = [&](std::size_t index) {
     pin(index);
-    fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(static_cast<std::uint32_t>(threads), sleep);
+    fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(
+        static_cast<std::uint32_t>(threads), sleep);
     if (index == 0) {
       const auto start = Clock::now();
       body();

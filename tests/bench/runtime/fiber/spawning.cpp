@@ -33,7 +33,8 @@ std::uint64_t fib(unsigned n) {
 }  // namespace
 
 void spawn_join(const Run& run) {
-  on_threads(number(run.variant), [&] { report("task", nanoseconds_each(run, kBatch, spawn_batches)); });
+  on_threads(number(run.variant),
+             [&] { report("task", nanoseconds_each(run, kBatch, spawn_batches)); });
 }
 
 void fork_join(const Run& run) {
@@ -52,10 +53,12 @@ void memory(const Run& run) {
   fibers::mutex mutex;
   fibers::condition_variable happened;
   for (std::size_t i = 0; i < tasks; ++i) {
-    fibers::fiber(fibers::launch::dispatch, std::allocator_arg, fibers::fixedsize_stack(kStack), [&] {
-      std::unique_lock lock(mutex);
-      happened.wait(lock, [&] { return event; });
-    }).detach();
+    fibers::fiber(fibers::launch::dispatch, std::allocator_arg, fibers::fixedsize_stack(kStack),
+                  [&] {
+                    std::unique_lock lock(mutex);
+                    happened.wait(lock, [&] { return event; });
+                  })
+        .detach();
   }
   report("bytes", (resident_bytes() - before) / static_cast<double>(tasks));
   leave();

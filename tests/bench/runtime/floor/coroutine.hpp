@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The least that coroutines need to take turns on one thread: recycled frames and a ring of those that are ready.
+// The least that coroutines need to take turns on one thread: recycled frames and a ring of those
+// that are ready.
 #pragma once
 
 #include <array>
@@ -59,9 +60,7 @@ class Ready {
 /// A coroutine that starts suspended and frees itself at its end.
 struct Job {
   struct promise_type : Recycled {
-    Job get_return_object() {
-      return {std::coroutine_handle<promise_type>::from_promise(*this)};
-    }
+    Job get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
     static std::suspend_always initial_suspend() noexcept { return {}; }
     static std::suspend_never final_suspend() noexcept { return {}; }
     static void return_void() {}

@@ -5,12 +5,18 @@
 int main(int argc, char** argv) {
   using namespace bench;
   constexpr Measure kMeasures[] = {
-      {"yield", yield},           {"spawn-join", spawn_join},
-      {"fork-join", fork_join},   {"ping-pong", ping_pong},
-      {"timers", timers},         {"memory", memory},
-      {"checkpoint", checkpoint}, {"checkpoint-loop", checkpoint_loop},
-      {"hog", hog},               {"idle", idle},
-      {"wake", wake},             {"scaling", scaling},
+      {"yield", yield},
+      {"spawn-join", spawn_join},
+      {"fork-join", fork_join},
+      {"ping-pong", ping_pong},
+      {"timers", timers},
+      {"memory", memory},
+      {"checkpoint", checkpoint},
+      {"checkpoint-loop", checkpoint_loop},
+      {"hog", hog},
+      {"idle", idle},
+      {"wake", wake},
+      {"scaling", scaling},
   };
   return play(argc, argv, kMeasures);
 }

@@ -14,7 +14,9 @@ std::uint64_t requests = 0;  // for all that the compiler knows, others write it
 
 namespace {
 
-[[gnu::cold, gnu::noinline]] std::uint64_t answer() { return __atomic_load_n(&requests, __ATOMIC_RELAXED); }
+[[gnu::cold, gnu::noinline]] std::uint64_t answer() {
+  return __atomic_load_n(&requests, __ATOMIC_RELAXED);
+}
 
 struct Check {
   const std::uint64_t* asked = &requests;
@@ -25,7 +27,9 @@ struct Check {
 };
 
 struct Await {
-  static bool await_ready() { return __builtin_expect(__atomic_load_n(&requests, __ATOMIC_RELAXED) == 0, 1); }
+  static bool await_ready() {
+    return __builtin_expect(__atomic_load_n(&requests, __ATOMIC_RELAXED) == 0, 1);
+  }
   static void await_suspend(std::coroutine_handle<>) {}
   static void await_resume() {}
 };

@@ -30,8 +30,8 @@ double spawn_and_join(std::size_t n) {
   return seconds_since(start);
 }
 
-/// A call whose caller goes on when it ends. A fork would differ only in that others can take the caller meanwhile,
-/// which nobody does on one thread.
+/// A call whose caller goes on when it ends. A fork would differ only in that others can take the
+/// caller meanwhile, which nobody does on one thread.
 class Fib {
  public:
   struct promise_type : least::Recycled {

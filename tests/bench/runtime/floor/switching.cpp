@@ -13,7 +13,8 @@ Job take_turns(Ready& ready, std::size_t turns) {
   while (turns-- > 0) co_await ready.turn();
 }
 
-/// Where two coroutines pass a number to and fro: the one that sends lets the other one run at once.
+/// Where two coroutines pass a number to and fro: the one that sends lets the other one run at
+/// once.
 struct Table {
   std::uint64_t value = 0;
   std::coroutine_handle<> waiting;

@@ -19,7 +19,8 @@ using least::Job;
 void sleep_until(Clock::time_point due) {
   const auto since = due.time_since_epoch();
   const auto whole = std::chrono::duration_cast<std::chrono::seconds>(since);
-  const timespec at{.tv_sec = whole.count(), .tv_nsec = std::chrono::nanoseconds(since - whole).count()};
+  const timespec at{.tv_sec = whole.count(),
+                    .tv_nsec = std::chrono::nanoseconds(since - whole).count()};
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
 }
 
@@ -37,7 +38,8 @@ struct Sleep {
   static void await_resume() {}
 };
 
-Job sleep_often(const Sleeps& sleeps, std::size_t task, std::priority_queue<Due>& heap, Lateness& lateness) {
+Job sleep_often(const Sleeps& sleeps, std::size_t task, std::priority_queue<Due>& heap,
+                Lateness& lateness) {
   for (std::size_t k = 0; k < sleeps.each; ++k) {
     const auto due = Clock::now() + sleeps.length(task, k);
     co_await Sleep{heap, due};
@@ -53,7 +55,8 @@ void timers(const Run& run) {
   std::priority_queue<Due> heap;
   Lateness lateness;
   const double before = cpu_seconds();
-  for (std::size_t i = 0; i < sleeps.tasks; ++i) sleep_often(sleeps, i, heap, lateness).handle.resume();
+  for (std::size_t i = 0; i < sleeps.tasks; ++i)
+    sleep_often(sleeps, i, heap, lateness).handle.resume();
   while (!heap.empty()) {
     const Due first = heap.top();
     if (first.at > Clock::now()) {

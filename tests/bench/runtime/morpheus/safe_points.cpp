@@ -44,7 +44,7 @@ class OnWorker {
   }
 
  private:
-  morpheus::scheduler scheduler_{workers(1)};
+  morpheus::runtime scheduler_{workers(1)};
 };
 
 }  // namespace

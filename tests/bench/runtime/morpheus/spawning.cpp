@@ -67,29 +67,30 @@ task<> wait_in_numbers(std::size_t tasks) {
 }  // namespace
 
 void memory(const Run& run) {
-  morpheus::scheduler scheduler(workers(1));
-  scheduler.run(wait_in_numbers(run.scaled(1'000'000)));
+  morpheus::runtime runtime(workers(1));
+  runtime.run(wait_in_numbers(run.scaled(1'000'000)));
 }
 
 void spawn_join(const Run& run) {
-  morpheus::scheduler scheduler(workers(number(run.variant)));
-  report("task", nanoseconds_each(run, kBatch, [&](std::size_t n) { return scheduler.run(spawn_batches(n)); }));
+  morpheus::runtime runtime(workers(number(run.variant)));
+  report("task", nanoseconds_each(run, kBatch,
+                                  [&](std::size_t n) { return runtime.run(spawn_batches(n)); }));
 }
 
 void fork_join(const Run& run) {
-  morpheus::scheduler scheduler(workers(number(run.variant)));
+  morpheus::runtime runtime(workers(number(run.variant)));
   const unsigned n = fib_for(run);
-  scheduler.run(fib(20));  // the threads are there
+  runtime.run(fib(20));  // the threads are there
   const auto start = Clock::now();
-  const std::uint64_t result = scheduler.run(fib(n));
+  const std::uint64_t result = runtime.run(fib(n));
   report_fib(n, result, seconds_since(start));
 }
 
 void scaling(const Run& run) {
   const std::size_t tasks = run.scaled(20'000);
   const Burn burn{std::chrono::microseconds(10)};
-  morpheus::scheduler scheduler(workers(number(run.variant)));
-  report("task", scheduler.run(burn_often(burn, tasks)) / static_cast<double>(tasks) * 1e9);
+  morpheus::runtime runtime(workers(number(run.variant)));
+  report("task", runtime.run(burn_often(burn, tasks)) / static_cast<double>(tasks) * 1e9);
 }
 
 }  // namespace bench

@@ -52,13 +52,13 @@ task<double> exchange(std::size_t n) {
 }
 
 double on_one_thread(const Run& run) {
-  morpheus::scheduler scheduler(workers(1));
-  return nanoseconds_each(run, 1000, [&](std::size_t n) { return scheduler.run(exchange(n)); });
+  morpheus::runtime runtime(workers(1));
+  return nanoseconds_each(run, 1000, [&](std::size_t n) { return runtime.run(exchange(n)); });
 }
 
-/// Two schedulers of one worker each, so that the tasks cannot come together on one thread.
+/// Two runtimes of one worker each, so that the tasks cannot come together on one thread.
 double on_two_threads(const Run& run) {
-  morpheus::scheduler here(workers_on(0)), there(workers_on(1));
+  morpheus::runtime here(workers_on(0)), there(workers_on(1));
   return nanoseconds_each(run, 1000, [&](std::size_t n) {
     Channel to(1), back(1);
     const auto start = Clock::now();
@@ -80,7 +80,7 @@ double to_a_sleeper(const Run& run) {
   Lateness lateness;
   Channel channel(sent.size());
   {
-    morpheus::scheduler receiver(workers_on(1));
+    morpheus::runtime receiver(workers_on(1));
     receiver.spawn(receive(channel, sent, lateness)).detach();
     pin(0);
     for (std::size_t i = 0; i < sent.size(); ++i) {
@@ -96,9 +96,9 @@ double to_a_sleeper(const Run& run) {
 
 void yield(const Run& run) {
   const std::size_t tasks = number(run.variant);
-  morpheus::scheduler scheduler(workers(1));
+  morpheus::runtime runtime(workers(1));
   report("yield", nanoseconds_each(run, 10'000, [&](std::size_t n) {
-           return scheduler.run(take_turns_together(tasks, n / tasks));
+           return runtime.run(take_turns_together(tasks, n / tasks));
          }));
 }
 

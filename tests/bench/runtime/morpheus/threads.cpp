@@ -18,7 +18,7 @@ morpheus::task<> count(std::atomic<std::size_t>& woken) {
 }  // namespace
 
 void idle(const Run& run) {
-  const morpheus::scheduler scheduler(workers(2));
+  const morpheus::runtime runtime(workers(2));
   report_idle(run);
 }
 
@@ -26,10 +26,10 @@ void wake(const Run& run) {
   const std::size_t wakes = run.scaled(1000);
   std::atomic<std::size_t> woken = 0;
   {
-    morpheus::scheduler scheduler(workers(2));
+    morpheus::runtime runtime(workers(2));
     for (std::size_t i = 0; i < wakes; ++i) {
       sleep_for_gap();
-      scheduler.spawn(count(woken)).detach();
+      runtime.spawn(count(woken)).detach();
     }
   }
   if (woken != wakes) std::abort();

@@ -59,9 +59,9 @@ task<> probe_beside_hog(Ticks& ticks, bool safe_points) {
 void timers(const Run& run) {
   const Sleeps sleeps(run);
   Lateness lateness;
-  morpheus::scheduler scheduler(workers(1));
+  morpheus::runtime runtime(workers(1));
   const double before = cpu_seconds();
-  scheduler.run(sleep_all(sleeps, lateness));
+  runtime.run(sleep_all(sleeps, lateness));
   sleeps.report_all(lateness, cpu_seconds() - before);
 }
 
@@ -69,10 +69,10 @@ void timers(const Run& run) {
 void hog(const Run& run) {
   const bool safe_points = run.variant != "no-safe-points";
   auto options = workers(1);
-  if (run.variant != "safe-points") options.relief_workers = 1;
-  morpheus::scheduler scheduler(options);
+  if (run.variant != "safe-points") options.relief_threads = 1;
+  morpheus::runtime runtime(options);
   Ticks ticks(run);
-  scheduler.run(probe_beside_hog(ticks, safe_points));
+  runtime.run(probe_beside_hog(ticks, safe_points));
   ticks.report_all();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// oneTBB: task groups in an arena. It has no tasks that wait, so it plays only what forks and joins.
+// oneTBB: task groups in an arena. It has no tasks that wait, so it plays only what forks and
+// joins.
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
@@ -96,8 +97,11 @@ void wake(const Run& run) {
 int main(int argc, char** argv) {
   using namespace bench;
   constexpr Measure kMeasures[] = {
-      {"spawn-join", spawn_join}, {"fork-join", fork_join}, {"scaling", scaling},
-      {"idle", idle},             {"wake", wake},
+      {"spawn-join", spawn_join},
+      {"fork-join", fork_join},
+      {"scaling", scaling},
+      {"idle", idle},
+      {"wake", wake},
   };
   return play(argc, argv, kMeasures);
 }

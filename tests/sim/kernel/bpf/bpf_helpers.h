@@ -15,7 +15,7 @@
 #define __ksym
 #define __kptr
 #define __uptr
-#define __uint(name, val) int (*name)[val]
+#define __uint(name, val) int(*name)[val]
 #define __type(name, val) typeof(val) *name
 #define __array(name, val) typeof(val) *value
 
@@ -28,15 +28,19 @@
 #define bpf_ksym_exists(sym) (!!(sym))
 #define bpf_for(i, start, end) for ((i) = (start); (i) < (end); (i)++)
 
-#define bpf_map_lookup_elem(map, key) \
-	((typeof((map)->value))sim_map_lookup((map), sizeof(*(map)->value), \
+#define bpf_map_lookup_elem(map, key)                                                              \
+	((typeof((map)->value))sim_map_lookup((map), sizeof(*(map)->value),                        \
 					      sizeof(*(map)->max_entries) / sizeof(int), *(key)))
 #define bpf_map_update_elem(map, key, value, flags) ((void)(key), (void)(value), -1)
 #define bpf_map_delete_elem(map, key) ((void)(key), -1)
-#define bpf_task_storage_get(map, task, value0, flags) \
+#define bpf_task_storage_get(map, task, value0, flags)                                             \
 	((typeof((map)->value))((task)->has_storage ? (task)->storage : NULL))
-#define bpf_kptr_xchg(at, new_value) \
-	({ typeof(*(at)) old_ = *(at); *(at) = (new_value); old_; })
+#define bpf_kptr_xchg(at, new_value)                                                               \
+	({                                                                                         \
+		typeof(*(at)) old_ = *(at);                                                        \
+		*(at) = (new_value);                                                               \
+		old_;                                                                              \
+	})
 
 #define bpf_ktime_get_ns() (sim_context.now)
 #define bpf_get_smp_processor_id() (sim_context.cpu)

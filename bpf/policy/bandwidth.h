@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bounds on the CPU time of control groups: when they are refilled, and with how much.
+ */
+#ifndef MORPHEUS_BPF_POLICY_BANDWIDTH_H
+#define MORPHEUS_BPF_POLICY_BANDWIDTH_H
+
+#include "bpf/policy/claims.h"
+
+/*
+ * A bound on CPU time: `quota_ns` in each period, on all CPUs together; 0: none. What was overdrawn, by
+ * the length of a tick or of a critical section, is owed; what was not used is lost but for a little.
+ */
+struct policy_bandwidth {
+	__u64 quota_ns;
+	__u64 period_ns;
+	__u64 refilled_ns;
+	__u64 left_ns; /* signed */
+};
+
+#define POLICY_BANDWIDTH_KEPT_NS 5000000ull
+
+/* The start of the period that `now` is in, given an earlier one's. */
+POLICY_FN __u64 policy_next_refill(const struct policy_bandwidth *b, __u64 refilled_ns, __u64 now)
+{
+	if (!b->period_ns || now < refilled_ns + b->period_ns)
+		return refilled_ns;
+	return now - (now - refilled_ns) % b->period_ns;
+}
+
+/* What is added to `left_ns` when so much time, whole periods, has passed. */
+POLICY_FN __u64 policy_refill(const struct policy_bandwidth *b, __u64 passed_ns)
+{
+	__u64 periods = b->period_ns ? passed_ns / b->period_ns : 0;
+	__u64 most = b->quota_ns + POLICY_BANDWIDTH_KEPT_NS - b->left_ns; /* below 2^63 */
+	__u64 added = (periods < 1000 ? periods : 1000) * b->quota_ns;
+
+	if ((__s64)most < 0)
+		return 0;
+	return added < most ? added : most;
+}
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/config/config.hpp"
+
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+
+#include "daemon/config/metrics_address.hpp"
+#include "daemon/config/names.hpp"
+#include "proto/json.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+using json = Json;
+
+// Reads the members of one object and remembers the first thing that was wrong with it.
+class ObjectReader {
+ public:
+  ObjectReader(const json& object, std::string path) : object_(object), path_(std::move(path)) {
+    if (!object_.is_object()) refuse("", "must be an object");
+  }
+
+  const json* find(const char* key) {
+    known_.insert(key);
+    if (error_ || !object_.contains(key)) return nullptr;
+    return &object_.at(key);
+  }
+
+  void string(const char* key, std::string& into) {
+    const json* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_string()) return refuse(key, "must be a string");
+    into = value->get<std::string>();
+  }
+
+  template <class T>
+  void number(const char* key, T& into, std::uint64_t least, std::uint64_t most) {
+    const json* value = find(key);
+    if (value == nullptr) return;
+    if (!value->is_number_unsigned()) return refuse(key, "must be a whole number, 0 or more");
+    const auto number = value->get<std::uint64_t>();
+    if (number < least || number > most)
+      return refuse(key, "must be from " + std::to_string(least) + " to " + std::to_string(most));
+    into = static_cast<T>(number);
+  }
+
+  void refuse(const std::string& key, const std::string& why) {
+    if (error_) return;
+    const std::string at = path_.empty() || key.empty() ? path_ + key : path_ + "." + key;
+    error_ = Error{(at.empty() ? "the file" : at) + ": " + why};
+  }
+
+  // The first error; unknown keys are one.
+  [[nodiscard]] std::optional<Error> finish() {
+    if (!error_)
+      for (const auto& [key, value] : object_.items())
+        if (!known_.contains(key)) refuse(key, "unknown key");
+    return error_;
+  }
+
+ private:
+  const json& object_;
+  std::string path_;
+  std::set<std::string> known_;
+  std::optional<Error> error_;
+};
+
+struct LimitField {
+  const char* name;
+  std::uint32_t ConfigLimits::* field;
+  std::uint32_t least, most;
+};
+
+constexpr std::uint32_t kMost = 1u << 30;
+constexpr std::array kLimitFields{
+    LimitField{"connections", &ConfigLimits::connections, 1, 1u << 20},
+    LimitField{"connections_per_uid", &ConfigLimits::connections_per_uid, 1, 1u << 20},
+    LimitField{"workers", &ConfigLimits::workers, 1, MORPHEUS_MAX_WORKERS - 1},
+    LimitField{"workers_per_uid", &ConfigLimits::workers_per_uid, 1, MORPHEUS_MAX_WORKERS - 1},
+    LimitField{"workers_per_client", &ConfigLimits::workers_per_client, 1,
+               MORPHEUS_MAX_WORKERS - 1},
+    LimitField{"memory_kib", &ConfigLimits::memory_kib, 8, kMost},
+    LimitField{"memory_kib_per_uid", &ConfigLimits::memory_kib_per_uid, 8, kMost},
+    LimitField{"requests", &ConfigLimits::requests, 1, kMost},
+    LimitField{"requests_per_uid", &ConfigLimits::requests_per_uid, 1, kMost},
+    LimitField{"subscribers", &ConfigLimits::subscribers, 1, kMost},
+    LimitField{"subscribers_per_uid", &ConfigLimits::subscribers_per_uid, 1, kMost},
+    LimitField{"message_bytes", &ConfigLimits::message_bytes, 1024, kMost},
+    LimitField{"message_depth", &ConfigLimits::message_depth, 4, 1000},
+    LimitField{"message_fds", &ConfigLimits::message_fds, 1, 253},
+    LimitField{"unclosed_per_uid", &ConfigLimits::unclosed_per_uid, 1, kMost},
+    LimitField{"requests_per_turn", &ConfigLimits::requests_per_turn, 1, kMost},
+    LimitField{"output_bytes", &ConfigLimits::output_bytes, 64 * 1024, kMost},
+    LimitField{"subscriber_events", &ConfigLimits::subscriber_events, 1, kMost},
+    LimitField{"stall_timeout_ms", &ConfigLimits::stall_timeout_ms, 1, kMost},
+    LimitField{"idle_timeout_ms", &ConfigLimits::idle_timeout_ms, 1, kMost},
+    LimitField{"scheduler_restarts", &ConfigLimits::scheduler_restarts, 0, 1000},
+    LimitField{"scheduler_backoff_ms", &ConfigLimits::scheduler_backoff_ms, 1, 60'000},
+};
+
+std::optional<Error> read_limits(const json& object, ConfigLimits& limits) {
+  ObjectReader reader(object, "limits");
+  for (const auto& f : kLimitFields) reader.number(f.name, limits.*f.field, f.least, f.most);
+  return reader.finish();
+}
+
+std::optional<Error> read_canary(const json& object, ConfigCanary& canary) {
+  ObjectReader reader(object, "canary");
+  reader.number("starved_ms", canary.starved_ms, 0, 60'000);
+  reader.number("refuse_s", canary.refuse_s, 0, 86'400);
+  return reader.finish();
+}
+
+std::optional<Error> read_tunables(const json& object, morpheus_tunables& tunables) {
+  ObjectReader reader(object, "tunables");
+  for (const auto& f : kTunableFields) reader.number(f.name, tunables.*f.field, f.least, f.most);
+  if (const auto checked = check_tunables(tunables); !checked)
+    reader.refuse("", checked.error().what);
+  return reader.finish();
+}
+
+void read_cgroups(ObjectReader& reader, std::vector<std::string>& into) {
+  const json* value = reader.find("cgroups");
+  if (value == nullptr) return;
+  constexpr const char* kWhat = "must be a list of paths such as \"/system.slice/app.service\"";
+  if (!value->is_array()) return reader.refuse("cgroups", kWhat);
+  for (const auto& entry : *value) {
+    const auto path = entry.is_string() ? entry.get<std::string>() : "";
+    if (path.size() < 2 || path.front() != '/' || path.back() == '/' ||
+        path.find("..") != std::string::npos)
+      return reader.refuse("cgroups", kWhat);
+    into.push_back(path);
+  }
+}
+
+std::optional<Error> read_throttle(const json& object, ThrottleConfig& throttle) {
+  ObjectReader reader(object, "throttle");
+  read_cgroups(reader, throttle.cgroups);
+  reader.number("percent", throttle.percent, 1, 100 * MORPHEUS_MAX_CPUS);
+  reader.number("penalty_ms", throttle.penalty_ms, 1, 600'000);
+  return reader.finish();
+}
+
+void read_socket_mode(ObjectReader& reader, std::uint32_t& mode) {
+  std::string text;
+  reader.string("socket_mode", text);
+  if (text.empty()) return;
+  std::uint32_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 8);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || value > 0777)
+    return reader.refuse("socket_mode", "must be an octal string such as \"0666\"");
+  mode = value;
+}
+
+template <typename Choice, typename From>
+void read_choice(ObjectReader& reader, const char* key, Choice& choice, From from,
+                 const char* rule) {
+  if (reader.find(key) == nullptr) return;
+  std::string name;
+  reader.string(key, name);
+  if (const auto known = from(name))
+    choice = *known;
+  else
+    reader.refuse(key, rule);
+}
+
+void read_choices(ObjectReader& reader, Config& config) {
+  read_choice(reader, "mode", config.mode, mode_from, "must be \"observer\" or \"enforced\"");
+  read_choice(reader, "scope", config.scope, scope_from, "must be \"all\" or \"workers\"");
+  static const std::set<std::string> kLevels{"trace", "debug", "info", "warn", "error", "off"};
+  reader.string("log_level", config.log_level);
+  if (!kLevels.contains(config.log_level))
+    reader.refuse("log_level", "must be one of trace, debug, info, warn, error, off");
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text) {
+  const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false,
+                                  /*ignore_comments=*/true);
+  if (parsed.is_discarded()) return fail("the file: is not valid JSON");
+  Config config;
+  ObjectReader reader(parsed, "");
+  reader.string("socket", config.socket);
+  reader.string("attach_group", config.attach_group);
+  reader.string("read_group", config.read_group);
+  config.admin_group_is_chosen = reader.find("admin_group") != nullptr;
+  reader.string("admin_group", config.admin_group);
+  reader.string("metrics", config.metrics);
+  if (!config.metrics.empty())
+    if (const auto address = parse_metrics_address(config.metrics); !address)
+      reader.refuse("metrics", address.error().what);
+  read_socket_mode(reader, config.socket_mode);
+  read_choices(reader, config);
+  if (const json* object = reader.find("tunables"))
+    if (auto error = read_tunables(*object, config.tunables)) return tl::unexpected(*error);
+  if (const json* object = reader.find("throttle"))
+    if (auto error = read_throttle(*object, config.throttle)) return tl::unexpected(*error);
+  if (const json* object = reader.find("limits"))
+    if (auto error = read_limits(*object, config.limits)) return tl::unexpected(*error);
+  if (const json* object = reader.find("canary"))
+    if (auto error = read_canary(*object, config.canary)) return tl::unexpected(*error);
+  if (auto error = reader.finish()) return tl::unexpected(*error);
+  return config;
+}
+
+Result<Config> load_config(const std::string& path, bool required) {
+  std::ifstream file(path);
+  if (!file) {
+    if (errno == ENOENT && !required) return Config{};
+    return fail_errno("open " + path);
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  auto config = parse_config(text);
+  if (!config) return fail(path + ": " + config.error().text());
+  return config;
+}
+
+}  // namespace morpheus::daemon

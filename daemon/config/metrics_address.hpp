@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Where metrics are served: read and checked before anything listens.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "proto/result.hpp"
+
+namespace morpheus::daemon {
+
+struct MetricsAddress {
+  std::string host;  ///< a numeric loopback address, without brackets
+  std::uint16_t port = 0;
+};
+
+/// "127.0.0.1:9464", "[::1]:9464"; port 0 takes a free one. Anything but a loopback address is
+/// refused with a sentence: what should be seen from outside belongs behind a proxy that asks who
+/// is there. Pure.
+[[nodiscard]] Result<MetricsAddress> parse_metrics_address(const std::string& text);
+
+}  // namespace morpheus::daemon

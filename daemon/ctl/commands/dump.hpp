@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// morpheusctl dump: everything for a bug report, as one JSON object.
+#pragma once
+
+#include "daemon/ctl/console/request.hpp"
+#include "proto/result.hpp"
+#include "proto/varlink_client.hpp"
+
+namespace morpheus::ctl {
+
+/// `client` may have failed: what the host alone tells is written all the same.
+[[nodiscard]] ExitStatus write_dump(Result<varlink::Client>& client, const Request& request);
+
+}  // namespace morpheus::ctl

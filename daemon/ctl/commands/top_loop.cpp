@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The loop of morpheusctl top: looks, draws, listens to keys.
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "daemon/ctl/commands/top.hpp"
+#include "daemon/ctl/console/console.hpp"
+#include "daemon/ctl/console/reply.hpp"
+
+namespace morpheus::ctl {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+/// The terminal while top has it: an alternate screen, keys without Enter. Restored at the end.
+class Screen {
+ public:
+  Screen() {
+    ::tcgetattr(STDIN_FILENO, &before_);
+    termios raw = before_;
+    raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+    raw.c_cc[VMIN] = 0;
+    raw.c_cc[VTIME] = 0;
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    print("\033[?1049h\033[?25l");
+  }
+  ~Screen() {
+    print("\033[?25h\033[?1049l");
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+
+  static void fit(TopView& view) {
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return;
+    view.columns = size.ws_col;
+    view.lines = std::max<std::size_t>(size.ws_row, 5) - 1;
+  }
+
+  /// In one write, each line cleared behind its end only: nothing flickers.
+  static void draw(const std::vector<std::string>& picture) {
+    std::string out = "\033[H";
+    for (const auto& line : picture) out += line + "\033[K\r\n";
+    print(out + "\033[J");
+  }
+
+ private:
+  termios before_{};
+};
+
+bool is_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
+
+tl::expected<Look, varlink::CallError> look(varlink::Client& client) {
+  Look look;
+  const auto take = [&](const char* method, const char* key,
+                        Json& into) -> tl::expected<void, varlink::CallError> {
+    auto reply = control(client, method);
+    if (!reply) return tl::unexpected(reply.error());
+    into =
+        key == nullptr ? std::move(reply->parameters) : reply->parameters.value(key, Json::array());
+    return {};
+  };
+  if (auto got = take("GetStatus", nullptr, look.status); !got) return tl::unexpected(got.error());
+  if (auto got = take("ListClients", "clients", look.clients); !got)
+    return tl::unexpected(got.error());
+  if (auto got = take("ListWorkers", "workers", look.workers); !got)
+    return tl::unexpected(got.error());
+  look.time_ns = now_ns();
+  return look;
+}
+
+const char* column_of(char key) {
+  switch (key) {
+    case 'c':
+      return "cpu";
+    case 'w':
+      return "wait";
+    case 'h':
+      return "hints";
+    case 'a':
+      return "acks";
+    case 'l':
+      return "lost";
+    case 'k':
+      return "kicks";
+    case 'o':
+      return "worker";
+    default:
+      return nullptr;
+  }
+}
+
+enum class Heard : std::uint8_t { nothing, sort, quit };
+
+/// Waits for a key or until `end`. A terminal that is gone ends it, too.
+Heard listen(Clock::time_point end, TopView& view) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+  pollfd keyboard{STDIN_FILENO, POLLIN, 0};
+  if (::poll(&keyboard, 1, static_cast<int>(std::max<long>(0, left))) <= 0) return Heard::nothing;
+  char key = 0;
+  if (::read(STDIN_FILENO, &key, 1) <= 0 || key == 'q') return Heard::quit;
+  const char* column = column_of(key);
+  if (column == nullptr) return Heard::nothing;
+  view.sort = column;
+  return Heard::sort;
+}
+
+Json to_json(const TopRow& row) {
+  return {{"worker_id", row.worker_id}, {"pid", row.pid},         {"tid", row.tid},
+          {"name", row.name},           {"state", row.state},     {"cpu", row.cpu_number},
+          {"cpu_pct", row.cpu},         {"wait_pct", row.wait},   {"hints_per_s", row.hints},
+          {"acks_per_s", row.acks},     {"lost_per_s", row.lost}, {"kicks_per_s", row.kicks}};
+}
+
+Clock::duration interval_of(const Request& request) {
+  return std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(request.interval_s));
+}
+
+/// Until the operator has seen enough; what went wrong is said once the screen is the shell's
+/// again.
+std::optional<varlink::CallError> show_live(varlink::Client& client, const Request& request,
+                                            Look before) {
+  TopView view{.sort = request.sort, .keys = true};
+  const Palette palette{request.colour};
+  const Screen screen;
+  Look now = before;
+  for (std::uint64_t shown = 0; !was_interrupted();) {
+    Screen::fit(view);
+    Screen::draw(top_picture(before, now, view, palette));
+    if (request.iterations != 0 && shown++ == request.iterations) break;
+    const auto end = Clock::now() + interval_of(request);
+    while (Clock::now() < end && !was_interrupted()) {
+      const auto heard = listen(end, view);
+      if (heard == Heard::quit) return std::nullopt;
+      if (heard == Heard::sort) Screen::draw(top_picture(before, now, view, palette));
+    }
+    auto next = look(client);
+    if (!next) return next.error();
+    before = std::exchange(now, std::move(*next));
+  }
+  return std::nullopt;
+}
+
+void sleep_until(Clock::time_point end) {
+  while (!was_interrupted() && Clock::now() < end) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+    (void)::poll(nullptr, 0, static_cast<int>(std::max<long>(0, left)));
+  }
+}
+
+ExitStatus show_plain(varlink::Client& client, const Request& request, Look before) {
+  const TopView view{.sort = request.sort};
+  const auto pictures = std::max<std::uint64_t>(1, request.iterations);
+  for (std::uint64_t shown = 0; shown < pictures; ++shown) {
+    sleep_until(Clock::now() + interval_of(request));
+    if (was_interrupted()) break;
+    auto now = look(client);
+    if (!now) return call_failed(now.error());
+    if (request.json) {
+      Json rows = Json::array();
+      for (const auto& row : top_rows(before, *now, request.sort)) rows.push_back(to_json(row));
+      print_json({{"workers", std::move(rows)}, {"interval_ns", now->time_ns - before.time_ns}});
+    } else {
+      std::string out = shown == 0 ? "" : "\n";
+      for (const auto& line : top_picture(before, *now, view, Palette{request.colour}))
+        out += line + "\n";
+      print(out);
+    }
+    before = std::move(*now);
+  }
+  return ExitStatus::ok;
+}
+
+}  // namespace
+
+ExitStatus show_top(varlink::Client& client, const Request& request) {
+  end_on_signals();
+  auto first = look(client);
+  if (!first) return call_failed(first.error());
+  if (request.json || !is_terminal()) return show_plain(client, request, std::move(*first));
+  const auto failed = show_live(client, request, std::move(*first));
+  return failed ? call_failed(*failed) : ExitStatus::ok;
+}
+
+}  // namespace morpheus::ctl

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Records the event stream for a while and writes it as a trace. The file appears whole or not at
+// all.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/ctl/commands/trace.hpp"
+#include "daemon/ctl/console/console.hpp"
+#include "daemon/ctl/console/reply.hpp"
+
+namespace morpheus::ctl {
+namespace {
+
+using varlink::CallError;
+using varlink::Client;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kIntroduce{1};  // how often it is asked who came
+constexpr std::uint64_t kSilenceNs =
+    1'200'000'000;  // after which the daemon has no more to hand over: it
+                    // looks at the ring once a second at least
+constexpr std::chrono::milliseconds kLook{200};  // how soon a signal is noticed
+
+/// {"traceEvents":[...],...}, one event a line.
+class TraceFile {
+ public:
+  explicit TraceFile(std::string path)
+      : path_(std::move(path)),
+        partial_(is_replaceable(path_) ? path_ + ".partial" : path_),
+        file_(partial_, std::ios::trunc) {
+    file_ << "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
+  }
+  TraceFile(const TraceFile&) = delete;
+  TraceFile& operator=(const TraceFile&) = delete;
+  ~TraceFile() {
+    if (!is_complete_ && partial_ != path_) ::unlink(partial_.c_str());
+  }
+  void add(const Json& event) {
+    file_ << (is_first_ ? "" : ",\n") << event.dump(-1, ' ', false, Json::error_handler_t::replace);
+    is_first_ = false;
+  }
+  [[nodiscard]] bool good() const { return file_.good(); }
+  /// False, with errno, if it could not be written.
+  [[nodiscard]] bool complete(const Json& about) {
+    file_ << "\n],\"otherData\":" << about.dump() << "}\n";
+    file_.close();
+    is_complete_ =
+        file_.good() && (partial_ == path_ || std::rename(partial_.c_str(), path_.c_str()) == 0);
+    return is_complete_;
+  }
+
+ private:
+  /// A device or a pipe is written to where it is.
+  static bool is_replaceable(const std::string& path) {
+    const auto kind = std::filesystem::status(path).type();
+    return kind == std::filesystem::file_type::not_found ||
+           kind == std::filesystem::file_type::regular;
+  }
+
+  std::string path_, partial_;
+  std::ofstream file_;
+  bool is_first_ = true;
+  bool is_complete_ = false;
+};
+
+/// Asked on a connection of its own: one that is subscribed answers nothing else.
+void introduce_all(Client& client, TraceBuilder& trace) {
+  const auto workers = control(client, "ListWorkers");
+  const auto clients = control(client, "ListClients");
+  if (workers && clients)
+    trace.introduce(workers->parameters.value("workers", Json::array()),
+                    clients->parameters.value("clients", Json::array()));
+}
+
+class Progress {
+ public:
+  explicit Progress(double seconds) : seconds_(seconds) {}
+  ~Progress() {
+    if (shown_) std::fputc('\n', stderr);
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void show(std::uint64_t events) {
+    if (!on_terminal_) return;
+    const double passed = std::chrono::duration<double>(Clock::now() - start_).count();
+    std::fprintf(stderr, "\rtracing: %.1f of %.1f s, %lu events", passed, seconds_,
+                 static_cast<unsigned long>(events));
+    shown_ = true;
+  }
+
+ private:
+  double seconds_;
+  Clock::time_point start_ = Clock::now();
+  bool on_terminal_ = ::isatty(STDERR_FILENO) == 1;
+  bool shown_ = false;
+};
+
+std::uint64_t monotonic_ns() {
+  return static_cast<std::uint64_t>(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+/// Adds what happened up to `end_ns`; true if the batch went beyond.
+bool add_batch(TraceBuilder& trace, const Json& events, std::uint64_t end_ns) {
+  bool beyond = false;
+  for (const auto& event : events) {
+    if (number(event, "time_ns") <= end_ns)
+      trace.add(event);
+    else
+      beyond = true;
+  }
+  return beyond;
+}
+
+/// Until what happened in these seconds has arrived: the daemon hands it over late, by a clock.
+tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, TraceBuilder& trace,
+                                              double seconds) {
+  if (auto asked = stream.call_more("io.morpheus.Control.Subscribe", {{"trace", true}}); !asked)
+    return tl::unexpected(asked.error());
+  Progress progress(seconds);
+  // events carry the time of the same clock
+  const auto end_ns = monotonic_ns() + static_cast<std::uint64_t>(seconds * 1e9);
+  auto introduced = Clock::now();
+  std::uint64_t lost = 0;
+  bool beyond = false;
+  std::uint64_t heard_ns = 0;
+  while (!beyond && !was_interrupted()) {
+    if (monotonic_ns() > std::max(end_ns, heard_ns) + kSilenceNs) break;
+    auto reply = stream.next_reply(kLook);
+    if (!reply && reply.error().kind != CallError::Kind::timeout)
+      return tl::unexpected(reply.error());
+    progress.show(trace.events());
+    if (Clock::now() > introduced + kIntroduce) {
+      introduce_all(asking, trace);
+      introduced = Clock::now();
+    }
+    if (!reply) continue;
+    heard_ns = monotonic_ns();
+    if (const auto dropped = number(reply->parameters, "dropped"); dropped > 0) {
+      trace.lost(dropped);
+      lost += dropped;
+    }
+    beyond = add_batch(trace, reply->parameters.value("events", Json::array()), end_ns);
+  }
+  return lost;
+}
+
+}  // namespace
+
+ExitStatus record_trace(Client& client, const Request& request) {
+  auto stream = Client::connect(request.socket);
+  if (!stream) return cannot_connect(request.socket, stream.error());
+  const auto status = control(client, "GetStatus");
+  if (!status) return call_failed(status.error());
+  TraceFile file(request.output);
+  if (!file.good())
+    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
+  end_on_signals();
+  TraceBuilder trace([&file](const Json& event) { file.add(event); });
+  introduce_all(client, trace);
+  const auto lost = record(*stream, client, trace, request.seconds);
+  if (!lost) return call_failed(lost.error());
+  introduce_all(client, trace);
+  trace.finish();
+  if (!file.complete({{"recorder", "morpheusctl " MORPHEUS_PROJECT_VERSION},
+                      {"kernel", text(status->parameters, "kernel")},
+                      {"mode", text(status->parameters, "mode")},
+                      {"events", trace.events()},
+                      {"events_lost", *lost}}))
+    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
+  const Json result{{"file", request.output}, {"events", trace.events()}, {"events_lost", *lost}};
+  if (request.json)
+    print_json(result);
+  else
+    print(request.output + ": " + std::to_string(trace.events()) + " events" +
+          (*lost > 0 ? ", " + std::to_string(*lost) + " lost" : "") +
+          "; open it at https://ui.perfetto.dev\n");
+  return ExitStatus::ok;
+}
+
+}  // namespace morpheus::ctl

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the operator asked for, read off the command line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/ctl/console/exit_status.hpp"
+
+namespace morpheus::ctl {
+
+enum class Command : std::uint8_t {
+  status,
+  mode,
+  last_exit,
+  workers,
+  clients,
+  tunables_get,
+  tunables_set,
+  events,
+  top,
+  stats,
+  metrics,
+  trace,
+  doctor,
+  dump,
+  completion,
+};
+
+struct Request {
+  Command command = Command::status;
+  std::string socket = "/run/morpheus/morpheusd.sock";
+  bool json = false;
+  bool colour = false;
+  std::string mode;                      ///< mode: empty: show it
+  std::vector<std::string> assignments;  ///< tunables set: "slice_ns=5000000" or "slice=5ms"
+  bool follow = false;                   ///< events
+  std::uint64_t count = 10;              ///< events: stop after so many
+  double timeout_s = 10;                 ///< events: stop after so long
+  double interval_s = 2;                 ///< top: between two pictures
+  std::uint64_t iterations = 0;  ///< top: so many pictures; 0: for ever on a terminal, else 1
+  std::string sort = "cpu";      ///< top
+  double seconds = 5;            ///< trace
+  std::string output;            ///< trace, dump: the file; empty: standard output
+  std::string shell;             ///< completion
+};
+
+}  // namespace morpheus::ctl

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/kernel/bpf_groups.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <atomic>
+#include <set>
+
+#include "daemon/log.hpp"
+#include "morpheus.skel.h"
+
+namespace morpheus::daemon {
+
+void BpfGroups::prepare(morpheus_bpf& skeleton) {
+  skeleton_ = &skeleton;
+  auto& ops = *skeleton.struct_ops.morpheus_ops;
+  auto& programs = skeleton.progs;
+  const auto leave_out = [](bpf_program*& member, bpf_program* program) {
+    member = nullptr;
+    (void)bpf_program__set_autoload(program, false);
+  };
+  if (!told_by_kernel_) leave_out(ops.cgroup_set_bandwidth, programs.morpheus_cgroup_set_bandwidth);
+  if (has_weights_) return;
+  leave_out(ops.cgroup_init, programs.morpheus_cgroup_init);
+  leave_out(ops.cgroup_exit, programs.morpheus_cgroup_exit);
+  leave_out(ops.cgroup_set_weight, programs.morpheus_cgroup_set_weight);
+}
+
+Result<void> BpfGroups::start() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.prepare_parking), &run) != 0)
+    return fail_errno("prepare the bounds of control groups");
+  if (static_cast<int>(run.retval) != 0)
+    return fail("prepare the bounds of control groups", -static_cast<int>(run.retval));
+  return {};
+}
+
+namespace {
+
+std::vector<std::uint64_t> keys_of(const bpf_map* groups) {
+  std::vector<std::uint64_t> ids;
+  std::uint64_t previous = 0, id = 0;
+  while (bpf_map__get_next_key(groups, ids.empty() ? nullptr : &previous, &id, sizeof(id)) == 0) {
+    ids.push_back(id);
+    previous = id;
+  }
+  return ids;
+}
+
+}  // namespace
+
+void BpfGroups::forget() {
+  const int end_penalty = bpf_program__fd(skeleton_->progs.end_penalty);
+  for (auto id : keys_of(skeleton_->maps.groups)) {
+    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &id, .ctx_size_in = sizeof(id));
+    if (bpf_prog_test_run_opts(end_penalty, &run) != 0)
+      log::warn("the end of a penalty is not told: {}", Error{"run end_penalty", errno}.text());
+  }
+  for (auto* groups : {skeleton_->maps.groups, skeleton_->maps.group_weights})
+    for (const auto id : keys_of(groups)) (void)bpf_map__delete_elem(groups, &id, sizeof(id), 0);
+  skeleton_->bss->nr_weighted = 0;
+  skeleton_->bss->nr_bounded = 0;
+  skeleton_->bss->penalties_until_ns = 0;
+}
+
+Result<void> BpfGroups::set(std::span<const GroupRule> rules, std::uint64_t now_ns) {
+  std::set<std::uint64_t> wanted;
+  for (const auto& rule : rules) {
+    wanted.insert(rule.id);
+    const auto told = tell({rule.id, rule.bound.quota_ns, rule.bound.period_ns,
+                            rule.may_be_throttled, told_by_kernel_});
+    if (!told) return tl::unexpected(told.error());
+  }
+  for (const auto id : keys_of(skeleton_->maps.groups)) {
+    if (wanted.contains(id)) continue;
+    const auto serves_penalty = tell({id, 0, 0, 0, 0});
+    if (!serves_penalty) return tl::unexpected(serves_penalty.error());
+    if (!*serves_penalty) (void)bpf_map__delete_elem(skeleton_->maps.groups, &id, sizeof(id), 0);
+  }
+  std::atomic_ref until(skeleton_->bss->penalties_until_ns);
+  if (auto last = until.load(); last < now_ns) until.compare_exchange_strong(last, 0);
+  return {};
+}
+
+Result<bool> BpfGroups::tell(morpheus_group_update update) {
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &update, .ctx_size_in = sizeof(update));
+  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.set_group), &run) != 0)
+    return fail_errno("tell the scheduler of a control group");
+  const auto answer = static_cast<int>(run.retval);
+  if (answer < 0) return fail("tell the scheduler of a control group", -answer);
+  return answer > 0;
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/rights/accounts.hpp"
+
+#include <cassert>
+
+namespace morpheus::daemon {
+namespace {
+
+struct Limit {
+  const char* name;
+  std::uint32_t ConfigLimits::* field;
+};
+
+struct Limits {
+  Limit of_user, of_all;
+  std::uint64_t unit;
+};
+
+constexpr std::array<Limits, kResources> kLimits{{
+    {{"connections_per_uid", &ConfigLimits::connections_per_uid},
+     {"connections", &ConfigLimits::connections},
+     1},
+    {{"workers_per_uid", &ConfigLimits::workers_per_uid}, {"workers", &ConfigLimits::workers}, 1},
+    {{"memory_kib_per_uid", &ConfigLimits::memory_kib_per_uid},
+     {"memory_kib", &ConfigLimits::memory_kib},
+     1024},
+    {{"requests_per_uid", &ConfigLimits::requests_per_uid},
+     {"requests", &ConfigLimits::requests},
+     1},
+    {{"subscribers_per_uid", &ConfigLimits::subscribers_per_uid},
+     {"subscribers", &ConfigLimits::subscribers},
+     1},
+}};
+
+}  // namespace
+
+std::optional<QuotaError> Accounts::exceeded(uid_t uid, Resource resource,
+                                             std::uint64_t amount) const {
+  const auto& limits = kLimits[static_cast<std::size_t>(resource)];
+  const std::uint32_t of_user = limits_.*limits.of_user.field;
+  if (taken(uid, resource) + amount > of_user * limits.unit)
+    return QuotaError{limits.of_user.name, of_user};
+  // the number of workers in all is the size of the kernel's table, for everybody
+  if ((uid == 0 || uid == daemon_uid_) && resource != Resource::workers) return std::nullopt;
+  const std::uint32_t of_all = limits_.*limits.of_all.field;
+  if (total(resource) + amount > of_all * limits.unit)
+    return QuotaError{limits.of_all.name, of_all};
+  return std::nullopt;
+}
+
+void Accounts::take(uid_t uid, Resource resource, std::uint64_t amount) {
+  const auto at = static_cast<std::size_t>(resource);
+  users_[uid][at] += amount;
+  total_[at] += amount;
+}
+
+void Accounts::give_back(uid_t uid, Resource resource, std::uint64_t amount) {
+  if (amount == 0) return;
+  const auto at = static_cast<std::size_t>(resource);
+  const auto user = users_.find(uid);
+  assert(user != users_.end() && user->second[at] >= amount);
+  user->second[at] -= amount;
+  total_[at] -= amount;
+  if (user->second == Amounts{}) users_.erase(user);
+}
+
+std::uint64_t Accounts::taken(uid_t uid, Resource resource) const {
+  const auto user = users_.find(uid);
+  return user == users_.end() ? 0 : user->second[static_cast<std::size_t>(resource)];
+}
+
+std::optional<QuotaError> Charge::become(std::uint64_t amount) {
+  if (amount > amount_) {
+    const std::uint64_t more = amount - amount_;
+    if (const auto quota = accounts_.exceeded(uid_, resource_, more)) return quota;
+    accounts_.take(uid_, resource_, more);
+  } else {
+    accounts_.give_back(uid_, resource_, amount_ - amount);
+  }
+  amount_ = amount;
+  return std::nullopt;
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/service/control_service.hpp"
+
+#include <sys/utsname.h>
+
+#include <utility>
+
+#include "daemon/config/names.hpp"
+#include "daemon/service/control_json.hpp"
+#include "daemon/service/metrics.hpp"
+#include "proto/interfaces.hpp"
+#include "proto/monotonic_clock.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kPieceBytes = 4096;
+constexpr std::uint64_t kAnyNs = std::uint64_t{1} << 62;
+
+auto control_fault(std::string_view name, const std::string& reason) {
+  return fault("io.morpheus.Control." + std::string(name), {{"reason", reason}});
+}
+
+Outcome answer(Json parameters) { return Answer{std::move(parameters), {}, false}; }
+
+// For methods without parameters.
+std::optional<std::string> surplus(const Call& call) { return Parameters(call.parameters).wrong(); }
+
+Outcome get_status(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  core.drain_events();
+  utsname system{};
+  ::uname(&system);
+  return answer(
+      {{"version", MORPHEUS_PROJECT_VERSION},
+       {"kernel", system.release},
+       {"backend", core.kernel().name()},
+       {"mode", mode_name(core.mode())},
+       {"scope", scope_name(core.scope())},
+       {"uptime_ns", core.uptime_ns()},
+       {"scheduler", scheduler_json(core.scheduler_report(), core.restarts())},
+       {"clients", core.clients().all().size()},
+       {"workers", core.clients().worker_count()},
+       {"counters", counters_json(core.clients().totals(), core.kernel().events_dropped())},
+       {"ack_latency", latency_json(core.ack_latency())},
+       {"pressure", pressure_json(core.pressure())},
+       {"tunables", to_json(core.tunables())}});
+}
+
+Outcome get_last_exit(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return answer(exit_json(core.scheduler_report().last_exit));
+}
+
+Outcome set_mode(Core& core, Call& call, Caller&) {
+  Parameters parameters(call.parameters);
+  const auto mode = mode_from(parameters.string("mode", kLongestName));
+  if (!mode) parameters.refuse("mode");
+  if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
+  if (const auto changed = core.set_mode(*mode); !changed)
+    return control_fault("EnforcedUnavailable", changed.error().text());
+  return answer({{"mode", mode_name(core.mode())}});
+}
+
+Outcome get_tunables(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return answer({{"tunables", to_json(core.tunables())}});
+}
+
+Outcome set_tunables(Core& core, Call& call, Caller&) {
+  Parameters parameters(call.parameters);
+  morpheus_tunables wanted = core.tunables();
+  for (const auto& f : kTunableFields)
+    if (const auto value = parameters.optional_number(f.name, kAnyNs)) wanted.*f.field = *value;
+  if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
+  if (const auto changed = core.set_tunables(wanted); !changed)
+    return control_fault("InvalidTunables", changed.error().text());
+  return answer({{"tunables", to_json(core.tunables())}});
+}
+
+// A list of what `next` gives until it gives nothing, a few at a time. Who comes or goes meanwhile
+// is in it or not.
+template <class Next>
+Outcome list(const char* name, Next next) {
+  Answer answer;
+  answer.write_more = [name, next, is_first = true](std::string& text) mutable {
+    const std::size_t enough = text.size() + kPieceBytes;
+    if (is_first) text += std::string("{\"") + name + "\":[";
+    while (text.size() < enough) {
+      const std::optional<Json> json = next();
+      if (!json) {
+        text += "]}";
+        return false;
+      }
+      if (!std::exchange(is_first, false)) text += ',';
+      text += json->dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    return true;
+  };
+  return answer;
+}
+
+Outcome list_clients(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return list("clients", [&core, next = std::uint64_t{0}]() mutable -> std::optional<Json> {
+    const Client* client = core.clients().from(next);
+    if (client == nullptr) return std::nullopt;
+    next = client->id + 1;
+    return client_json(*client);
+  });
+}
+
+Outcome list_workers(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return list("workers",
+              [&core, now = monotonic_ns(), id = std::uint64_t{0},
+               line = std::uint32_t{0}]() mutable -> std::optional<Json> {
+                for (const Client* client; (client = core.clients().from(id)) != nullptr;
+                     id = client->id + 1, line = 0) {
+                  if (client->id != std::exchange(id, client->id)) line = 0;
+                  const auto it = client->workers.lower_bound(line);
+                  if (it == client->workers.end()) continue;
+                  line = it->first + 1;
+                  return worker_json(*client, it->second, core.kernel().worker(it->second.slot),
+                                     now);
+                }
+                return std::nullopt;
+              });
+}
+
+Outcome get_statistics(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  core.drain_events();
+  return answer(statistics_json(core.clients().totals(), core));
+}
+
+Outcome get_metrics(Core& core, Call& call, Caller&) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  return answer({{"content_type", content_type(Exposition::openmetrics)},
+                 {"text", metrics_text(core, Exposition::openmetrics)}});
+}
+
+Outcome subscribe(Core& core, Call& call, Caller& caller) {
+  Parameters parameters(call.parameters);
+  const bool trace = parameters.optional_bool("trace").value_or(false);
+  if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
+  if (!call.more) return fault("org.varlink.service.ExpectedMore");
+  auto subscription = core.subscribe(caller.peer.uid, trace);
+  if (!subscription)
+    return fault("io.morpheus.Control.QuotaExceeded",
+                 {{"what", subscription.error().what}, {"limit", subscription.error().limit}});
+  caller.subscription = std::move(*subscription);
+  // an empty first reply tells the subscriber that from now on nothing is missed
+  return Answer{caller.subscription->take(0), {}, true};
+}
+
+}  // namespace
+
+void add_control_service(Router& router, Core& core) {
+  router.add_interface("io.morpheus.Control", varlink::kControlInterface);
+  const auto add = [&](Right right, const char* name, Outcome (*method)(Core&, Call&, Caller&)) {
+    router.add_method(std::string("io.morpheus.Control.") + name,
+                      [&core, right, method](Call& call, Caller& caller) -> Outcome {
+                        if (!core.allows(caller.peer, right))
+                          return fault("org.varlink.service.PermissionDenied");
+                        return method(core, call, caller);
+                      });
+  };
+  add(Right::read, "GetStatus", get_status);
+  add(Right::read, "GetLastExit", get_last_exit);
+  add(Right::change, "SetMode", set_mode);
+  add(Right::read, "GetTunables", get_tunables);
+  add(Right::change, "SetTunables", set_tunables);
+  add(Right::read, "ListClients", list_clients);
+  add(Right::read, "ListWorkers", list_workers);
+  add(Right::read, "GetStatistics", get_statistics);
+  add(Right::read, "GetMetrics", get_metrics);
+  add(Right::read, "Subscribe", subscribe);
+}
+
+}  // namespace morpheus::daemon

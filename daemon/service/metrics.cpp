@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/service/metrics.hpp"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <array>
+
+#include "daemon/config/names.hpp"
+
+namespace morpheus::daemon {
+namespace {
+
+double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
+
+// Label values come from our own enums and from uname: quotes and backslashes are not expected, but
+// must not break the format.
+std::string escaped(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string label(std::string_view name, std::string_view value) {
+  return fmt::format("{{{}=\"{}\"}}", name, escaped(value));
+}
+
+class Writer {
+ public:
+  explicit Writer(Exposition format) : format_(format) {}
+
+  void gauge(const char* name, const char* help) { family(name, "gauge", help); }
+  /// Samples end in _total; OpenMetrics leaves that out of the family's name.
+  void counter(const char* name, const char* help) {
+    family(format_ == Exposition::openmetrics ? std::string(name) : fmt::format("{}_total", name),
+           "counter", help);
+  }
+  template <class Value>
+  void sample(std::string_view name, Value value, std::string_view labels = "") {
+    text_ += fmt::format("{}{} {}\n", name, labels, value);
+  }
+  void histogram(const char* name, const char* help, const morpheus_time_counts& times) {
+    family(name, "histogram", help);
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i <= MORPHEUS_TIME_BOUNDS; ++i) {
+      sum += times.counts[i];
+      const auto bound = i < MORPHEUS_TIME_BOUNDS
+                             ? fmt::format("{}", seconds(morpheus_time_bound(i)))
+                             : std::string("+Inf");
+      sample(fmt::format("{}_bucket", name), sum, label("le", bound));
+    }
+    sample(fmt::format("{}_count", name), sum);
+    sample(fmt::format("{}_sum", name), seconds(times.sum_ns));
+  }
+  std::string finish() {
+    if (format_ == Exposition::openmetrics) text_ += "# EOF\n";
+    return std::move(text_);
+  }
+
+ private:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    text_ += fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+  }
+  Exposition format_;
+  std::string text_;
+};
+
+void add_identity(Writer& out, Core& core) {
+  utsname system{};
+  ::uname(&system);
+  out.gauge("morpheus_build_info", "Always 1; what runs is in the labels.");
+  out.sample(
+      "morpheus_build_info", 1,
+      fmt::format("{{version=\"{}\",backend=\"{}\",kernel=\"{}\"}}", MORPHEUS_PROJECT_VERSION,
+                  escaped(core.kernel().name()), escaped(system.release)));
+  out.gauge("morpheus_uptime_seconds", "Since the daemon started.");
+  out.sample("morpheus_uptime_seconds", seconds(core.uptime_ns()));
+}
+
+void add_scheduler(Writer& out, Core& core) {
+  const auto report = core.scheduler_report();
+  const bool chosen = core.mode() == Mode::enforced;
+  out.gauge("morpheus_mode", "1 for the mode that was chosen.");
+  for (const Mode mode : {Mode::observer, Mode::enforced})
+    out.sample("morpheus_mode", core.mode() == mode ? 1 : 0, label("mode", mode_name(mode)));
+  out.gauge("morpheus_scheduler_attached", "Whether the kernel runs our sched_ext scheduler.");
+  out.sample("morpheus_scheduler_attached", report.attached ? 1 : 0);
+  out.gauge("morpheus_degraded", "1 if Enforced mode was chosen but is not in force.");
+  out.sample("morpheus_degraded", chosen && !report.attached ? 1 : 0);
+  out.gauge("morpheus_enforced_available", "Whether Enforced mode can be had on this host.");
+  out.sample("morpheus_enforced_available", report.why_not ? 0 : 1);
+}
+
+void add_population(Writer& out, Core& core) {
+  std::array<std::uint64_t, MORPHEUS_WORKER_STATE_COUNT> states{};
+  for (const auto& [id, client] : core.clients().all())
+    for (const auto& [line, worker] : client->workers) ++states.at(worker.state);
+  out.gauge("morpheus_clients", "Attached processes.");
+  out.sample("morpheus_clients", core.clients().all().size());
+  out.gauge("morpheus_workers", "Registered threads, by state.");
+  for (std::uint32_t state = 0; state < states.size(); ++state)
+    out.sample("morpheus_workers", states[state], label("state", worker_state_name(state)));
+}
+
+template <std::size_t N, class Name>
+void add_by_reason(Writer& out, const char* name, const std::array<std::uint64_t, N>& counts,
+                   Name reason_name) {
+  for (std::uint32_t reason = 1; reason < N; ++reason)
+    out.sample(fmt::format("{}_total", name), counts[reason], label("reason", reason_name(reason)));
+}
+
+void add_counters(Writer& out, const WorkerTotals& totals, std::uint64_t events_dropped) {
+  out.counter("morpheus_hints", "Requests to yield, by reason.");
+  add_by_reason(out, "morpheus_hints", totals.hints_by_reason, hint_reason_name);
+  out.counter("morpheus_blocked", "Escalations that were due and did not happen, by reason.");
+  add_by_reason(out, "morpheus_blocked", totals.blocked_by_reason, block_reason_name);
+  const auto plain = [&](const char* name, const char* help, auto value) {
+    out.counter(name, help);
+    out.sample(fmt::format("{}_total", name), value);
+  };
+  plain("morpheus_acknowledgements", "Hints that were answered.", totals.acks);
+  plain("morpheus_withdrawn", "Hints taken back because nobody waited any more.", totals.withdrawn);
+  plain("morpheus_lost", "Hints whose deadline passed unanswered.", totals.lost);
+  plain("morpheus_deferrals", "Slice ends put off for a critical section or a fresh hint.",
+        totals.deferrals);
+  plain("morpheus_overruns", "Deferrals that the hold cap ended.", totals.overruns);
+  plain("morpheus_escalations", "Hints that were ignored and had a consequence.",
+        totals.escalations);
+  plain("morpheus_throttles", "Of these, those that throttled a control group.", totals.throttles);
+  plain("morpheus_worker_cpu_seconds", "CPU time of all workers.", seconds(totals.cpu_time_ns));
+  plain("morpheus_worker_wait_seconds", "Time that workers were runnable without a CPU.",
+        seconds(totals.wait_time_ns));
+  plain("morpheus_events_dropped", "Events lost because the ring was full.", events_dropped);
+}
+
+void add_pressure(Writer& out, const Pressure& pressure) {
+  out.gauge("morpheus_pressure_ratio", "PSI some, average over ten seconds, 0 to 1.");
+  out.sample("morpheus_pressure_ratio", pressure.cpu_pct / 100.0, label("resource", "cpu"));
+  out.sample("morpheus_pressure_ratio", pressure.io_pct / 100.0, label("resource", "io"));
+  out.sample("morpheus_pressure_ratio", pressure.memory_pct / 100.0, label("resource", "memory"));
+  out.gauge("morpheus_runnable_threads", "Runnable threads in the system.");
+  out.sample("morpheus_runnable_threads", pressure.runqueue_depth);
+}
+
+void add_tunables(Writer& out, const morpheus_tunables& tunables) {
+  out.gauge("morpheus_tunable_seconds", "The scheduler's times, by name.");
+  for (const auto& f : kTunableFields) {
+    std::string_view name = f.name;
+    name.remove_suffix(3);  // _ns
+    out.sample("morpheus_tunable_seconds", seconds(tunables.*f.field), label("name", name));
+  }
+}
+
+}  // namespace
+
+const char* content_type(Exposition format) {
+  return format == Exposition::openmetrics
+             ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+             : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+std::string metrics_text(Core& core, Exposition format) {
+  core.drain_events();
+  Writer out(format);
+  add_identity(out, core);
+  add_scheduler(out, core);
+  add_population(out, core);
+  add_counters(out, core.clients().totals(), core.kernel().events_dropped());
+  out.histogram("morpheus_acknowledge_seconds", "From the decision to ask to the answer.",
+                core.ack_times());
+  out.histogram("morpheus_wait_seconds", "How long workers waited for a CPU, each time.",
+                core.kernel().wait_times());
+  add_pressure(out, core.pressure());
+  add_tunables(out, core.tunables());
+  return out.finish();
+}
+
+}  // namespace morpheus::daemon

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/state/clients.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <numeric>
+
+namespace morpheus::daemon {
+
+void WorkerTotals::add(const morpheus_worker_record& worker) {
+  for (std::size_t i = 0; i < hints_by_reason.size(); ++i) hints_by_reason[i] += worker.hints[i];
+  for (std::size_t i = 0; i < blocked_by_reason.size(); ++i)
+    blocked_by_reason[i] += worker.blocked[i];
+  cpu_time_ns += worker.cpu_time_ns;
+  wait_time_ns += worker.wait_time_ns;
+  hints += morpheus_hints_given(&worker);
+  acks += worker.acks;
+  withdrawn += worker.withdrawn;
+  lost += worker.lost;
+  deferrals += worker.deferrals;
+  overruns += worker.overruns;
+  escalations += worker.escalations;
+  throttles += worker.throttles;
+  blocked +=
+      std::accumulate(std::begin(worker.blocked), std::end(worker.blocked), std::uint64_t{0});
+}
+
+Clients::Clients(KernelSide& kernel, const ConfigLimits& limits, Accounts& accounts)
+    : kernel_(kernel),
+      limits_(limits),
+      accounts_(accounts),
+      exits_(::epoll_create1(EPOLL_CLOEXEC)) {}
+
+std::optional<QuotaError> Clients::attach_quota(uid_t uid, std::uint32_t workers) const {
+  if (workers > limits_.workers_per_client)
+    return QuotaError{"workers_per_client", limits_.workers_per_client};
+  return accounts_.exceeded(uid, Resource::memory, ClientLines::bytes_for(workers));
+}
+
+Client& Clients::attach(const Peer& peer, std::string name, ClientLines lines) {
+  auto client = std::make_unique<Client>();
+  client->id = ++last_client_id_;
+  client->pid = peer.pid;
+  client->uid = peer.uid;
+  client->name = std::move(name);
+  client->bytes = ClientLines::bytes_for(lines.capacity());
+  client->lines = std::move(lines);
+  accounts_.take(client->uid, Resource::memory, client->bytes);
+  return *clients_.emplace(client->id, std::move(client)).first->second;
+}
+
+void Clients::detach(Client& client) {
+  while (!client.workers.empty()) remove_worker(client, client.workers.begin()->first);
+  accounts_.give_back(client.uid, Resource::memory, client.bytes);
+  clients_.erase(client.id);
+}
+
+std::optional<QuotaError> Clients::register_quota(const Client& client) const {
+  const std::uint32_t per_client = std::min(limits_.workers_per_client, client.lines.capacity());
+  if (client.workers.size() >= per_client) return QuotaError{"workers_per_client", per_client};
+  return accounts_.exceeded(client.uid, Resource::workers, 1);
+}
+
+bool Clients::is_registered(pid_t tid) {
+  const auto it = slot_of_tid_.find(tid);
+  if (it == slot_of_tid_.end()) return false;
+  const Owner owner = slots_[it->second];
+  if (is_alive(owner.worker->pidfd.get())) return true;
+  remove_worker(*owner.client, owner.worker->line);
+  return false;
+}
+
+Result<WorkerEntry*> Clients::add_worker(Client& client, ThreadRef thread,
+                                         std::uint64_t first_seq) {
+  WorkerEntry worker;
+  worker.id = next_worker_id();
+  worker.slot = free_slot();
+  worker.tid = thread.tid;
+  worker.pidfd = std::move(thread.pidfd);
+  while (client.workers.contains(worker.line)) ++worker.line;
+  // The claims of whoever had the line before are not this worker's, and no claim is no wish for
+  // less.
+  auto& claims = client.lines.runtime_line(worker.line);
+  claims = {};
+  claims.runtime_priority = MORPHEUS_PRIORITY_DEFAULT;
+  const auto added = kernel_.add_worker({.slot = worker.slot,
+                                         .generation = worker.id,
+                                         .tid = static_cast<std::uint32_t>(worker.tid),
+                                         .thread_pidfd = worker.pidfd.get(),
+                                         .lines = &client.lines,
+                                         .line = worker.line,
+                                         .first_seq = first_seq});
+  if (!added) return tl::unexpected(added.error());
+  epoll_event watched{.events = EPOLLIN,
+                      .data = {.u64 = std::uint64_t{worker.id} << 32 | worker.slot}};
+  if (::epoll_ctl(exits_.get(), EPOLL_CTL_ADD, worker.pidfd.get(), &watched) != 0) {
+    auto failed = fail_errno("watch thread " + std::to_string(worker.tid));
+    kernel_.remove_worker(worker.slot);
+    return failed;
+  }
+  last_slot_ = worker.slot;
+  WorkerEntry& kept = client.workers.emplace(worker.line, std::move(worker)).first->second;
+  slots_[kept.slot] = {&client, &kept};
+  slot_of_tid_[kept.tid] = kept.slot;
+  accounts_.take(client.uid, Resource::workers, 1);
+  return &kept;
+}
+
+void Clients::set_state(WorkerEntry& worker, morpheus_worker_state state) {
+  worker.state = state;
+  kernel_.set_worker_state(worker.slot, state);
+}
+
+void Clients::remove_worker(Client& client, std::uint32_t line) {
+  const auto it = client.workers.find(line);
+  assert(it != client.workers.end());
+  WorkerEntry& worker = it->second;
+  set_state(worker, MORPHEUS_WORKER_DEAD);
+  retired_.add(kernel_.worker(worker.slot));
+  kernel_.remove_worker(worker.slot);
+  slots_[worker.slot] = {};
+  slot_of_tid_.erase(worker.tid);
+  accounts_.give_back(client.uid, Resource::workers, 1);
+  client.workers.erase(it);
+}
+
+void Clients::remove_dead_workers() {
+  std::array<epoll_event, 64> ended;
+  int count = 0;
+  while ((count = ::epoll_wait(exits_.get(), ended.data(), ended.size(), 0)) > 0)
+    for (int i = 0; i < count; ++i)
+      thread_exited(static_cast<std::uint32_t>(ended[i].data.u64),
+                    static_cast<std::uint32_t>(ended[i].data.u64 >> 32));
+}
+
+void Clients::thread_exited(std::uint32_t slot, std::uint32_t generation) {
+  if (find(slot, generation) == nullptr) return;
+  remove_worker(*slots_[slot].client, slots_[slot].worker->line);
+}
+
+const WorkerEntry* Clients::find(std::uint32_t slot, std::uint32_t generation) const {
+  if (slot >= slots_.size() || slots_[slot].worker == nullptr) return nullptr;
+  return slots_[slot].worker->id == generation ? slots_[slot].worker : nullptr;
+}
+
+WorkerTotals Clients::totals() const {
+  WorkerTotals totals = retired_;
+  for (const auto& [tid, slot] : slot_of_tid_) totals.add(kernel_.worker(slot));
+  return totals;
+}
+
+// Goes round, so that a slot rests as long as possible before it is used again.
+std::uint32_t Clients::free_slot() const {
+  for (std::uint32_t i = 1; i < MORPHEUS_MAX_WORKERS; ++i) {
+    const std::uint32_t slot = 1 + (last_slot_ + i - 1) % (MORPHEUS_MAX_WORKERS - 1);
+    if (slots_[slot].worker == nullptr) return slot;
+  }
+  assert(!"the quota on workers is below the number of slots");
+  return 0;
+}
+
+std::uint32_t Clients::next_worker_id() {
+  if (++last_worker_id_ == 0) ++last_worker_id_;
+  return last_worker_id_;
+}
+
+}  // namespace morpheus::daemon

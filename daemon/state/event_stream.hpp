@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Events on their way to subscribers, each of which has a bounded queue: who reads too slowly loses
+// events and is told how many.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "daemon/kernel/kernel_side.hpp"
+#include "daemon/rights/accounts.hpp"
+#include "proto/json.hpp"
+
+namespace morpheus::daemon {
+
+/// An event as it waits: JSON is made of it when it is sent, at a tenth of the size.
+struct PublishedEvent {
+  morpheus_event event{};
+  pid_t tid = 0;  ///< of the worker; 0 if it is gone
+};
+
+/// An event as io.morpheus.Control shows it. Pure.
+[[nodiscard]] nlohmann::json to_json(const PublishedEvent& published);
+
+/// One subscriber's queue.
+class Subscription {
+ public:
+  /// `runs`: it also wants each worker's every run.
+  Subscription(std::size_t capacity, bool runs) : capacity_(capacity), wants_runs_(runs) {}
+
+  /// Queues an event, or counts it as dropped if the queue is full.
+  void push(const PublishedEvent& event);
+  /// The parameters of the next Subscribe reply: up to `most` events, and how many were dropped
+  /// since the last one.
+  [[nodiscard]] nlohmann::json take(std::size_t most);
+  [[nodiscard]] bool empty() const { return events_.empty() && dropped_ == 0; }
+  [[nodiscard]] bool wants_runs() const { return wants_runs_; }
+
+  /// Called after events were queued.
+  std::function<void()> wake;
+  /// What the subscriber takes of his quota.
+  std::unique_ptr<Charge> charge;
+
+ private:
+  std::size_t capacity_;
+  bool wants_runs_;
+  std::deque<PublishedEvent> events_;
+  std::uint64_t dropped_ = 0;
+};
+
+class EventStream {
+ public:
+  /// The subscription ends when the returned pointer goes.
+  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity, bool runs = false);
+  /// What the most curious subscriber wants; `own` if there is none.
+  [[nodiscard]] EventDetail wanted();
+  /// A single run (MORPHEUS_TRACE_EVENTS) goes only to those who want runs.
+  void publish(const PublishedEvent& event);
+  /// Wakes all subscribers; after a batch of publish().
+  void wake_all();
+
+ private:
+  std::vector<std::weak_ptr<Subscription>> subscriptions_;
+};
+
+}  // namespace morpheus::daemon

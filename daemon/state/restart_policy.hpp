@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What to do when our scheduler has ended and nobody here asked for it: wait longer each time, and
+// give up after some ejections. Pure; the caller tells it the time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "proto/events.h"
+
+namespace morpheus::daemon {
+
+class RestartPolicy {
+ public:
+  /// After an ejection at most `limit` restarts; the first after `backoff_ns`, each further one
+  /// after twice the time, at most a minute.
+  RestartPolicy(std::uint32_t limit, std::uint64_t backoff_ns)
+      : limit_(limit), backoff_ns_(backoff_ns) {}
+
+  /// The operator attached or detached it: earlier ejections are forgotten.
+  void begin_anew() { *this = RestartPolicy(limit_, backoff_ns_); }
+  /// It ended, or an attempt to restart it failed (then as EJECTED). A scheduler that ran for ten
+  /// minutes counts as sound again.
+  void ended(morpheus_exit_cause cause, std::uint64_t now);
+  /// It was attached again at `now`.
+  void restarted(std::uint64_t now);
+
+  [[nodiscard]] std::uint32_t ejections() const { return ejections_; }
+  /// When it is to be attached again; nothing if it is not.
+  [[nodiscard]] std::optional<std::uint64_t> due_ns() const { return due_ns_; }
+  [[nodiscard]] bool has_given_up() const { return ejections_ > limit_; }
+
+ private:
+  std::uint32_t limit_;
+  std::uint64_t backoff_ns_;
+  std::uint32_t ejections_ = 0;
+  std::uint64_t attached_ns_ = 0;
+  std::optional<std::uint64_t> due_ns_;
+};
+
+}  // namespace morpheus::daemon

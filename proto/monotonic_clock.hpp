@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The one clock of all shared memory and events.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace morpheus {
+
+/// CLOCK_MONOTONIC in nanoseconds.
+[[nodiscard]] inline std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace morpheus

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sdk/src/client/registry.hpp"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+
+#include "sdk/src/client/daemon_absence.hpp"
+
+namespace morpheus::sdk {
+namespace {
+
+bool is_allowed(morpheus_worker_state from, morpheus_worker_state to) {
+  if (from == to) return true;
+  if (to == MORPHEUS_WORKER_RUNNING)
+    return from == MORPHEUS_WORKER_REGISTERED || from == MORPHEUS_WORKER_QUIESCING;
+  return to == MORPHEUS_WORKER_QUIESCING && from == MORPHEUS_WORKER_RUNNING;
+}
+
+/// Signals belong to the application's threads.
+template <class F>
+std::unique_ptr<std::thread> start_without_signals(F body) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::unique_ptr<std::thread> thread;
+  try {
+    thread = std::make_unique<std::thread>(std::move(body));
+  } catch (const std::system_error&) {
+    // reported by the empty result
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+Registry& Registry::instance() {
+  static Registry* const registry = new Registry;
+  return *registry;
+}
+
+int Registry::attach(const LinkSpec& spec) {
+  const std::scoped_lock lock(lock_);
+  if (is_attached_) return MORPHEUS_ERR_ALREADY;
+  if (auto ready = prepare(); !ready) {
+    note(ready.error());
+    return ready.error().code == ENOMEM ? MORPHEUS_ERR_NO_MEMORY : MORPHEUS_ERR_SYSTEM;
+  }
+  spec_ = spec;
+  is_stopping_ = false;
+  attaches_ = 0;
+  last_error_.clear();
+  socket_watch_.emplace(spec.socket);
+  (void)connect();  // the thread tries again
+  house_keeper_ = start_without_signals([this] { keep_house(); });
+  if (!house_keeper_) {
+    link_.reset();
+    change_epoch(Epoch::base_above(highest_seq()), nullptr);
+    return MORPHEUS_ERR_SYSTEM;
+  }
+  is_attached_ = true;
+  return MORPHEUS_OK;
+}
+
+Result<void> Registry::prepare() {
+  watch_forks();
+  wake_fd_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_fd_) return fail_errno("make an eventfd");
+  if (kernel_window_.data() != nullptr) return {};
+  if (auto kernel = kernel_window_.reserve((kMaxWorkers + 1) * MORPHEUS_SCB_LINE_SIZE); !kernel)
+    return kernel;
+  return global_window_.reserve(sizeof(morpheus_global_pressure));
+}
+
+int Registry::detach() {
+  {
+    const std::scoped_lock lock(lock_);
+    if (!is_attached_) return MORPHEUS_ERR_NOT_ATTACHED;
+    if (!workers_.empty()) return MORPHEUS_ERR_BUSY;
+    is_stopping_ = true;
+    is_attached_ = false;  // from here on no thread can register
+    wake();
+  }
+  house_keeper_->join();
+  const std::scoped_lock lock(lock_);
+  house_keeper_.reset();
+  socket_watch_.reset();
+  link_.reset();
+  DaemonAbsence::set({});
+  change_epoch(Epoch::base_above(highest_seq()), nullptr);
+  drop_unused_lines();
+  return MORPHEUS_OK;
+}
+
+void Registry::status(morpheus_status& out) {
+  const std::scoped_lock lock(lock_);
+  out = {};
+  if (is_attached_) out.link = link_ ? MORPHEUS_LINK_ATTACHED : MORPHEUS_LINK_WAITING;
+  out.workers = static_cast<std::uint32_t>(workers_.size());
+  if (link_)
+    out.guided = static_cast<std::uint32_t>(std::ranges::count_if(
+        workers_, [](const auto* worker) { return worker->slot != ClientThread::kUnguided; }));
+  out.attaches = attaches_;
+  std::snprintf(out.last_error, sizeof out.last_error, "%s", last_error_.c_str());
+}
+
+morpheus_global_pressure Registry::pressure() const {
+  morpheus_global_pressure copy{};
+  if (global_window_.data() != nullptr) std::memcpy(&copy, global_window_.data(), sizeof copy);
+  return copy;
+}
+
+int Registry::add(ClientThread& worker) {
+  const std::scoped_lock lock(lock_);
+  if (!is_attached_) return MORPHEUS_ERR_NOT_ATTACHED;
+  if (workers_.size() >= spec_.workers) return MORPHEUS_ERR_LIMIT;
+  workers_.push_back(&worker);
+  worker.state = MORPHEUS_WORKER_REGISTERED;
+  worker.tid = ::gettid();
+  const std::uint64_t base = Epoch::base();
+  if (link_) guide(worker, base);
+  worker.begin(binding_of(worker, Epoch::current(), base));
+  return MORPHEUS_OK;
+}
+
+int Registry::remove(ClientThread& worker) {
+  const std::scoped_lock lock(lock_);
+  if (link_ && worker.slot != ClientThread::kUnguided) {
+    if (auto removed = link_->remove_worker(worker.slot); !removed) note(removed.error());
+  }
+  worker.end();
+  std::erase(workers_, &worker);
+  drop_unused_lines();
+  return MORPHEUS_OK;
+}
+
+int Registry::set_state(ClientThread& worker, morpheus_worker_state state) {
+  const std::scoped_lock lock(lock_);
+  if (!is_allowed(worker.state, state)) return MORPHEUS_ERR_STATE;
+  if (link_ && worker.slot != ClientThread::kUnguided) {
+    auto set = link_->set_state(worker.slot, state);
+    if (!set) note(set.error());
+    // A connection that broke is no refusal: the next daemon is told the new state.
+    if (!set && link_->is_open()) return MORPHEUS_ERR_STATE;
+  }
+  worker.state = state;
+  return MORPHEUS_OK;
+}
+
+void Registry::note(const Error& error) {
+  last_error_ = error.text();
+  wake();  // the connection may have broken
+}
+
+void Registry::wake() const { (void)::eventfd_write(wake_fd_.get(), 1); }
+
+}  // namespace morpheus::sdk

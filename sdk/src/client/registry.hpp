@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The process as the daemon knows it: the connection, the shared memory and the registered threads.
+// One per process. One lock serialises everything but the workers' slow path, which never takes it.
+#pragma once
+
+#include <morpheus/morpheus.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "proto/mapping.hpp"
+#include "sdk/src/client/client_thread.hpp"
+#include "sdk/src/client/daemon_link.hpp"
+#include "sdk/src/client/fixed_window.hpp"
+#include "sdk/src/client/socket_watch.hpp"
+
+namespace morpheus::sdk {
+
+/// Functions return morpheus_error codes and may be called on any thread unless they say otherwise.
+class Registry {
+ public:
+  static constexpr std::uint32_t kMaxWorkers = 4095;  // the protocol's limit for one daemon
+
+  /// Never destroyed: threads may unregister while the process exits.
+  [[nodiscard]] static Registry& instance();
+
+  [[nodiscard]] int attach(const LinkSpec& spec);
+  [[nodiscard]] int detach();
+  void status(morpheus_status& out);
+  /// Lock-free; all 0 before the first attach.
+  [[nodiscard]] morpheus_global_pressure pressure() const;
+
+  // On the worker's own thread.
+  [[nodiscard]] int add(ClientThread& worker);
+  [[nodiscard]] int remove(ClientThread& worker);
+  [[nodiscard]] int set_state(ClientThread& worker, morpheus_worker_state state);
+
+ private:
+  struct RuntimeLines {
+    std::uint64_t epoch;
+    Mapping memory;
+  };
+
+  Registry() = default;
+
+  // registry.cpp
+  [[nodiscard]] Result<void> prepare();
+  void note(const Error& error);
+  void wake() const;
+
+  // registry_link.cpp; all under lock_
+  void keep_house();  // the thread
+  [[nodiscard]] bool is_link_alive() const;
+  [[nodiscard]] bool connect();
+  void lose_link();
+  void guide(ClientThread& worker, std::uint64_t base);
+  void change_epoch(std::uint64_t base, DaemonLink* link);
+  [[nodiscard]] Binding binding_of(const ClientThread& worker, std::uint64_t epoch,
+                                   std::uint64_t base) const;
+  [[nodiscard]] std::uint64_t highest_seq() const;
+  [[nodiscard]] const morpheus_scb_kernel* kernel_line(std::uint32_t slot) const;
+  void drop_unused_lines();
+
+  // registry_fork.cpp
+  static void watch_forks();
+  void forget_parent();
+
+  std::mutex lock_;
+  bool is_attached_ = false;
+  bool is_stopping_ = false;
+  LinkSpec spec_;
+  std::optional<DaemonLink> link_;
+  bool is_nobody_listening_ = false;  // as of the last attempt to connect
+  std::uint32_t attaches_ = 0;
+  std::string last_error_;
+  std::vector<ClientThread*> workers_;
+  FixedWindow kernel_window_;
+  FixedWindow global_window_;
+  std::vector<RuntimeLines> runtime_lines_;  // the newest last; older ones while in use
+  UniqueFd wake_fd_;
+  std::optional<SocketWatch> socket_watch_;  // the house keeper's
+  std::unique_ptr<std::thread> house_keeper_;
+};
+
+}  // namespace morpheus::sdk

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// fork(): the child has one thread, none of the parent's rights with the daemon, and a copy of
+// every mapping. It must never write into its parent's lines, so it lets go of all of them before
+// any of its code runs, and starts anew as a process that has not attached.
+#include <pthread.h>
+
+#include "sdk/src/client/daemon_absence.hpp"
+#include "sdk/src/client/registry.hpp"
+#include "sdk/src/client/this_thread.hpp"
+
+namespace morpheus::sdk {
+
+void Registry::watch_forks() {
+  // The lock is held across the fork, so the child never sees a half-made change.
+  [[maybe_unused]] static const int registered =
+      ::pthread_atfork([] { instance().lock_.lock(); }, [] { instance().lock_.unlock(); },
+                       [] {
+                         instance().forget_parent();
+                         instance().lock_.unlock();
+                       });
+}
+
+void Registry::forget_parent() {
+  if (ClientThread* worker = ThisThread::worker()) {
+    worker->abandon();
+    ThisThread::set_worker(nullptr);
+  }
+  workers_.clear();
+  runtime_lines_.clear();
+  kernel_window_.hide();
+  global_window_.hide();
+  link_.reset();
+  socket_watch_.reset();
+  DaemonAbsence::set({});
+  // The thread exists in the parent only; a std::thread that nobody joins must not be destroyed.
+  [[maybe_unused]] auto* parents = house_keeper_.release();
+  is_attached_ = false;
+}
+
+}  // namespace morpheus::sdk

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sdk/src/runtime/timer_queue.hpp"
+
+#include <algorithm>
+
+namespace morpheus::sdk {
+
+bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* where) {
+  const std::scoped_lock lock(lock_);
+  if (timer.is_stopped_) return false;
+  if ((size_ + kChildren - 1) / kChildren == blocks_.size()) blocks_.emplace_back();
+  timer.task_ = task;
+  timer.where_ = where;
+  timer.number_ = added_++;
+  const std::uintptr_t stoppable = timer.queue_ != nullptr ? kStoppable : 0;
+  rise(size_++, {timer.deadline_ns_, reinterpret_cast<std::uintptr_t>(&timer) | stoppable});
+  note_earliest();
+  return true;
+}
+
+void TimerQueue::remove(detail::timer& timer) {
+  TimerQueue& queue = *timer.queue_;
+  {
+    const std::scoped_lock lock(queue.lock_);
+    timer.is_stopped_ = true;
+    if (timer.index_ == detail::timer::kOutside) return;
+    queue.take_out(timer.index_);
+    timer.index_ = detail::timer::kOutside;
+    queue.note_earliest();
+  }
+  detail::schedule(timer.task_, timer.where_);
+}
+
+void TimerQueue::put(std::size_t index, const Entry& entry) {
+  at(index) = entry;
+  if ((entry.tagged & kStoppable) != 0) entry.timer().index_ = index;
+}
+
+void TimerQueue::rise(std::size_t index, const Entry& entry) {
+  while (index > 0) {
+    const std::size_t parent = (index - 1) / kChildren;
+    if (!entry.is_before(at(parent))) break;
+    put(index, at(parent));
+    index = parent;
+  }
+  put(index, entry);
+}
+
+void TimerQueue::sink(std::size_t index, const Entry& entry) {
+  while (true) {
+    const std::size_t first = index * kChildren + 1;
+    if (first >= size_) break;
+    // Which of them is next takes a while to find out, and a large heap is in no near cache.
+    for (std::size_t child = first; child < first + kChildren; ++child)
+      if (child + 1 < blocks_.size()) __builtin_prefetch(&blocks_[child + 1]);
+    const auto& children = blocks_[index + 1].entries;
+    const std::size_t count = std::min(kChildren, size_ - first);
+    std::size_t least = 0;
+    for (std::size_t child = 1; child < count; ++child)
+      least = children[child].is_before(children[least]) ? child : least;
+    if (!children[least].is_before(entry)) break;
+    put(index, children[least]);
+    index = first + least;
+  }
+  put(index, entry);
+}
+
+void TimerQueue::take_out(std::size_t index) {
+  const Entry last = at(--size_);
+  if (index == size_) return;
+  if (index > 0 && last.is_before(at((index - 1) / kChildren)))
+    rise(index, last);
+  else
+    sink(index, last);
+}
+
+void TimerQueue::note_earliest() {
+  earliest_.store(size_ == 0 ? kNever : at(0).deadline_ns, std::memory_order_relaxed);
+}
+
+}  // namespace morpheus::sdk

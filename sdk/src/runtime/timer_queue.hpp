@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The timers of one worker, earliest first. Another thread may fire them if the worker is held up.
+#pragma once
+
+#include <morpheus/detail/spin_lock.hpp>
+#include <morpheus/detail/timer.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace morpheus::sdk {
+
+/// Any thread. Times are CLOCK_MONOTONIC, nanoseconds.
+class TimerQueue {
+ public:
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
+  /// See detail::timer: prepare(), start() and stop().
+  void prepare(detail::timer& timer) { timer.queue_ = this; }
+  [[nodiscard]] bool add(detail::timer& timer, detail::job* task, detail::lane* where);
+  static void remove(detail::timer& timer);
+  /// When the first one is due.
+  [[nodiscard]] std::uint64_t earliest() const { return earliest_.load(std::memory_order_relaxed); }
+  /// Calls `resume(task, its lane)` for each task whose time has come, in the order of the
+  /// deadlines. Under the queue's lock.
+  template <class F>
+  void fire(std::uint64_t now_ns, F resume) {
+    const std::scoped_lock lock(lock_);
+    while (size_ > 0 && at(0).deadline_ns <= now_ns) {
+      detail::timer& timer = at(0).timer();
+      timer.index_ = detail::timer::kOutside;
+      take_out(0);
+      resume(timer.task_, timer.where_);
+    }
+    note_earliest();
+  }
+
+ private:
+  // All that moves need to know: the timers themselves are in frames all over the memory.
+  struct Entry {
+    std::uint64_t deadline_ns;
+    std::uintptr_t tagged;  // the timer, with kStoppable if it may be stopped
+
+    [[nodiscard]] detail::timer& timer() const {
+      return *reinterpret_cast<detail::timer*>(tagged & ~kStoppable);
+    }
+    /// Equal deadlines: first come, first served.
+    [[nodiscard]] bool is_before(const Entry& other) const {
+      if (deadline_ns == other.deadline_ns) [[unlikely]]
+        return timer().number_ < other.timer().number_;
+      return deadline_ns < other.deadline_ns;
+    }
+  };
+  static constexpr std::uintptr_t kStoppable = 1;  // the timer is told where it stands
+  static constexpr std::size_t kChildren = 4;
+  struct alignas(64) Siblings {  // one cache line
+    std::array<Entry, kChildren> entries;
+  };
+
+  // The first one is the last of its block, so that the children of each are a block.
+  [[nodiscard]] Entry& at(std::size_t index) {
+    const std::size_t place = index + kChildren - 1;
+    return blocks_[place / kChildren].entries[place % kChildren];
+  }
+  void put(std::size_t index, const Entry& entry);
+  void rise(std::size_t index, const Entry& entry);
+  void sink(std::size_t index, const Entry& entry);
+  void take_out(std::size_t index);
+  void note_earliest();
+
+  detail::spin_lock lock_;
+  std::vector<Siblings> blocks_;  // a heap: each entry before its children
+  std::size_t size_ = 0;
+  std::uint64_t added_ = 0;
+  std::atomic<std::uint64_t> earliest_{kNever};
+};
+
+}  // namespace morpheus::sdk

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/ctl/commands/doctor.hpp"
+
+#include <zlib.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using morpheus::Json;
+using namespace morpheus::ctl;
+namespace fs = std::filesystem;
+
+namespace {
+
+HostFacts good_host() {
+  HostFacts host;
+  host.kernel_release = "7.3.4+deb14-cloud-amd64";
+  host.has_btf = host.has_pressure = host.has_cgroup2 = true;
+  host.sched_ext_state = "disabled";
+  host.ext_server_runtime_ns = 50'000'000;
+  host.ext_server_period_ns = 1'000'000'000;
+  return host;
+}
+
+DaemonFacts running(Json status = Json::object()) {
+  DaemonFacts daemon;
+  daemon.runs = true;
+  daemon.status = {{"version", MORPHEUS_PROJECT_VERSION},
+                   {"mode", "observer"},
+                   {"backend", "bpf"},
+                   {"scheduler", {{"attached", false}}}};
+  daemon.status.update(status);
+  daemon.clients = Json::array();
+  return daemon;
+}
+
+Finding found(const std::vector<Finding>& findings, const std::string& what) {
+  for (const auto& finding : findings)
+    if (finding.what == what) return finding;
+  FAIL("no line about " << what);
+  return {};
+}
+
+ExitStatus verdict_on(const HostFacts& host, const DaemonFacts& daemon) {
+  return status_of(diagnose(host, daemon), daemon);
+}
+
+}  // namespace
+
+TEST_CASE("on a good host all is well") {
+  CHECK(verdict_on(good_host(), running()) == ExitStatus::ok);
+  CHECK(verdict_on(good_host(), {}) == ExitStatus::not_running);
+}
+
+TEST_CASE("every line about something wrong says what to do") {
+  HostFacts host;
+  host.kernel_release = "6.1.0";
+  host.config = {{"CONFIG_PSI", "m"}};
+  host.lockdown = "confidentiality";
+  auto daemon = running({{"version", "9.9"},
+                         {"backend", "fake"},
+                         {"mode", "enforced"},
+                         {"counters", {{"events_dropped", 3}}}});
+  daemon.clients = Json::array({{{"name", "old"}, {"pid", 5}, {"library", "0.0.9"}}});
+  const auto findings = diagnose(host, daemon);
+  CHECK(findings.size() >= 12);
+  for (const auto& finding : findings) {
+    CAPTURE(finding.what);
+    CHECK(finding.todo.empty() == (finding.verdict == Verdict::good));
+  }
+  CHECK(status_of(findings, daemon) == ExitStatus::kernel_cannot);
+}
+
+TEST_CASE("what the kernel lacks is told apart by what is lost") {
+  auto host = good_host();
+  host.has_btf = false;
+  CHECK(verdict_on(host, running()) == ExitStatus::kernel_cannot);
+  host = good_host();
+  host.sched_ext_state.reset();
+  CHECK(verdict_on(host, running()) == ExitStatus::degraded);
+  host = good_host();
+  host.has_pressure = false;
+  CHECK(verdict_on(host, running()) == ExitStatus::degraded);
+  host = good_host();
+  host.has_cgroup2 = false;
+  CHECK(verdict_on(host, running()) == ExitStatus::degraded);
+}
+
+TEST_CASE("each fact of a host has its line, with the verdict that it deserves") {
+  constexpr std::uint64_t kPerfmonAndBpf = 3ull << 38;
+  const struct {
+    const char* what;
+    Verdict verdict;
+    const char* says;
+    void (*change)(HostFacts&);
+  } cases[]{
+      {"kernel config", Verdict::note, "not found", [](HostFacts&) {}},
+      {"kernel config", Verdict::note, "lacks CONFIG_BPF_SYSCALL",
+       [](HostFacts& h) { h.config = {{"CONFIG_PSI", "y"}}; }},
+      {"kernel config", Verdict::note, "CONFIG_PSI",
+       [](HostFacts& h) { h.config = {{"CONFIG_PSI", "m"}}; }},
+      {"BTF", Verdict::bad, "does not describe", [](HostFacts& h) { h.has_btf = false; }},
+      {"ext_server", Verdict::good, " 5 %", [](HostFacts&) {}},
+      {"ext_server", Verdict::good, " 10 %",
+       [](HostFacts& h) { h.ext_server_period_ns = 500'000'000; }},
+      {"ext_server", Verdict::note, "switched off",
+       [](HostFacts& h) { h.ext_server_runtime_ns = 0; }},
+      {"ext_server", Verdict::note, "none to be seen",
+       [](HostFacts& h) { h.ext_server_runtime_ns.reset(); }},
+      {"PSI", Verdict::limited, "off", [](HostFacts& h) { h.has_pressure = false; }},
+      {"cgroups", Verdict::good, "version 2", [](HostFacts&) {}},
+      {"cgroups", Verdict::note, "1 and 2", [](HostFacts& h) { h.has_cgroup1 = true; }},
+      {"cgroups", Verdict::limited, "not mounted", [](HostFacts& h) { h.has_cgroup2 = false; }},
+      {"lockdown", Verdict::bad, "confidentiality",
+       [](HostFacts& h) { h.lockdown = "confidentiality"; }},
+      {"capabilities", Verdict::note, "not both", [](HostFacts&) {}},
+      {"capabilities", Verdict::note, "not both",
+       [](HostFacts& h) { h.capabilities = 1ull << 38; }},
+      {"capabilities", Verdict::note, "not both",
+       [](HostFacts& h) { h.capabilities = 1ull << 39; }},
+      {"capabilities", Verdict::good, "here",
+       [](HostFacts& h) { h.capabilities = kPerfmonAndBpf; }},
+      {"rseq slices", Verdict::note, "offers no", [](HostFacts&) {}},
+      {"rseq slices", Verdict::note, "may ask", [](HostFacts& h) { h.slice_extension = 0; }},
+  };
+  for (const auto& one : cases) {
+    auto host = good_host();
+    one.change(host);
+    const auto line = found(diagnose(host, {}), one.what);
+    CAPTURE(one.what, one.says, line.says);
+    CHECK(line.verdict == one.verdict);
+    CHECK(line.says.find(one.says) != std::string::npos);
+  }
+  for (const char* weaker : {"none", "integrity"}) {
+    auto host = good_host();
+    host.lockdown = weaker;
+    CHECK(verdict_on(host, running()) == ExitStatus::ok);
+  }
+}
+
+TEST_CASE("what the daemon says of itself has its lines") {
+  CHECK(found(diagnose(good_host(), running()), "capabilities").verdict == Verdict::good);
+  const auto ejected =
+      running({{"mode", "enforced"},
+               {"scheduler", {{"attached", false}, {"last_exit", "runnable task stall"}}}});
+  const auto line = found(diagnose(good_host(), ejected), "daemon");
+  CHECK(line.verdict == Verdict::limited);
+  CHECK(line.says.find("runnable task stall") != std::string::npos);
+  CHECK(verdict_on(good_host(), ejected) == ExitStatus::degraded);
+  CHECK(found(diagnose(good_host(), running({{"counters", {{"events_dropped", 3}}}})), "events")
+            .says.find('3') != std::string::npos);
+  DaemonFacts absent;
+  absent.why_not = "cannot be reached at /run/x";
+  CHECK(found(diagnose(good_host(), absent), "daemon").says == absent.why_not);
+}
+
+TEST_CASE("which kernels are served is told by their version, and a daemon that runs is right") {
+  const struct {
+    const char* release;
+    Verdict verdict;
+    const char* says;
+  } cases[]{{"6.11.10", Verdict::bad, "older than 6.12"},
+            {"5.15.0", Verdict::bad, "older than 6.12"},
+            {"6.12.95+deb13-amd64", Verdict::good, "BPF maps"},
+            {"6.13.0", Verdict::good, "Linux 6.13.0"},
+            {"10.0.1", Verdict::good, "Linux 10.0.1"}};
+  for (const auto& one : cases) {
+    CAPTURE(one.release);
+    auto host = good_host();
+    host.kernel_release = one.release;
+    const auto line = found(diagnose(host, {}), "kernel");
+    CHECK(line.verdict == one.verdict);
+    CHECK(line.says.find(one.says) != std::string::npos);
+    CHECK((line.says.find("BPF maps") != std::string::npos) ==
+          (std::string(one.release).starts_with("6.12")));
+    CHECK(found(diagnose(host, running()), "kernel").verdict == Verdict::good);
+    CHECK(verdict_on(host, {}) ==
+          (one.verdict == Verdict::bad ? ExitStatus::kernel_cannot : ExitStatus::not_running));
+  }
+}
+
+TEST_CASE("another scheduler in the way is named, ours is not in the way") {
+  auto host = good_host();
+  host.sched_ext_state = "enabled";
+  host.sched_ext_ops = "lavd";
+  const auto other = found(diagnose(host, running()), "sched_ext");
+  CHECK(other.verdict == Verdict::limited);
+  CHECK(other.says.find("'lavd'") != std::string::npos);
+  host.sched_ext_ops = "morpheus";
+  CHECK(found(diagnose(host, running()), "sched_ext").verdict == Verdict::good);
+}
+
+TEST_CASE("versions that disagree are told, with the process") {
+  CHECK(found(diagnose(good_host(), running({{"version", "9.9"}})), "versions").verdict ==
+        Verdict::limited);
+  auto daemon = running();
+  daemon.clients = Json::array({{{"name", "app"}, {"pid", 5}, {"library", "0.0.9"}}});
+  CHECK(found(diagnose(good_host(), daemon), "versions")
+            .says.find("app (pid 5, libmorpheus 0.0.9)") != std::string::npos);
+}
+
+TEST_CASE("a host is read from its files") {
+  char name[] = "/tmp/morpheus-host-XXXXXX";
+  const std::string root = ::mkdtemp(name);
+  const auto write = [&](const std::string& path, const std::string& text) {
+    fs::create_directories(fs::path(root + path).parent_path());
+    std::ofstream(root + path) << text;
+  };
+  fs::create_directories(root + "/proc");
+  CHECK_FALSE(read_host_facts(root).has_btf);
+  CHECK(read_host_facts(root).config.empty());
+  const std::string config = "CONFIG_PSI=y\n# CONFIG_BPF_SYSCALL is not set\n",
+                    release = read_host_facts(root).kernel_release;
+  write("/boot/config-" + release, config);
+  CHECK(read_host_facts(root).config_from == "/boot/config-" + release);
+  const auto compressed = ::gzopen((root + "/proc/config.gz").c_str(), "wb");
+  REQUIRE(::gzputs(compressed, config.c_str()) > 0);
+  ::gzclose(compressed);
+  write("/sys/kernel/btf/vmlinux", "x");
+  write("/sys/kernel/sched_ext/state", "enabled\n");
+  write("/sys/kernel/sched_ext/root/ops", "lavd\n");
+  write("/sys/kernel/debug/sched/ext_server/cpu0/runtime", "50000000\n");
+  write("/proc/pressure/cpu", "some avg10=0.00\n");
+  write("/proc/self/mounts", "none /x cgroup rw 0 0\n");
+  CHECK_FALSE(read_host_facts(root).has_cgroup2);
+  write("/proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\nnone /x cgroup rw 0 0\n");
+  write("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+  const auto host = read_host_facts(root);
+  CHECK(host.config.at("CONFIG_PSI") == "y");
+  CHECK_FALSE(host.config.contains("CONFIG_BPF_SYSCALL"));
+  CHECK(host.config_from == "/proc/config.gz");
+  CHECK(host.has_btf);
+  CHECK(host.sched_ext_state == "enabled");
+  CHECK(host.sched_ext_ops == "lavd");
+  CHECK(host.ext_server_runtime_ns == 50'000'000u);
+  CHECK(host.has_pressure);
+  CHECK(host.has_cgroup2);
+  CHECK(host.has_cgroup1);
+  CHECK(host.lockdown == "integrity");
+  fs::remove_all(root);
+}

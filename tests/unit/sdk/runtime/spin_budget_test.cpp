@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// How much a worker without work may look for some.
+#include <catch2/catch_test_macros.hpp>
+
+#include "sdk/src/runtime/spin_budget.hpp"
+
+using morpheus::sdk::SpinBudget;
+
+TEST_CASE("a look that pays may be had again and again") {
+  SpinBudget budget;
+  for (std::uint64_t now = 1; now < 1'000'000; now += 1000) {
+    REQUIRE(budget.window(now) == SpinBudget::kLongestNs);
+    budget.spend(40'000, true);
+  }
+}
+
+TEST_CASE("looks in vain are bounded to a share of all time") {
+  SpinBudget budget;
+  std::uint64_t spent = 0;
+  std::uint64_t now = 1'000'000'000;
+  const std::uint64_t begun = now;
+  while (now < begun + 1'000'000'000) {
+    const std::uint64_t span = budget.window(now);
+    CHECK(span <= SpinBudget::kLongestNs);
+    budget.spend(span, false);
+    spent += span;
+    now += span + 5'000;  // it sleeps for 5 us
+  }
+  CHECK(spent <= SpinBudget::kMostNs + 1'000'000'000 / SpinBudget::kShare + SpinBudget::kLongestNs);
+  CHECK(spent >= 1'000'000'000 / SpinBudget::kShare / 2);
+}
+
+TEST_CASE("a look that pays once brings the whole budget back") {
+  SpinBudget budget;
+  (void)budget.window(1'000'000);
+  budget.spend(SpinBudget::kMostNs, false);
+  CHECK(budget.window(1'000'000) == 0);
+  budget.spend(10, true);
+  CHECK(budget.window(1'000'000) == SpinBudget::kLongestNs);
+}

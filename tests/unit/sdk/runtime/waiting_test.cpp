@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What tasks wait for: each other's events, permits and values, times, and code that blocks.
+#include <morpheus/blocking.hpp>
+#include <morpheus/channel.hpp>
+#include <morpheus/event.hpp>
+#include <morpheus/generator.hpp>
+#include <morpheus/mutex.hpp>
+#include <morpheus/runtime.hpp>
+#include <morpheus/scope.hpp>
+#include <morpheus/semaphore.hpp>
+#include <morpheus/sleep.hpp>
+#include <morpheus/when_all.hpp>
+#include <morpheus/when_any.hpp>
+#include <morpheus/yield.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/sdk/runtime/runtimes.hpp"
+
+using namespace morpheus;
+using namespace std::chrono_literals;
+using morpheus::test::alone;
+using morpheus::test::several;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+task<> wait_and_count(event& event, int& count) {
+  co_await event;
+  ++count;
+}
+
+task<> add_under(mutex& lock, long& total, int times) {
+  for (int i = 0; i < times; ++i) {
+    auto guard = co_await lock.lock();
+    const long seen = total;
+    if (i % 16 == 0) co_await yield();
+    total = seen + 1;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("an event wakes all who wait, and nobody waits for one that is set") {
+  runtime runtime(alone());
+  runtime.run([]() -> task<> {
+    event ready;
+    int count = 0;
+    scope scope;
+    for (int i = 0; i < 10; ++i) scope.spawn(wait_and_count(ready, count));
+    co_await yield();
+    CHECK(count == 0);
+    ready.set();
+    co_await scope.join();
+    CHECK(count == 10);
+    co_await ready;
+    ready.reset();
+    CHECK_FALSE(ready.is_set());
+  }());
+}
+
+TEST_CASE(
+    "a lock that favours a lone worker keeps other threads out, and is given up for them once") {
+  runtime runtime(alone());
+  long differing = 0;
+  for (int round = 0; round < 500; ++round) {
+    detail::biased_lock lock;
+    long count = 0;
+    std::atomic<bool> has_begun{false};
+    const auto add = [&](long times, bool waits) {
+      while (waits && !has_begun) {
+      }
+      for (long i = 0; i < times; ++i) {
+        const std::scoped_lock guard(lock);
+        ++count;
+        has_begun = true;
+      }
+    };
+    std::thread other([&] { add(2000, round % 3 != 0); });
+    runtime.run([](auto& add) -> task<> {
+      add(2000, false);
+      co_return;
+    }(add));
+    other.join();
+    differing += count == 4000 ? 0 : 1;
+  }
+  CHECK(differing == 0);
+}
+
+TEST_CASE("an event may be set by any thread") {
+  const unsigned workers = GENERATE(1U, 2U);
+  runtime runtime(several(workers));
+  for (int round = 0; round < 200; ++round) {
+    std::thread setter;
+    runtime.run([](std::thread& setter) -> task<> {
+      auto ready = std::make_unique<event>();
+      setter = std::thread([&ready = *ready] { ready.set(); });
+      co_await *ready;
+    }(setter));
+    setter.join();
+  }
+}
+
+TEST_CASE("a mutex excludes, on several workers and across awaits") {
+  runtime runtime(several());
+  const long total = runtime.run([]() -> task<long> {
+    mutex lock;
+    long total = 0;
+    scope scope;
+    for (int i = 0; i < 16; ++i) scope.spawn(add_under(lock, total, 500));
+    co_await scope.join();
+    CHECK(lock.try_lock());
+    CHECK_FALSE(lock.try_lock());
+    lock.unlock();
+    co_return total;
+  }());
+  CHECK(total == 16 * 500);
+}
+
+TEST_CASE("a semaphore lets in as many as it has permits, in order") {
+  runtime runtime(alone());
+  runtime.run([]() -> task<> {
+    semaphore permits(2);
+    std::string order;
+    scope scope;
+    for (char name = 'a'; name < 'f'; ++name) {
+      scope.spawn([](semaphore& permits, std::string& order, char name) -> task<> {
+        co_await permits.acquire();
+        order += name;
+        co_await yield();
+        permits.release();
+      }(permits, order, name));
+    }
+    co_await yield();
+    CHECK(order == "ab");
+    co_await scope.join();
+    CHECK(order == "abcde");
+    CHECK(permits.try_acquire());
+    CHECK(permits.try_acquire());
+    CHECK_FALSE(permits.try_acquire());
+  }());
+}
+
+TEST_CASE("a channel keeps order, waits for room, and tells its end") {
+  for (const std::size_t capacity : {0U, 1U, 7U}) {
+    runtime runtime(alone());
+    runtime.run([](std::size_t capacity) -> task<> {
+      channel<int> numbers(capacity);
+      scope scope;
+      scope.spawn([](channel<int>& numbers) -> task<> {
+        int sent = 0;
+        for (int i = 0; i < 100; ++i) sent += co_await numbers.send(i) ? 1 : 0;
+        numbers.close();
+        sent += co_await numbers.send(100) ? 1 : 0;
+        CHECK(sent == 100);
+      }(numbers));
+      int expected = 0;
+      while (auto got = co_await numbers.receive()) CHECK(*got == expected++);
+      CHECK(expected == 100);
+      CHECK_FALSE(numbers.try_receive());
+      CHECK_FALSE(numbers.try_send(1));
+      co_await scope.join();
+    }(capacity));
+  }
+}
+
+TEST_CASE("a channel loses and doubles nothing between many senders and receivers") {
+  runtime runtime(several());
+  const long sum = runtime.run([]() -> task<long> {
+    channel<int> numbers(3);
+    std::atomic<long> sum{0};
+    std::atomic<int> senders{8};
+    scope scope;
+    for (int i = 0; i < 8; ++i) {
+      scope.spawn([](channel<int>& numbers, std::atomic<int>& senders) -> task<> {
+        for (int k = 1; k <= 500; ++k) (void)co_await numbers.send(k);
+        if (senders.fetch_sub(1) == 1) numbers.close();
+      }(numbers, senders));
+      scope.spawn([](channel<int>& numbers, std::atomic<long>& sum) -> task<> {
+        while (auto got = co_await numbers.receive()) sum += *got;
+      }(numbers, sum));
+    }
+    co_await scope.join();
+    co_return sum.load();
+  }());
+  CHECK(sum == 8L * 500 * 501 / 2);
+}
+
+TEST_CASE("whoever waits can be asked to stop") {
+  runtime runtime(several(2));
+  for (int round = 0; round < 50; ++round) {
+    runtime.run([](int round) -> task<> {
+      std::stop_source stop;
+      event never;
+      semaphore none(0);
+      channel<int> empty(1);
+      channel<int> full(0);
+      mutex held;
+      auto guard = co_await held.lock();
+      scope scope;
+      if (round % 3 == 0) stop.request_stop();
+      std::thread stopper;
+      if (round % 3 == 1) stopper = std::thread([&stop] { stop.request_stop(); });
+      auto a = spawn([](event& e, std::stop_token s) -> task<bool> {
+        try {
+          co_await e.wait(s);
+        } catch (const cancelled&) {
+          co_return true;
+        }
+        co_return false;
+      }(never, stop.get_token()));
+      auto b = spawn([](semaphore& e, std::stop_token s) -> task<bool> {
+        try {
+          co_await e.acquire(s);
+        } catch (const cancelled&) {
+          co_return true;
+        }
+        co_return false;
+      }(none, stop.get_token()));
+      auto c = spawn([](channel<int>& e, std::stop_token s) -> task<bool> {
+        try {
+          (void)co_await e.receive(s);
+        } catch (const cancelled&) {
+          co_return true;
+        }
+        co_return false;
+      }(empty, stop.get_token()));
+      auto d = spawn([](channel<int>& e, std::stop_token s) -> task<bool> {
+        try {
+          co_await e.send(1, s);
+        } catch (const cancelled&) {
+          co_return true;
+        }
+        co_return false;
+      }(full, stop.get_token()));
+      auto e = spawn([](mutex& m, std::stop_token s) -> task<bool> {
+        try {
+          auto guard = co_await m.lock(s);
+        } catch (const cancelled&) {
+          co_return true;
+        }
+        co_return false;
+      }(held, stop.get_token()));
+      auto f = spawn([](std::stop_token s) -> task<bool> {
+        try {
+          co_await sleep_for(1h, s);
+        } catch (const cancelled&) {
+          co_return true;
+        }
+        co_return false;
+      }(stop.get_token()));
+      if (round % 3 == 2) {
+        co_await yield();
+        stop.request_stop();
+      }
+      // not inside CHECK, which would await more than once
+      int stopped = 0;
+      for (auto* handle : {&a, &b, &c, &d, &e, &f}) stopped += co_await *handle ? 1 : 0;
+      CHECK(stopped == 6);
+      if (stopper.joinable()) stopper.join();
+    }(round));
+  }
+}
+
+TEST_CASE("a stop that meets a release resumes each task once") {
+  // Who is released is resumed one after the other, and the stop comes in between.
+  constexpr int kTasks = 64;
+  runtime runtime(several(2));
+  for (int round = 0; round < 300; ++round) {
+    runtime.run([](int round) -> task<> {
+      std::stop_source stop;
+      event ready;
+      semaphore permits(0);
+      std::atomic<int> waiting = 0, served = 0, stopped = 0;
+      std::atomic<bool> goes = false;
+      const auto waits = [&](bool for_event) -> task<> {
+        ++waiting;
+        try {
+          if (for_event)
+            co_await ready.wait(stop.get_token());
+          else
+            co_await permits.acquire(stop.get_token());
+          ++served;
+        } catch (const cancelled&) {
+          ++stopped;
+        }
+      };
+      scope scope;
+      for (int i = 0; i < kTasks; ++i) scope.spawn(waits(i % 2 == 0));
+      while (waiting < kTasks) co_await yield();
+      std::thread stopper([&] {
+        while (!goes) {
+        }
+        stop.request_stop();
+      });
+      goes = true;
+      test::spin_for(std::chrono::nanoseconds(round * 20));
+      ready.set();
+      permits.release(kTasks / 2);
+      stopper.join();
+      co_await scope.join();
+      CHECK(served + stopped == kTasks);
+    }(round));
+  }
+}
+
+TEST_CASE("a sleep lasts at least as long as asked, and earlier ones end first") {
+  runtime runtime(alone());
+  runtime.run([]() -> task<> {
+    const auto begun = Clock::now();
+    co_await sleep_for(5ms);
+    CHECK(Clock::now() - begun >= 5ms);
+    co_await sleep_until(begun);
+    std::string order;
+    scope scope;
+    const auto nap = [](std::string& order, Clock::time_point until, char name) -> task<> {
+      co_await sleep_until(until);
+      order += name;
+    };
+    const auto base = Clock::now() + 5ms;
+    for (const char name : {'c', 'a', 'e', 'b', 'd', 'x', 'y'}) {
+      const auto ms = name < 'x' ? name - 'a' : 9;
+      scope.spawn(nap(order, base + std::chrono::milliseconds(ms), name));
+    }
+    co_await scope.join();
+    CHECK(order == "abcdexy");
+  }());
+}
+
+TEST_CASE("timers end in order, equal ones as they began, whichever of them are stopped") {
+  constexpr int kTimers = 1000;
+  runtime runtime(alone());
+  runtime.run([]() -> task<> {
+    const auto base = Clock::now() + 200ms;
+    const auto due = [&](int i) { return base + std::chrono::microseconds(i * 7919 % 97 * 10); };
+    std::vector<int> ended;
+    std::vector<std::stop_source> stops(kTimers);
+    int stopped_early = 0;
+    const auto plain = [&](int i) -> task<> {
+      co_await sleep_until(due(i));
+      ended.push_back(i);
+    };
+    const auto stoppable = [&](int i) -> task<> {
+      try {
+        co_await sleep_until(due(i), stops[static_cast<std::size_t>(i)].get_token());
+        ended.push_back(i);
+      } catch (const cancelled&) {
+        stopped_early += Clock::now() < base ? 1 : 0;
+      }
+    };
+    scope scope;
+    for (int i = 0; i < kTimers; ++i) scope.spawn(i % 2 == 0 ? plain(i) : stoppable(i));
+    co_await yield();  // all wait
+    std::vector<int> left;
+    for (int i = 0; i < kTimers; ++i) {
+      if (i % 6 == 1)
+        stops[static_cast<std::size_t>(i)].request_stop();
+      else
+        left.push_back(i);
+    }
+    co_await scope.join();
+    CHECK(stopped_early == kTimers - std::ssize(left));
+    std::ranges::stable_sort(left, {}, due);
+    CHECK(ended == left);
+  }());
+}
+
+TEST_CASE("many timers all fire") {
+  runtime runtime(several());
+  std::atomic<int> fired{0};
+  runtime.run([](std::atomic<int>& fired) -> task<> {
+    scope scope;
+    for (int i = 0; i < 5000; ++i) {
+      scope.spawn([](std::atomic<int>& fired, int i) -> task<> {
+        co_await sleep_for(std::chrono::microseconds((i * 7919) % 20'000));
+        co_await sleep_for(std::chrono::microseconds((i * 104729) % 20'000));
+        ++fired;
+      }(fired, i));
+    }
+    co_await scope.join();
+  }(fired));
+  CHECK(fired == 5000);
+}
+
+TEST_CASE("blocking code runs beside the worker and gives its result") {
+  runtime runtime(alone());
+  runtime.run([]() -> task<> {
+    const auto worker = std::this_thread::get_id();
+    std::atomic<bool> go{false};
+    auto waiting = spawn([](std::atomic<bool>& go) -> task<std::thread::id> {
+      co_return co_await blocking([&go] {
+        while (!go) std::this_thread::yield();
+        return std::this_thread::get_id();
+      });
+    }(go));
+    co_await yield();
+    go = true;  // the worker was not held up
+    const auto other = co_await waiting;
+    CHECK(other != worker);
+    CHECK(std::this_thread::get_id() == worker);
+    bool thrown = false;
+    try {
+      co_await blocking([] { throw std::runtime_error("blocked"); });
+    } catch (const std::runtime_error&) {
+      thrown = true;
+    }
+    CHECK(thrown);
+  }());
+}
+
+TEST_CASE("when_any gives the first result and ends the others") {
+  runtime runtime(alone());
+  runtime.run([]() -> task<> {
+    int stopped = 0;
+    const auto nap = [&stopped](std::chrono::milliseconds span, int value) {
+      return [&stopped, span, value](std::stop_token stop) -> task<int> {
+        return [](int& stopped, std::chrono::milliseconds span, int value,
+                  std::stop_token stop) -> task<int> {
+          try {
+            co_await sleep_for(span, stop);
+          } catch (const cancelled&) {
+            ++stopped;
+            throw;
+          }
+          co_return value;
+        }(stopped, span, value, stop);
+      };
+    };
+    std::vector<std::function<task<int>(std::stop_token)>> makers{nap(1h, 1), nap(1ms, 2),
+                                                                  nap(2h, 3)};
+    const auto first = co_await when_any<int>(std::move(makers));
+    CHECK(first.index == 1);
+    CHECK(first.value == 2);
+    CHECK(stopped == 2);
+  }());
+}
+
+TEST_CASE("a generator gives its values one by one") {
+  const auto up_to = [](int n) -> generator<int> {
+    for (int i = 0; i < n; ++i) co_yield i;
+    if (n == 3) throw std::runtime_error("three");
+  };
+  int sum = 0;
+  for (const int i : up_to(5)) sum += i;
+  CHECK(sum == 10);
+  sum = 0;
+  CHECK_THROWS_AS(
+      [&] {
+        for (const int i : up_to(3)) sum += i;
+      }(),
+      std::runtime_error);
+  CHECK(sum == 3);
+}
