@@ -12,7 +12,10 @@ import sys
 
 COLOURS = {"alone": "#7f7f7f", "naive": "#d98c00", "morpheus": "#1f6fb4"}
 NAMES = {"alone": "the kernel alone", "naive": "yield at every safe point", "morpheus": "Morpheus"}
+TIMES = "'1 us' 1, '10 us' 10, '100 us' 100, '1 ms' 1000, '10 ms' 10000, '100 ms' 100000"
 TIMELINE_MS = 30
+# what a worker does, as morpheusctl trace names it, from the bottom up: colour
+STRETCHES = {"waiting": "#f0d9a8", "waiting inside a critical section": "#dd7f6a", "running": "#7fb2dd"}
 WIDTH, HEIGHT = 760, 420
 
 
@@ -34,8 +37,9 @@ def latency(out, result):
     title = f"{result['workers']} workers, a safe point every {result['safe_point_us']} us, {result['mode']} mode, Linux {result['kernel']}"
     gnuplot(out, (WIDTH, HEIGHT), [
         f"set title \"Lateness of a thread that wakes 1,000 times a second beside CPU-bound workers\\n{{/*0.8 {title}}}\"",
-        "set key bottom right", "set lmargin 10", "set rmargin 4",
-        "set xlabel 'share of the wakeups that were no later'", "set ylabel 'lateness, us'", "set logscale y",
+        "set key bottom right", "set lmargin 14", "set rmargin 4",
+        "set xlabel 'share of the wakeups that were no later'", "set ylabel 'lateness'", "set logscale y",
+        f"set ytics ({TIMES})",
         "set xtics ('0 %%' 0, '90 %%' 1, '99 %%' 2, '99.9 %%' 3, '99.99 %%' 4)",
         "plot " + ", ".join(f"$block{i} using 1:2 with lines lw 2 lc rgb '{COLOURS[name]}' title '{NAMES[name]}'"
                             for i, name in enumerate(present))], data)
@@ -59,13 +63,14 @@ def sweep(out, result):
 def timeline(out, trace):
     events = trace["traceEvents"]
     named = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["ph"] == "M" and e["name"] == "thread_name"}
-    runs = [e for e in events if e["ph"] == "X" and e["name"] in ("running", "waiting") and e["pid"] < 5_000_000]
+    runs = [e for e in events if e["ph"] == "X" and e["name"] in STRETCHES and e["pid"] < 5_000_000]
     if not runs:
         sys.exit("plot: the trace holds no runs")
     # the first moments belong to the recorder's own start
     start = min(e["ts"] for e in runs) + 20_000
     end = start + TIMELINE_MS * 1000
-    lanes = {track: lane for lane, track in enumerate(sorted({(e["pid"], e["tid"]) for e in runs}))}
+    tracks = sorted({(e["pid"], e["tid"]) for e in runs}, key=lambda track: (named.get(track, "worker"), track))
+    lanes = {track: lane for lane, track in enumerate(reversed(tracks))}
 
     def boxes(name):
         return [((max(e["ts"], start) + min(e["ts"] + e["dur"], end)) / 2000 - start / 1000, lanes[e["pid"], e["tid"]],
@@ -77,16 +82,17 @@ def timeline(out, trace):
                 if e["ph"] == phase and e["name"].startswith(prefix) and start <= e["ts"] < end
                 and (e["pid"], e["tid"]) in lanes]
 
-    blocks = [(boxes("waiting"), "with boxxyerrorbars fs solid 1 noborder lc rgb '#f0d9a8' title 'waiting'"),
-              (boxes("running"), "with boxxyerrorbars fs solid 1 noborder lc rgb '#7fb2dd' title 'running'"),
-              (marks("b", "hint"), "with points pt 11 ps 0.8 lc rgb '#c02020' title 'hint'"),
-              (marks("i", "acknowledged"), "with points pt 7 ps 0.6 lc rgb '#207020' title 'answer'"),
-              (marks("i", "kick"), "with points pt 2 ps 1 lw 2 lc rgb '#000000' title 'kick'")]
+    blocks = [(boxes(name), f"with boxxyerrorbars fs solid 1 noborder lc rgb '{colour}' title '{name}'")
+              for name, colour in STRETCHES.items()]
+    blocks += [(marks("b", "hint"), "with points pt 11 ps 0.8 lc rgb '#c02020' title 'hint'"),
+               (marks("i", "acknowledged"), "with points pt 7 ps 0.6 lc rgb '#207020' title 'acknowledged'"),
+               (marks("i", "kick"), "with points pt 2 ps 1 lw 2 lc rgb '#000000' title 'kick'")]
     blocks = [(rows, style) for rows, style in blocks if rows]
     labels = ", ".join(f"'{named.get(track, 'worker')}' {lane}" for track, lane in lanes.items())
-    gnuplot(out, (WIDTH, 120 + 42 * len(lanes)), [
-        "set title 'Who had the CPU, who waited, who was asked'", "set xlabel 'ms'", f"set xrange [0:{TIMELINE_MS}]",
-        f"set yrange [-0.6:{len(lanes) - 0.4}]", f"set ytics ({labels})", "set key outside top center horizontal",
+    gnuplot(out, (WIDTH, 150 + 42 * len(lanes)), [
+        "set title 'Which worker had the CPU, which waited, which was hinted'", "set format x '%g ms'", "set xtics out nomirror",
+        f"set xrange [0:{TIMELINE_MS}]", f"set yrange [-0.6:{len(lanes) - 0.4}]", f"set ytics ({labels}) scale 0", "set rmargin 4",
+        "set key below center horizontal samplen 2 width -1",
         "plot " + ", ".join(f"$block{i} {style}" for i, (_, style) in enumerate(blocks))], [rows for rows, _ in blocks])
 
 
