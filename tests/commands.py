@@ -33,7 +33,11 @@ class Block(NamedTuple):
 
 
 def documents(root):
-    return ["README.md"] + sorted("docs/" + f for f in os.listdir(os.path.join(root, "docs")) if f.endswith(".md"))
+    """README.md first: installing comes first."""
+    pages = [name for name in os.listdir(root) if name.endswith(".md") and name != "README.md"]
+    for directory, _, files in os.walk(os.path.join(root, "docs")):
+        pages += [os.path.relpath(os.path.join(directory, name), root) for name in files if name.endswith(".md")]
+    return ["README.md", *sorted(pages)]
 
 
 def manual_pages(root):

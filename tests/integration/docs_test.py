@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Holds the documents against the code: links, paths, functions, test names and tables must be true, every block of
-commands must say who runs it (tests/commands.py), and those marked "run" must run, beside morpheusd with the fake
-backend; so must the examples that morpheusctl --help gives.
+"""Holds the documents against the code: links, names of files, functions, types and tests, and tables must be true, and
+so must the names in comments and messages (tests/names.py). Examples must compile. A tag of every block of commands says
+which test runs it (tests/commands.py); those marked "run" run here, beside morpheusd with the fake backend, and so do
+the examples that morpheusctl --help gives.
 
 usage: docs_test.py SOURCE_ROOT BUILD_ROOT
 """
+import ast
 import os
 import re
 import shutil
@@ -18,10 +20,20 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import commands  # noqa: E402  (tests/commands.py)
+from names import Names, without_blocks  # noqa: E402
 
-ROOMS = ("proto", "bpf", "daemon", "sdk", "systemd", "tests", "docs")
-PATH = re.compile(r"^(?:%s)/[a-z0-9_./-]*$" % "|".join(ROOMS))  # upper case stands for something else
-FUNCTION = re.compile(r"^(?:[A-Za-z]\w*::)?([A-Za-z_]\w*)\(\)$")
+WIDTH = 100
+HISTORY = "CHANGELOG.md"  # may name what is gone
+# What the examples in C++ take for granted.
+PRELUDE = "bool work();\n"
+PRELUDE_OF_FRAGMENT = """
+#include <morpheus/adapters/asio.hpp>
+#include <boost/asio/ip/tcp.hpp>
+std::uint64_t step(std::uint64_t);
+morpheus::task<void> compact(int), summarise(int), use(int);
+extern int logs, device;
+extern boost::asio::ip::tcp::endpoint endpoint;
+"""
 START_SECONDS = 10
 COMMAND_SECONDS = 30
 
@@ -29,10 +41,6 @@ COMMAND_SECONDS = 30
 def read(*parts):
     with open(os.path.join(*parts), encoding="utf-8") as file:
         return file.read()
-
-
-def without_blocks(text):
-    return re.sub(r"^ *```.*?^ *```", "", text, flags=re.S | re.M)
 
 
 def anchors(text):
@@ -52,34 +60,30 @@ def wrong_links(root, path, text):
             yield f"link to {target}: no such heading"
 
 
-def source_text(root):
-    texts = []
-    for room in ROOMS:
-        for directory, _, files in os.walk(os.path.join(root, room)):
-            texts += [read(directory, f) for f in files
-                      if f.endswith((".h", ".c", ".hpp", ".cpp", ".varlink", ".bash", ".build", ".py"))]
-    return "\n".join(texts)
+def wrong_width(text):
+    for line in without_blocks(text).splitlines():
+        if len(line) > WIDTH and not line.startswith("|"):
+            yield f"longer than {WIDTH} columns: {line[:40]}..."
 
 
-def wrong_names(root, text, source):
-    for name in re.findall(r"`([^`\n]+)`", without_blocks(text)):
-        function = FUNCTION.match(name)
-        if PATH.match(name) and not os.path.exists(os.path.join(root, name)):
-            yield f"{name}: no such file"
-        if function and not re.search(rf"\b{function[1]}\b", source):
-            yield f"{name}: nothing of that name in the code"
-
-
-def wrong_test_names(root, text, source):
-    section = text.partition("## Invariants")[2].partition("\n## ")[0]
-    names = re.findall(r'"([^"]+)"', section)
-    known = set(re.findall(r'TEST_CASE\("([^"]+)"', source)) | set(re.findall(r"test\('([^']+)'", source))
+def wrong_test_names(root, text, code):
+    source = "\n".join(code.values())
+    # a long title is several strings
+    known = {re.sub(r'"\s*"', "", title) for title in re.findall(r'TEST_CASE\(\s*"((?:[^"]|"\s*")+)"', source)}
+    known |= set(re.findall(r"test\('([^']+)'", source))
     # the one test that meson registers once for each compiler
     known |= {f"sdk hot path, {compiler}" for compiler in ("gcc", "clang-19")}
     known |= set(re.findall(r'check "([^"]+)"', read(root, "tests", "system", "steps")))
-    if len(names) < 10:
-        yield "found hardly any test names under Invariants"
-    yield from (f'no test is called "{name}"' for name in names if name not in known)
+    for title in ("Invariants", "What the service promises"):
+        section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in re.findall(r"^\|.*$", section, flags=re.M)[2:]]
+        if len(rows) < 10:
+            yield f"found hardly any rows under {title}"
+        for row in rows:
+            names = re.findall(r'"([^"]+)"', row[-1])
+            if not names and row[-1] != "every kernel test runs on stock Debian kernels":
+                yield f"no test guards {row[0]!r}"
+            yield from (f'no test is called "{name}"' for name in names if name not in known)
 
 
 def number(text):
@@ -234,10 +238,40 @@ def wrong_configurations(root, desk):
             yield f"{path}: {text!r}: {failure}"
 
 
+def wrong_programs(root, build, path, text):
+    """Examples in C++ compile, those without a function as the body of a task; examples in Python name what there is."""
+    for number, block in enumerate(re.findall(r"^```cpp\n(.*?)^```", text, flags=re.S | re.M)):
+        prelude = PRELUDE if "int main()" in block else PRELUDE_OF_FRAGMENT
+        if not re.search(r"^\w.*\) \{$", block, flags=re.M):
+            block = f"morpheus::task<void> example(morpheus::runtime& runtime) {{ {{\n{block}}} co_return; }}\n"
+        done = subprocess.run(["g++", "-std=c++20", "-fsyntax-only", "-x", "c++", "-I", os.path.join(root, "sdk/include"), "-I",
+                               os.path.join(build, "sdk/include"), "-"], input=prelude + block, capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            yield f"example {number + 1} in C++ does not compile: {done.stderr}"
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.S | re.M)
+    for block in blocks:
+        try:
+            compile(block, path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        except SyntaxError as wrong:
+            yield f"example in Python: {wrong}"
+    used = sorted({name for block in blocks for name in re.findall(r"\bmorpheus\.(\w+)", block)})
+    missing = "import sys, morpheus; print(*(n for n in sys.argv[1:] if not hasattr(morpheus, n)))"
+    done = subprocess.run(["/usr/bin/python3", "-c", missing, *used], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": os.path.join(build, "sdk/python"), "PYTHONDONTWRITEBYTECODE": "1"})
+    yield from (f"morpheus.{name}: the Python package has no such name" for name in done.stdout.split())
+
+
+def wrong_subcommands(text, known):
+    for command in re.findall(r"`morpheusctl ([a-z][\w-]*)", text):
+        if command not in known:
+            yield f"morpheusctl {command}: no such command"
+
+
 def wrong_commands(root, text):
     known = set(re.findall(r"^  (\w+)  ?", read(root, "dev").partition("usage: ./dev COMMAND")[2].partition("EOF")[0],
                            flags=re.M))
-    for command in re.findall(r"\./dev (\w+)", text):
+    for command in re.findall(r"\./dev ([a-z]\w*)", text):
         if command not in known:
             yield f"./dev {command}: no such command"
 
@@ -247,7 +281,7 @@ def help_of(command):
 
 
 def wrong_options(root):
-    """What is run elsewhere and seldom: at least its syntax, and that the options of ./dev exist."""
+    """What is run elsewhere and seldom: at least its syntax, and that the options exist."""
     for block in commands.blocks(root):
         if block.tag not in ("dev", "system"):
             continue
@@ -264,8 +298,9 @@ def main():
         print(__doc__, file=sys.stderr)
         return 64
     root, build = map(os.path.abspath, sys.argv[1:])
-    source = source_text(root)
-    only = {"docs/architecture.md": lambda text: wrong_test_names(root, text, source),
+    names = Names(root, build)
+    subcommands = set(re.findall(r"^  ([a-z-]+)\s", help_of([os.path.join(build, "daemon/ctl/morpheusctl")]), flags=re.M))
+    only = {"docs/guarantees.md": lambda text: wrong_test_names(root, text, names.code),
             "docs/operating.md": lambda text: [*wrong_limits(root, text), *wrong_statuses(root, text)],
             "docs/tuning.md": lambda text: wrong_tunables(root, text),
             "docs/protocol.md": lambda text: wrong_interfaces(root, text)}
@@ -273,9 +308,14 @@ def main():
     found = [f"{path}: no such file" for path in only if path not in documents]
     for path in documents:
         text = read(root, path)
-        wrong = [*wrong_links(root, path, text), *wrong_names(root, text, source), *wrong_commands(root, text),
-                 *only.get(path, lambda _: [])(text)]
+        wrong = [*wrong_links(root, path, text), *wrong_commands(root, text), *wrong_subcommands(text, subcommands),
+                 *wrong_width(text), *wrong_programs(root, build, path, text), *only.get(path, lambda _: [])(text)]
+        if path != HISTORY:
+            wrong += names.gone_in_page(text)
         found += [f"{path}: {what}" for what in wrong]
+    for path, message in names.messages():
+        found += [f"{path}: {what}" for what in wrong_commands(root, message)]
+    found += names.gone_in_code()
     found += wrong_options(root)
     desk = Desk(root, build)
     try:
@@ -284,7 +324,7 @@ def main():
         desk.stop()
     for statement in found:
         print(statement)
-    print(f"{len(documents)} documents, {len(found)} untrue statements")
+    print(f"{len(documents)} documents, {len(names.code)} files of code, {len(found)} untrue statements")
     return 1 if found else 0
 
 
