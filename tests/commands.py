@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands of the documents. Every block of commands says by a tag who runs it:
+"""The commands of the documents. A tag says which test runs a block of commands:
 
-  run     tests/integration/docs_test.py, on this machine, beside a morpheusd with the fake backend
+  run     tests/integration/docs_test.py, on this machine, beside morpheusd with the fake backend
   walk    the kernel test "walk: ...", on a real kernel, in the order of docs/walk.md
   system  tests/system/steps, as root of a Debian 13 with systemd
   dev     ./dev test documents, in a copy of the source tree
   ci      .ci/run, line for line
 
-In Markdown the tag follows the language (```sh run), in a manual page it is a comment before the display (.\\" sh run).
+In Markdown the tag follows the language (```sh run); in a manual page it is a comment before the
+display (.\\" sh run).
 
-usage: commands.py SOURCE_ROOT TAG DIRECTORY    writes each block of TAG to a script in DIRECTORY, numbered; the first
-                                                line is a comment that names it
+usage: commands.py SOURCE_ROOT TAG DIRECTORY
+
+Writes each block of TAG to a script in DIRECTORY, numbered. The first line is a comment that names
+the block.
 """
 import os
 import re
@@ -45,7 +48,7 @@ def manual_pages(root):
 
 
 def blocks(root):
-    """All blocks of commands; those that say nothing have the tag ''."""
+    """All blocks of commands; those without a tag have the tag ''."""
     in_markdown = re.compile(r"^( *)```(?:sh|bash|shell|console)\b *([^\n]*)\n(.*?)^ *```", re.S | re.M)
     in_manual = re.compile(r'^()\.\\" sh *([^\n]*)\n\.Bd [^\n]*\n(.*?)^\.Ed', re.S | re.M)
     for paths, pattern in ((documents(root), in_markdown), (manual_pages(root), in_manual)):

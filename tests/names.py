@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Finds texts that name what is gone: files, functions, types and other symbols, in pages, comments and messages.
+"""Finds pages, comments and messages that name files, functions, types or other symbols that are
+gone.
 
-A page names a symbol in a code span (`like_this`). In a comment a name is taken for one if it has parentheses, the
-project's prefix or an upper-case letter in the middle. Any text names a file by its path from the root or, if its ending
-is the project's own, by its base name.
+A page names a symbol in a code span (`like_this`). In a comment, a word is a symbol if it has
+parentheses, the project's prefix or an upper-case letter in the middle. Any text names a file by
+its path from the root or, if its ending is the project's own, by its base name.
 """
 import os
 import re
@@ -12,7 +13,7 @@ C_LIKE = (".h", ".c", ".hpp", ".cpp", ".in", ".go", ".rs")
 CODE = (*C_LIKE, ".py", ".pyi", ".bash", ".build", ".varlink", ".map")
 COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'])//[^\n]*", re.S)
 C_STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
-# In scripts, what follows a # at the beginning of a line or after a blank; in Python every string, too.
+# In scripts, what follows a # at the beginning of a line or after a blank.
 SCRIPT_COMMENT = re.compile(r"(?:^|(?<=\s))#[^\n]*", re.M)
 DOCSTRING = re.compile(r'"""(?:.|\n)*?"""')
 PYTHON_STRING = re.compile(r'"""(?:.|\n)*?"""|"(?:\\.|[^"\\\n])*"')
@@ -24,8 +25,9 @@ CALL = re.compile(r"(?<![\w.>-])(?:\w+(?:::|\.))*([A-Za-z_]\w+)\(\)(?!\s*\{)")
 SYMBOL = re.compile(r"(?<![\w.$/-])(?:\w+::)*(?:[A-Za-z]\w*_\w+|[A-Z][a-z]+(?:[A-Z][a-z]+)+|(?<=::)\w+)(?![\w/-])")
 IN_COMMENT = re.compile(r"\b(?:(?:morpheus|MORPHEUS|policy|POLICY)_\w+(?![\w*])|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+\b)")
 # Names of the kernel, of other projects, and of styles.
-FOREIGN = {"PascalCase", "SplitMix64", "StopIteration", "snake_case", "PIDFD_GET_INFO", "CONFIG_SCHED_INFO", "SCHED_EXT", "OBSERVER_ONLY", "sched_clock",
-           "balance_one", "dequeue_task_scx", "do_enqueue_task", "scx_disable", "scx_enable", "set_task_cpu"}
+FOREIGN = {"CONFIG_SCHED_INFO", "OBSERVER_ONLY", "PIDFD_GET_INFO", "PascalCase", "SCHED_EXT", "SplitMix64",
+           "StopIteration", "balance_one", "dequeue_task_scx", "do_enqueue_task", "sched_clock", "scx_disable",
+           "scx_enable", "set_task_cpu", "snake_case"}
 
 
 def read(path):
@@ -68,9 +70,12 @@ class Names:
             self.words.update(re.findall(r"[A-Za-z_]\w*", pattern.sub("", text)))
 
     def exists(self, path):
-        """In the tree, as a template in the tree, or made by the build. A folder in upper case stands for something else."""
-        return re.search(r"\b[A-Z]+(?:/|$)", path) or any(os.path.exists(os.path.join(top, path + ending))
-            for top, ending in ((self.root, ""), (self.root, ".in"), (self.build, "")))
+        """In the tree, as a template in the tree, or made by the build. A folder in upper case stands
+        for something else."""
+        if re.search(r"\b[A-Z]+(?:/|$)", path):
+            return True
+        return any(map(os.path.exists, (os.path.join(self.root, path), os.path.join(self.root, path + ".in"),
+                                        os.path.join(self.build, path))))
 
     def is_known(self, name):
         return name in self.words or name in FOREIGN or re.sub(r"_total$", "", name) in self.words
@@ -84,19 +89,24 @@ class Names:
             if not {name, name + ".in"} & self.base_names:
                 yield f"{name}: no such file"
 
+    def gone_symbols(self, names):
+        for name in sorted(set(names)):
+            if not self.is_known(name):
+                yield f"{name}: nothing of that name in the code"
+
     def gone_in_page(self, text):
         text = without_blocks(text)
         for span in re.findall(r"`([^`\n]+)`", text):
             yield from self.gone_files(span)
             if self.room.match(span) and not self.exists(span):
                 yield f"{span}: no such file"
-            if re.match(r"^morpheus/[\w./]+$", span) and not self.exists("sdk/include/" + span) and span != "morpheus/scb.h":
+            if re.match(r"^morpheus/[\w./]+$", span) and not self.exists("sdk/include/" + span):
                 yield f"{span}: no such header"
-            names = {*CALL.findall(span), *(part for symbol in SYMBOL.findall(span) for part in symbol.split("::"))}
-            yield from (f"{name}: nothing of that name in the code" for name in sorted(names) if not self.is_known(name))
+            names = set(CALL.findall(span)).union(*(symbol.split("::") for symbol in SYMBOL.findall(span)))
+            yield from self.gone_symbols(names)
 
     def comments_and_messages(self, path, text):
-        """(comments, messages) of a file of code; a string of a build file is a part of a path."""
+        """(comments, messages) of a file of code. The strings of a build file are parts of paths."""
         if path.endswith(C_LIKE):
             text = INCLUDE.sub("", text)
             comments = COMMENT.findall(text)
@@ -118,5 +128,4 @@ class Names:
             for part in (*comments, *messages):
                 yield from (f"{path}: {what}" for what in self.gone_files(part))
             for part in comments:
-                yield from (f"{path}: {name}: nothing of that name in the code"
-                            for name in sorted({*CALL.findall(part), *IN_COMMENT.findall(part)}) if not self.is_known(name))
+                yield from (f"{path}: {what}" for what in self.gone_symbols(CALL.findall(part) + IN_COMMENT.findall(part)))

@@ -4,7 +4,7 @@
 
 usage: plot.py latency OUT.svg <RESULT.json     how late the probe was, by share of its wakeups
        plot.py sweep OUT.svg <RESULT.json       figures against the values of one tunable
-       plot.py timeline OUT.svg <TRACE.json     who had the CPU in the first tens of milliseconds of a trace
+       plot.py timeline OUT.svg <TRACE.json     which worker ran in the first moments of a trace
 """
 import json
 import subprocess

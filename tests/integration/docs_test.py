@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Holds the documents against the code: links, names of files, functions, types and tests, and tables must be true, and
-so must the names in comments and messages (tests/names.py). Examples must compile. A tag of every block of commands says
-which test runs it (tests/commands.py); those marked "run" run here, beside morpheusd with the fake backend, and so do
-the examples that morpheusctl --help gives.
+"""Holds the documents against the code: links, names of files, functions, types and tests, and
+tables must be true, and so must the names in comments and messages (tests/names.py). Examples must
+compile. A tag of every block of commands says which test runs it (tests/commands.py); those marked
+"run" run here, beside morpheusd with the fake backend, and so do the examples of morpheusctl --help.
 
 usage: docs_test.py SOURCE_ROOT BUILD_ROOT
 """
@@ -141,7 +141,7 @@ def wrong_interfaces(root, text):
 
 
 class Desk:
-    """A directory to type commands in: morpheusd with the fake backend runs, and the programs are at hand."""
+    """A directory to type commands in: morpheusd with the fake backend runs, the programs are there."""
 
     def __init__(self, root, build):
         self.directory = tempfile.mkdtemp()
@@ -172,7 +172,7 @@ class Desk:
         return os.path.join(self.directory, name)
 
     def run(self, text):
-        """What went wrong, or None. What goes on until Ctrl-C is ended by it, what goes on behind is ended, too."""
+        """What went wrong, or None. Ends by Ctrl-C what goes on until then, and what goes on behind."""
         text = re.sub(r"^(.*--follow)", r"timeout --preserve-status --signal=INT 2 \1", text, flags=re.M)
         shell = subprocess.Popen(["sh", "-e", "-c", text], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                  text=True, cwd=self.directory, start_new_session=True)
@@ -196,12 +196,12 @@ class Desk:
 
 
 def wrong_blocks(root, desk):
-    """Blocks that nobody would run, and of those that are run here what goes wrong."""
+    """Blocks that no test runs, and of those that run here what goes wrong."""
     by_ci = read(root, ".ci/run")
     for block in commands.blocks(root):
         where = f"{block.document}:{block.line}"
         if block.tag not in commands.TAGS:
-            yield f"{where}: nobody runs these commands; tests/commands.py lists the tags"
+            yield f"{where}: no test runs these commands; tests/commands.py lists the tags"
         if block.tag == "walk" and block.document != "docs/walk.md":
             yield f"{where}: only docs/walk.md is walked"
         if block.tag == "ci":
@@ -239,7 +239,8 @@ def wrong_configurations(root, desk):
 
 
 def wrong_programs(root, build, path, text):
-    """Examples in C++ compile, those without a function as the body of a task; examples in Python name what there is."""
+    """Examples in C++ compile, those without a function as the body of a task. Examples in Python are
+    right in their syntax, and name what the package has."""
     for number, block in enumerate(re.findall(r"^```cpp\n(.*?)^```", text, flags=re.S | re.M)):
         prelude = PRELUDE if "int main()" in block else PRELUDE_OF_FRAGMENT
         if not re.search(r"^\w.*\) \{$", block, flags=re.M):
