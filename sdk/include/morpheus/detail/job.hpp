@@ -40,7 +40,7 @@ inline constexpr std::size_t kPromiseOffset = offsetof(job, next);
   return std::coroutine_handle<>::from_address(ready);
 }
 
-/// A first-in, first-out list of jobs. For one thread at a time; any thread may ask looks_empty().
+/// A first-in, first-out list of jobs. For one thread at a time; any thread may call empty().
 class job_list {
  public:
   [[nodiscard]] bool empty() const noexcept { return first() == nullptr; }
