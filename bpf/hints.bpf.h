@@ -54,11 +54,11 @@ static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 	if (!policy_acknowledged(w, READ_ONCE(line->last_ack_seq)) || !claim_end(w))
 		return;
 	latency = policy_ack_latency(w, READ_ONCE(line->last_ack_ns), now);
-	w->acks++;
+	w->acknowledged++;
 	if (mode == MORPHEUS_OBSERVER_ONLY)
 		w->slice_start_ns = now;
-	emit(MORPHEUS_EVENT_ACK, READ_ONCE(line->last_yield_reason) % MORPHEUS_YIELD_REASON_COUNT,
-	     slot, now, latency);
+	emit(MORPHEUS_EVENT_ACKNOWLEDGED,
+	     READ_ONCE(line->last_yield_reason) % MORPHEUS_YIELD_REASON_COUNT, slot, now, latency);
 }
 
 /* Nobody waits any more: the worker's slow path acknowledges without giving way. */

@@ -57,7 +57,7 @@ struct morpheus_worker_record {
 	__u64 cpu_time_ns;
 	__u64 wait_time_ns;
 	__u64 hints[MORPHEUS_HINT_REASON_COUNT];
-	__u64 acks;
+	__u64 acknowledged;
 	__u64 withdrawn;
 	__u64 lost;
 	__u64 deferrals;   /* slice ends put off because of a critical section or a fresh hint */
@@ -108,11 +108,11 @@ struct morpheus_line_update {
 };
 
 enum morpheus_event_type {
-	MORPHEUS_EVENT_HINT = 1,      /* reason */
-	MORPHEUS_EVENT_ACK = 2,       /* value_ns: from decision to acknowledgement */
-	MORPHEUS_EVENT_WITHDRAWN = 3, /* value_ns: from decision to withdrawal */
-	MORPHEUS_EVENT_LOST = 4,      /* the deadline passed; value_ns: age */
-	MORPHEUS_EVENT_ESCALATED = 5, /* value_ns: age of the hint */
+	MORPHEUS_EVENT_HINT = 1,         /* reason */
+	MORPHEUS_EVENT_ACKNOWLEDGED = 2, /* value_ns: from decision to acknowledgement */
+	MORPHEUS_EVENT_WITHDRAWN = 3,    /* value_ns: from decision to withdrawal */
+	MORPHEUS_EVENT_LOST = 4,         /* the deadline passed; value_ns: age */
+	MORPHEUS_EVENT_ESCALATED = 5,    /* value_ns: age of the hint */
 	MORPHEUS_EVENT_BLOCKED =
 		6, /* reason: enum morpheus_block_reason; value_ns: age of the hint */
 	MORPHEUS_EVENT_OVERRUN = 7, /* value_ns: how long the slice was held */

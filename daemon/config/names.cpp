@@ -27,9 +27,9 @@ static_assert(kPolicies.size() == MORPHEUS_POLICY_COUNT);
 constexpr std::array kRuntimeModes{Name("DETERMINISTIC"), Name("PRESSURED"), Name("DEFENSIVE")};
 static_assert(kRuntimeModes.size() == MORPHEUS_RUNTIME_MODE_COUNT);
 constexpr std::array kEventTypes{
-    Name("NONE"),      Name("HINT"),     Name("ACK"),       Name("WITHDRAWN"),  Name("LOST"),
-    Name("ESCALATED"), Name("BLOCKED"),  Name("OVERRUN"),   Name("EXIT"),       Name("RUN"),
-    Name("STOP"),      Name("DEFERRED"), Name("THROTTLED"), Name("UNTHROTTLED")};
+    Name("NONE"),      Name("HINT"),     Name("ACKNOWLEDGED"), Name("WITHDRAWN"),  Name("LOST"),
+    Name("ESCALATED"), Name("BLOCKED"),  Name("OVERRUN"),      Name("EXIT"),       Name("RUN"),
+    Name("STOP"),      Name("DEFERRED"), Name("THROTTLED"),    Name("UNTHROTTLED")};
 static_assert(kEventTypes.size() == MORPHEUS_EVENT_COUNT);
 
 constexpr std::array kExitCauses{Name("NONE"), Name("DETACHED"), Name("ORDERED"), Name("RESTART"),

@@ -67,7 +67,8 @@ class Definition {
         ->check(CLI::PositiveNumber);
     top->add_option("-s,--sort", request_.sort, "Column, the largest first")
         ->capture_default_str()
-        ->check(CLI::IsMember({"cpu", "wait", "hints", "acks", "lost", "kicks", "worker"}));
+        ->check(
+            CLI::IsMember({"cpu", "wait", "hints", "acknowledged", "lost", "escalated", "worker"}));
   }
 
   void add_changes() {

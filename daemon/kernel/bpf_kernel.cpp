@@ -240,7 +240,7 @@ class BpfKernel final : public KernelSide {
   }
 
   void want_events(EventDetail detail) override {
-    std::uint32_t mask = 1u << MORPHEUS_EVENT_ACK | 1u << MORPHEUS_EVENT_EXIT;
+    std::uint32_t mask = 1u << MORPHEUS_EVENT_ACKNOWLEDGED | 1u << MORPHEUS_EVENT_EXIT;
     if (detail == EventDetail::hints) mask = ~MORPHEUS_TRACE_EVENTS;
     if (detail == EventDetail::runs) mask = ~0u;
     skeleton_->bss->event_mask = mask;

@@ -122,11 +122,11 @@ void FakeKernel::notice_answer(FakeRecord& worker, std::uint64_t now, const Each
   if (record.seq == record.ended_seq) return;
   const bool answered = load(worker.runtime_line().last_ack_seq) >= record.seq;
   if (!answered && now - record.hinted_at_ns < tunables_.grace_ns) return;
-  auto event =
-      event_of(record, answered ? MORPHEUS_EVENT_ACK : MORPHEUS_EVENT_LOST, worker.spec.slot, now);
+  auto event = event_of(record, answered ? MORPHEUS_EVENT_ACKNOWLEDGED : MORPHEUS_EVENT_LOST,
+                        worker.spec.slot, now);
   record.ended_seq = record.seq;
   if (answered) {
-    ++record.acks;
+    ++record.acknowledged;
     const std::uint64_t claimed = load(worker.runtime_line().last_ack_ns);
     event.value_ns = std::clamp(claimed, static_cast<std::uint64_t>(record.hinted_at_ns), now) -
                      record.hinted_at_ns;

@@ -55,7 +55,7 @@ struct WorkerSpec {
 
 /// Which events the kernel makes; each level holds those before it.
 enum class EventDetail : std::uint8_t {
-  own,    ///< those that the daemon itself lives on: ACK and EXIT
+  own,    ///< those that the daemon itself lives on: ACKNOWLEDGED and EXIT
   hints,  ///< what becomes of hints and slices
   runs,   ///< also each worker's every run: MORPHEUS_TRACE_EVENTS
 };

@@ -58,7 +58,7 @@ Json exit_json(const std::shared_ptr<const SchedulerExit>& exit) {
 
 Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped) {
   return {{"hints", totals.hints},
-          {"acks", totals.acks},
+          {"acknowledged", totals.acknowledged},
           {"withdrawn", totals.withdrawn},
           {"lost", totals.lost},
           {"deferrals", totals.deferrals},
@@ -89,7 +89,7 @@ Json statistics_json(const WorkerTotals& totals, Core& core) {
                                         totals.hints_by_reason.size(), hint_reason_name)},
           {"blocked_by_reason", by_reason(totals.blocked_by_reason.data(),
                                           totals.blocked_by_reason.size(), block_reason_name)},
-          {"acknowledge", histogram_json(core.ack_times())},
+          {"ack_latency", histogram_json(core.ack_times())},
           {"wait", histogram_json(core.kernel().wait_times())}};
 }
 
@@ -126,7 +126,7 @@ Json worker_json(const Client& client, const WorkerEntry& worker,
           {"cpu", record.cpu},
           {"hints", totals.hints},
           {"hints_by_reason", hints},
-          {"acks", record.acks},
+          {"acknowledged", record.acknowledged},
           {"withdrawn", record.withdrawn},
           {"lost", record.lost},
           {"deferrals", record.deferrals},

@@ -125,7 +125,7 @@ void add_counters(Writer& out, const WorkerTotals& totals, std::uint64_t events_
     out.counter(name, help);
     out.sample(fmt::format("{}_total", name), value);
   };
-  plain("morpheus_acknowledgements", "Hints that were answered.", totals.acks);
+  plain("morpheus_acknowledged", "Hints that were answered.", totals.acknowledged);
   plain("morpheus_withdrawn", "Hints taken back because nobody waited any more.", totals.withdrawn);
   plain("morpheus_lost", "Hints whose deadline passed unanswered.", totals.lost);
   plain("morpheus_deferrals", "Slice ends put off for a critical section or a fresh hint.",
@@ -173,7 +173,7 @@ std::string metrics_text(Core& core, Exposition format) {
   add_scheduler(out, core);
   add_population(out, core);
   add_counters(out, core.clients().totals(), core.kernel().events_dropped());
-  out.histogram("morpheus_acknowledge_seconds", "From the decision to ask to the answer.",
+  out.histogram("morpheus_ack_latency_seconds", "From the decision to ask to the answer.",
                 core.ack_times());
   out.histogram("morpheus_wait_seconds", "How long workers waited for a CPU, each time.",
                 core.kernel().wait_times());

@@ -17,7 +17,7 @@ void WorkerTotals::add(const morpheus_worker_record& worker) {
   cpu_time_ns += worker.cpu_time_ns;
   wait_time_ns += worker.wait_time_ns;
   hints += morpheus_hints_given(&worker);
-  acks += worker.acks;
+  acknowledged += worker.acknowledged;
   withdrawn += worker.withdrawn;
   lost += worker.lost;
   deferrals += worker.deferrals;

@@ -42,7 +42,7 @@ struct Client {
 
 /// Sums over all workers since start.
 struct WorkerTotals {
-  std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0, deferrals = 0, overruns = 0,
+  std::uint64_t hints = 0, acknowledged = 0, withdrawn = 0, lost = 0, deferrals = 0, overruns = 0,
                 escalations = 0, throttles = 0, blocked = 0, cpu_time_ns = 0, wait_time_ns = 0;
   std::array<std::uint64_t, MORPHEUS_HINT_REASON_COUNT> hints_by_reason{};
   std::array<std::uint64_t, MORPHEUS_BLOCK_COUNT> blocked_by_reason{};

@@ -202,7 +202,7 @@ void Core::drain_events() {
 }
 
 void Core::on_event(const morpheus_event& event, EventDetail wanted) {
-  if (event.type == MORPHEUS_EVENT_ACK) {
+  if (event.type == MORPHEUS_EVENT_ACKNOWLEDGED) {
     ack_latency_.add(event.value_ns);
     morpheus_count_time(&ack_times_, event.value_ns);
   }

@@ -19,7 +19,7 @@ nlohmann::json to_json(const PublishedEvent& published) {
                       {"value_ns", event.value_ns}};
   if (event.type == MORPHEUS_EVENT_HINT) json["reason"] = hint_reason_name(event.reason);
   if (event.type == MORPHEUS_EVENT_BLOCKED) json["reason"] = block_reason_name(event.reason);
-  if (event.type == MORPHEUS_EVENT_ACK && event.reason != MORPHEUS_YIELD_NONE)
+  if (event.type == MORPHEUS_EVENT_ACKNOWLEDGED && event.reason != MORPHEUS_YIELD_NONE)
     json["reason"] = yield_reason_name(event.reason);
   if (event.type == MORPHEUS_EVENT_ESCALATED) json["reason"] = policy_name(event.reason);
   if (event.flags & MORPHEUS_FLAG_RUNNABLE) json["runnable"] = true;

@@ -106,7 +106,7 @@ Json to_json(const Findings& findings, const ContentionOptions& options) {
     json[name(variant)] = variant_json(findings.variants[index(variant)]);
   Json& morpheus = json[name(Variant::morpheus)];
   morpheus["hints"] = findings.hints.hints;
-  morpheus["acks"] = findings.hints.acks;
+  morpheus["acknowledged"] = findings.hints.acknowledged;
   morpheus["withdrawn"] = findings.hints.withdrawn;
   morpheus["ack_p50_us"] = rounded(static_cast<double>(findings.ack.p50_ns) / kNsPerUs);
   morpheus["ack_p99_us"] = rounded(static_cast<double>(findings.ack.p99_ns) / kNsPerUs);
@@ -119,7 +119,7 @@ std::string to_table(const Findings& findings, const ContentionOptions& options)
   Table table;
   add_load_rows(table, findings);
   table.morpheus_row("hints", std::to_string(findings.hints.hints));
-  table.morpheus_row("acknowledged", std::to_string(findings.hints.acks));
+  table.morpheus_row("acknowledged", std::to_string(findings.hints.acknowledged));
   table.morpheus_row("withdrawn", std::to_string(findings.hints.withdrawn));
   table.morpheus_row("decision to acknowledgement, p50",
                      in_us(static_cast<double>(findings.ack.p50_ns) / kNsPerUs));

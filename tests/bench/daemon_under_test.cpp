@@ -116,7 +116,7 @@ HintCounts DaemonUnderTest::counts(pid_t client, unsigned workers) {
     if (worker.at("pid") != client) continue;
     ++watched;
     sum.hints += worker.at("hints").get<std::uint64_t>();
-    sum.acks += worker.at("acks").get<std::uint64_t>();
+    sum.acknowledged += worker.at("acknowledged").get<std::uint64_t>();
     sum.withdrawn += worker.at("withdrawn").get<std::uint64_t>();
     sum.escalations += worker.at("escalations").get<std::uint64_t>();
     sum.deferrals += worker.at("deferrals").get<std::uint64_t>();

@@ -16,7 +16,7 @@ namespace morpheus::bench {
 /// What the daemon counted for one client process.
 struct HintCounts {
   std::uint64_t hints = 0;
-  std::uint64_t acks = 0;
+  std::uint64_t acknowledged = 0;
   std::uint64_t withdrawn = 0;
   std::uint64_t escalations = 0;
   std::uint64_t deferrals = 0;

@@ -86,7 +86,7 @@ def timeline(out, trace):
               for name, colour in STRETCHES.items()]
     blocks += [(marks("b", "hint"), "with points pt 11 ps 0.8 lc rgb '#c02020' title 'hint'"),
                (marks("i", "acknowledged"), "with points pt 7 ps 0.6 lc rgb '#207020' title 'acknowledged'"),
-               (marks("i", "kick"), "with points pt 2 ps 1 lw 2 lc rgb '#000000' title 'kick'")]
+               (marks("i", "escalated"), "with points pt 2 ps 1 lw 2 lc rgb '#000000' title 'escalated'")]
     blocks = [(rows, style) for rows, style in blocks if rows]
     labels = ", ".join(f"'{named.get(track, 'worker')}' {lane}" for track, lane in lanes.items())
     gnuplot(out, (WIDTH, 150 + 42 * len(lanes)), [

@@ -152,7 +152,7 @@ def measure_probe(records, rounds, steps, mode):
                     records.add("probe p99", subject, f"{variant}, {mode}", "us", percentile(late, 0.99))
                     records.add("asleep p99", subject, f"{variant}, {mode}", "units done", percentile(passed, 0.99))
                     records.add("work", subject, f"{variant}, {mode}", "units/s", units)
-            for counter in ("hints", "acks", "withdrawn", "lost"):
+            for counter in ("hints", "acknowledged", "withdrawn", "lost"):
                 total = sum(worker[counter] for worker in daemon.workers())
                 records.add(counter, subject, f"morpheus, {mode}", "1", total)
         finally:

@@ -61,7 +61,7 @@ for shell in bash zsh fish; do
     "$("in_$shell" 'morpheusctl ')"
   expect "$shell" 'morpheusctl mode ' 'observer enforced' "$("in_$shell" 'morpheusctl mode ')"
   expect "$shell" 'morpheusctl tunables ' 'get set' "$("in_$shell" 'morpheusctl tunables ')"
-  expect "$shell" 'morpheusctl top --sort ' 'cpu wait kicks' "$("in_$shell" 'morpheusctl top --sort ')"
+  expect "$shell" 'morpheusctl top --sort ' 'cpu wait escalated' "$("in_$shell" 'morpheusctl top --sort ')"
   expect "$shell" 'morpheusctl completion ' 'bash zsh fish' "$("in_$shell" 'morpheusctl completion ')"
   expect "$shell" 'morpheusctl events --' '--follow --count --timeout' "$("in_$shell" 'morpheusctl events --')"
 done

@@ -34,7 +34,7 @@ class Worker(threading.Thread):
 
     def __init__(self, path):
         super().__init__(daemon=True)
-        self.path, self.ending, self.acks = path, threading.Event(), 0
+        self.path, self.ending, self.acknowledged = path, threading.Event(), 0
         self.ready = threading.Event()
 
     def call(self, link, method, **parameters):
@@ -62,7 +62,7 @@ class Worker(threading.Thread):
                 if asked != answered:
                     struct.pack_into("=Q", runtime, slot * LINE + 16, time.monotonic_ns())
                     struct.pack_into("=Q", runtime, slot * LINE + 8, asked)
-                    answered, self.acks = asked, self.acks + 1
+                    answered, self.acknowledged = asked, self.acknowledged + 1
 
 
 def wait_for(what, condition):
@@ -208,17 +208,17 @@ def check_prometheus(prometheus, control, worker):
     assert one("morpheus_mode{mode='observer'}") == 1
     assert one("morpheus_tunable_seconds{name='slice'}") == 0.005
     assert len(prometheus.query("{__name__=~'morpheus_.*'}")) < 150, "the label sets are bounded"
-    told = one("morpheus_acknowledgements_total")
-    assert 0 < told <= worker.acks + 1, (told, worker.acks)
-    assert one("morpheus_acknowledge_seconds_count - morpheus_acknowledgements_total") == 0
-    p99 = one("histogram_quantile(0.99, rate(morpheus_acknowledge_seconds_bucket[10s]))")
+    told = one("morpheus_acknowledged_total")
+    assert 0 < told <= worker.acknowledged + 1, (told, worker.acknowledged)
+    assert one("morpheus_ack_latency_seconds_count - morpheus_acknowledged_total") == 0
+    p99 = one("histogram_quantile(0.99, rate(morpheus_ack_latency_seconds_bucket[10s]))")
     assert 0 < p99 < 9, p99
     worker.ending.set()
     worker.join()
     wait_for("no worker", lambda: one("sum(morpheus_workers)") == 0)
     final = json.loads(control("status", "--json").stdout)["counters"]
     wait_for("the last count", lambda: one("sum(morpheus_hints_total)") == final["hints"])
-    assert one("morpheus_acknowledgements_total") == final["acks"]
+    assert one("morpheus_acknowledged_total") == final["acknowledged"]
     control("mode", "enforced")
     wait_for("the mode", lambda: one("morpheus_mode{mode='enforced'}") == 1 and one("morpheus_degraded") == 0)
 

@@ -66,7 +66,7 @@ def check_keys(command):
     top = Terminal([*command, "top", "--interval", "0.2"])
     top.until("three pictures", lambda out: len(pictures(out)) >= 3)
     os.write(top.fd, b"l")
-    top.until("the other order", lambda out: b"now lost" in out)
+    top.until("the other order", lambda out: b"[l]ost*" in out)
     os.write(top.fd, b"q")
     assert top.end() == 0
     assert top.out.startswith(ENTER) and top.out.endswith(LEAVE), top.out

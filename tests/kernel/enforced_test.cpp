@@ -78,7 +78,7 @@ TEST_CASE("enforced: workers that answer are never kicked, whatever they consent
   (void)load.shares(4);
   for (const std::size_t i : {0, 1}) {
     const auto record = worker(host.daemon, load.tid(i));
-    CHECK(record["acks"] > 0);
+    CHECK(record["acknowledged"] > 0);
     CHECK(record["escalations"] == 0);
     CHECK(load.last_escalation_ns(i) == 0);
     CHECK(witness().count(i).kicked == 0);

@@ -36,7 +36,7 @@ TEST_CASE("observer: hints reach an unprivileged worker, which acknowledges them
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
   const auto before = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > before + 10; }));
-  REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acks"] > 0; }));
+  REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acknowledged"] > 0; }));
   const auto status = control(daemon, "GetStatus");
   CHECK(status["mode"] == "observer");
   CHECK(status["backend"] == "bpf");
@@ -139,7 +139,7 @@ TEST_CASE("observer: killed with -9, a new daemon gets the workers back by itsel
   REQUIRE(eventually([&] { return !worker(daemon, load.tid(0)).is_null(); }));
   const auto hints = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > hints + 10; }));
-  REQUIRE(eventually([&] { return worker(daemon, load.tid(1))["acks"] > 0; }));
+  REQUIRE(eventually([&] { return worker(daemon, load.tid(1))["acknowledged"] > 0; }));
   CHECK(load.pid() == pid);
 }
 

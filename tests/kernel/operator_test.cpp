@@ -159,9 +159,10 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   // who is in the way? the one that is asked and does not answer
   const auto noisy = load.tid(0), polite = load.tid(1);
   const auto top = walk.ask_until("top", [&](const Json& seen) {
-    return row_of(seen, noisy)["hints_per_s"] > 1.0 && row_of(seen, polite)["acks_per_s"] > 1.0;
+    return row_of(seen, noisy)["hints_per_s"] > 1.0 &&
+           row_of(seen, polite)["acknowledged_per_s"] > 1.0;
   });
-  CHECK(row_of(top, noisy)["acks_per_s"] == 0.0);
+  CHECK(row_of(top, noisy)["acknowledged_per_s"] == 0.0);
   CHECK(row_of(top, noisy)["cpu_pct"] > 5.0);
 
   // why? it is hinted, and the hints end without an answer
@@ -170,7 +171,7 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   for (const auto& event : happened["events"]) {
     if (event["tid"] != noisy) continue;
     asked += event["type"] == "HINT" ? 1 : 0;
-    answered += event["type"] == "ACK" ? 1 : 0;
+    answered += event["type"] == "ACKNOWLEDGED" ? 1 : 0;
   }
   CHECK(asked > 0);
   CHECK(answered == 0);
@@ -178,7 +179,7 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   const auto observed = read_trace(walk.file("trace.json"));
   CHECK(ended(of(observed, polite, "e", "hint"), "acknowledged") > 0);
   CHECK(ended(of(observed, noisy, "e", "hint"), "acknowledged") == 0);
-  CHECK(of(observed, noisy, "i", "kick").empty());
+  CHECK(of(observed, noisy, "i", "escalated").empty());
 
   // so let the kernel take the CPU from it
   walk.step("workers");
@@ -186,17 +187,19 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   walk.step("mode enforced");
   CHECK(sched_ext_ops() == "morpheus");
   REQUIRE(eventually([&] { return witness().count(0).kicked > 3; }));
-  walk.ask_until("top", [&](const Json& seen) { return row_of(seen, noisy)["kicks_per_s"] > 0.0; });
+  walk.ask_until("top",
+                 [&](const Json& seen) { return row_of(seen, noisy)["escalations_per_s"] > 0.0; });
   CHECK(witness().count(1).kicked == 0);
   CHECK(walk.ask("stats")["counters"]["escalations"] > 3);
   walk.step("trace");
-  CHECK_FALSE(of(read_trace(walk.file("kicks.json")), noisy, "i", "kick THREAD_KICK").empty());
+  CHECK_FALSE(
+      of(read_trace(walk.file("escalations.json")), noisy, "i", "escalated THREAD_KICK").empty());
 
   // and back
   walk.step("mode observer");
   CHECK(sched_ext_state() == "disabled");
   const auto kicked = witness().count(0).kicked;
-  CHECK(row_of(walk.ask("top"), noisy)["kicks_per_s"] == 0.0);
+  CHECK(row_of(walk.ask("top"), noisy)["escalations_per_s"] == 0.0);
   CHECK(witness().count(0).kicked == kicked);
   CHECK(walk.is_over());
 }
@@ -206,7 +209,7 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
   need_bpf();
   DaemonProcess daemon(Backend::bpf);
   Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
-  REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acks"] > 0; }));
+  REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acknowledged"] > 0; }));
   const auto before = load.seen(0).cpu_ns;
   const auto began = std::chrono::steady_clock::now();
   const auto trace = trace_of(daemon, "3");

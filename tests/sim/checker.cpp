@@ -156,7 +156,7 @@ void Checker::event(const morpheus_event& event) {
   const bool open = truth.seq != truth.closed_seq;
   if (event.seq != truth.seq) fail("sequence", t, "an event names another hint than the last one");
   switch (event.type) {
-    case MORPHEUS_EVENT_ACK:
+    case MORPHEUS_EVENT_ACKNOWLEDGED:
       if (!open) fail("one-hint", t, "an answer to a hint that was not open");
       if (t.runtime.last_ack_seq != truth.seq) fail("sequence", t, "a false answer was believed");
       figures_.hint_to_ack.add(event.value_ns);
@@ -165,7 +165,7 @@ void Checker::event(const morpheus_event& event) {
       truth.closed_seq = truth.seq;
       // by the programs' own mode: theirs is first to change
       if (programs_mode() == MORPHEUS_OBSERVER_ONLY) truth.held_since = machine_.now();
-      ++truth.acks, ++figures_.acks;
+      ++truth.acknowledged, ++figures_.acknowledged;
       break;
     case MORPHEUS_EVENT_WITHDRAWN:
       if (!open) fail("one-hint", t, "a hint was withdrawn that was not open");

@@ -28,7 +28,7 @@ class Violation : public std::runtime_error {
 struct Figures {
   std::uint64_t decisions = 0, events = 0;
   std::uint64_t hint_decisions = 0, slice_decisions = 0, gate_decisions = 0;
-  std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0;
+  std::uint64_t hints = 0, acknowledged = 0, withdrawn = 0, lost = 0;
   std::uint64_t escalations = 0, blocked = 0, deferrals = 0, overruns = 0;
   std::uint64_t critical_lost =
       0;  ///< CPU taken by our class inside a critical section, after the cap

@@ -84,7 +84,7 @@ void Checker::compare(const Thread& t) {
            std::string(what) + " is " + std::to_string(theirs) + ", not " + std::to_string(ours));
   };
   same("hints", hints, truth.hints);
-  same("acks", w.acks, truth.acks);
+  same("acknowledged", w.acknowledged, truth.acknowledged);
   same("withdrawn", w.withdrawn, truth.withdrawn);
   same("lost", w.lost, truth.lost);
   same("hint_loss_count", t.kernel.hint_loss_count, truth.lost);

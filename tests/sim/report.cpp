@@ -38,7 +38,7 @@ nlohmann::ordered_json to_json(const Run& run) {
           {"decisions_gate", f.gate_decisions},
           {"events", f.events},
           {"hints", f.hints},
-          {"acks", f.acks},
+          {"acknowledged", f.acknowledged},
           {"withdrawn", f.withdrawn},
           {"lost", f.lost},
           {"escalations", f.escalations},

@@ -38,7 +38,7 @@ struct Truth {
   std::uint64_t hinted_at = 0, run_start = 0, held_since = 0;
   std::uint64_t turn_start = 0;    ///< when the programs last heard that it runs
   std::uint64_t displaced_at = 0;  ///< a higher class took its CPU in mid-slice
-  std::uint64_t hints = 0, acks = 0, withdrawn = 0, lost = 0;
+  std::uint64_t hints = 0, acknowledged = 0, withdrawn = 0, lost = 0;
   std::uint64_t escalations = 0, blocked = 0, deferrals = 0, overruns = 0;
   bool seen = false;  ///< has got a CPU since it was registered: only then do the programs know it
   std::uint64_t ran_ns = 0, waited_ns = 0;  ///< since it was registered, at most

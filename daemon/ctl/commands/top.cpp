@@ -12,9 +12,9 @@ namespace morpheus::ctl {
 namespace {
 
 // 79 columns with the blanks between them.
-constexpr auto kHead = "{:>6} {:>7} {:<15} {:<4} {:>4} {:>5} {:>5} {:>6} {:>6} {:>6} {:>5}";
+constexpr auto kHead = "{:>6} {:>7} {:<15} {:<3} {:>4} {:>5} {:>5} {:>5} {:>5} {:>5} {:>9}";
 constexpr auto kRow =
-    "{:>6} {:>7} {:<15.15} {:<4.4} {:>4} {:>5.1f} {:>5.1f} {:>6} {:>6} {:>6} {:>5}";
+    "{:>6} {:>7} {:<15.15} {:<3.3} {:>4} {:>5.1f} {:>5.1f} {:>5} {:>5} {:>5} {:>9}";
 
 std::map<std::uint64_t, const Json*> by_id(const Json& list, const char* key) {
   std::map<std::uint64_t, const Json*> found;
@@ -30,9 +30,9 @@ double grown(const Json& before, const Json& now, const char* key) {
 double value_of(const TopRow& row, const std::string& column) {
   if (column == "wait") return row.wait;
   if (column == "hints") return row.hints;
-  if (column == "acks") return row.acks;
+  if (column == "acknowledged") return row.acknowledged;
   if (column == "lost") return row.lost;
-  if (column == "kicks") return row.kicks;
+  if (column == "escalated") return row.escalated;
   if (column == "worker") return -static_cast<double>(row.worker_id);  // the oldest first
   return row.cpu;
 }
@@ -46,9 +46,10 @@ std::string summary(const Look& before, const Look& now, double seconds) {
   const Json& was = member(before.status, "counters");
   const Json& is = member(now.status, "counters");
   const auto per_second = [&](const char* key) { return rate(grown(was, is, key) / seconds); };
-  return fmt::format("hints {}/s: {} answered, {} withdrawn, {} lost; kicks {}/s, deferrals {}/s",
-                     per_second("hints"), per_second("acks"), per_second("withdrawn"),
-                     per_second("lost"), per_second("escalations"), per_second("deferrals"));
+  return fmt::format(
+      "hints {}/s: {} acknowledged, {} withdrawn, {} lost, {} escalated; deferrals {}/s",
+      per_second("hints"), per_second("acknowledged"), per_second("withdrawn"), per_second("lost"),
+      per_second("escalations"), per_second("deferrals"));
 }
 
 std::string headline(const Look& now) {
@@ -60,14 +61,26 @@ std::string headline(const Look& now) {
                      short_time(number(now.status, "uptime_ns")));
 }
 
+// "sort: [c]pu* [w]ait ...": the star marks the order in force.
+std::string key_line(const std::string& sort) {
+  std::string line = "sort:";
+  for (const auto& [key, column] : kSortKeys) {
+    std::string name(column);
+    name.replace(name.find(key), 1, {'[', key, ']'});
+    line += " " + name + (column == sort ? "*" : "");
+  }
+  return line + "; [q]uit";
+}
+
 std::string line_of(const TopRow& row) {
   return fmt::format(kRow, row.worker_id, row.tid, row.name, row.state, row.cpu_number, row.cpu,
-                     row.wait, rate(row.hints), rate(row.acks), rate(row.lost), rate(row.kicks));
+                     row.wait, rate(row.hints), rate(row.acknowledged), rate(row.lost),
+                     rate(row.escalated));
 }
 
 // It is asked and does not answer.
 bool is_noisy(const TopRow& row) {
-  return row.lost > 0 || row.kicks > 0 || (row.hints >= 1 && row.acks <= 0);
+  return row.lost > 0 || row.escalated > 0 || (row.hints >= 1 && row.acknowledged <= 0);
 }
 
 std::string cut(std::string line, std::size_t columns) {
@@ -90,11 +103,12 @@ std::vector<TopRow> top_rows(const Look& before, const Look& now, const std::str
       return grown(*was->second, worker, key) / seconds;
     };
     const auto percent = [&](const char* key) { return std::min(100.0, per_second(key) / 1e7); };
-    rows.push_back(
-        {number(worker, "worker_id"), number(worker, "pid"), number(worker, "tid"),
-         number(worker, "cpu"), client == clients.end() ? "-" : text(*client->second, "name"),
-         text(worker, "state"), percent("cpu_time_ns"), percent("wait_time_ns"),
-         per_second("hints"), per_second("acks"), per_second("lost"), per_second("escalations")});
+    rows.push_back({number(worker, "worker_id"), number(worker, "pid"), number(worker, "tid"),
+                    number(worker, "cpu"),
+                    client == clients.end() ? "-" : text(*client->second, "name"),
+                    text(worker, "state"), percent("cpu_time_ns"), percent("wait_time_ns"),
+                    per_second("hints"), per_second("acknowledged"), per_second("lost"),
+                    per_second("escalations")});
   }
   std::ranges::stable_sort(rows, {}, &TopRow::worker_id);
   std::ranges::stable_sort(rows, std::greater<>(),
@@ -107,13 +121,10 @@ std::vector<std::string> top_picture(const Look& before, const Look& now, const 
   const double seconds = std::max(1e-3, static_cast<double>(now.time_ns - before.time_ns) / 1e9);
   std::vector<std::string> picture{cut(headline(now), view.columns),
                                    cut(summary(before, now, seconds), view.columns)};
-  if (view.keys)
-    picture.push_back(cut(
-        "sort: [c]pu [w]ait [h]ints [a]cks [l]ost [k]icks w[o]rker, now " + view.sort + "; [q]uit",
-        view.columns));
+  if (view.keys) picture.push_back(cut(key_line(view.sort), view.columns));
   picture.push_back(
       palette.bold(cut(fmt::format(kHead, "WORKER", "TID", "PROCESS", "ST", "CPU", "%CPU", "%WAIT",
-                                   "HINT/s", "ACK/s", "LOST/s", "KICK"),
+                                   "HINTS", "ACKED", "LOST", "ESCALATED"),
                        view.columns)));
   for (const auto& row : top_rows(before, now, view.sort)) {
     if (view.lines != 0 && picture.size() >= view.lines) break;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/ctl/console/render.hpp"
@@ -23,8 +24,17 @@ struct Look {
 struct TopRow {
   std::uint64_t worker_id = 0, pid = 0, tid = 0, cpu_number = 0;
   std::string name, state;
-  double cpu = 0, wait = 0, hints = 0, acks = 0, lost = 0, kicks = 0;
+  double cpu = 0, wait = 0, hints = 0, acknowledged = 0, lost = 0, escalated = 0;
 };
+
+/// A key of the terminal, a letter of the column that it sorts by.
+struct SortKey {
+  char key;
+  std::string_view column;
+};
+inline constexpr SortKey kSortKeys[] = {{'c', "cpu"},          {'w', "wait"}, {'h', "hints"},
+                                        {'a', "acknowledged"}, {'l', "lost"}, {'e', "escalated"},
+                                        {'o', "worker"}};
 
 /// Sorted by the column, the largest first; equal ones by worker. A worker that only one look saw
 /// is left out.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -82,27 +83,6 @@ tl::expected<Look, varlink::CallError> look(varlink::Client& client) {
   return look;
 }
 
-const char* column_of(char key) {
-  switch (key) {
-    case 'c':
-      return "cpu";
-    case 'w':
-      return "wait";
-    case 'h':
-      return "hints";
-    case 'a':
-      return "acks";
-    case 'l':
-      return "lost";
-    case 'k':
-      return "kicks";
-    case 'o':
-      return "worker";
-    default:
-      return nullptr;
-  }
-}
-
 enum class Heard : std::uint8_t { nothing, sort, quit };
 
 /// Waits for a key or until `end`. A terminal that is gone ends it, too.
@@ -112,17 +92,25 @@ Heard listen(Clock::time_point end, TopView& view) {
   if (::poll(&keyboard, 1, static_cast<int>(std::max<long>(0, left))) <= 0) return Heard::nothing;
   char key = 0;
   if (::read(STDIN_FILENO, &key, 1) <= 0 || key == 'q') return Heard::quit;
-  const char* column = column_of(key);
-  if (column == nullptr) return Heard::nothing;
-  view.sort = column;
+  const auto* chosen = std::ranges::find(kSortKeys, key, &SortKey::key);
+  if (chosen == std::end(kSortKeys)) return Heard::nothing;
+  view.sort = chosen->column;
   return Heard::sort;
 }
 
 Json to_json(const TopRow& row) {
-  return {{"worker_id", row.worker_id}, {"pid", row.pid},         {"tid", row.tid},
-          {"name", row.name},           {"state", row.state},     {"cpu", row.cpu_number},
-          {"cpu_pct", row.cpu},         {"wait_pct", row.wait},   {"hints_per_s", row.hints},
-          {"acks_per_s", row.acks},     {"lost_per_s", row.lost}, {"kicks_per_s", row.kicks}};
+  return {{"worker_id", row.worker_id},
+          {"pid", row.pid},
+          {"tid", row.tid},
+          {"name", row.name},
+          {"state", row.state},
+          {"cpu", row.cpu_number},
+          {"cpu_pct", row.cpu},
+          {"wait_pct", row.wait},
+          {"hints_per_s", row.hints},
+          {"acknowledged_per_s", row.acknowledged},
+          {"lost_per_s", row.lost},
+          {"escalations_per_s", row.escalated}};
 }
 
 Clock::duration interval_of(const Request& request) {

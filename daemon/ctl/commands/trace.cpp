@@ -17,19 +17,11 @@ std::uint64_t cpu_track(std::uint64_t cpu) { return kCpuProcess + 1 + cpu; }
 // The format's unit is the microsecond; the fraction keeps nanoseconds.
 double us(std::uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
-// Instants are named as an operator speaks of them.
-std::string instant_name(const std::string& type, const std::string& reason) {
-  if (type == "HINT") return "hint";
-  if (type == "ACK") return "acknowledged";
-  if (type == "ESCALATED") return reason == "CGROUP_THROTTLE" ? "throttle" : "kick";
-  std::string name = type;
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return name;
-}
-
+// "escalated THREAD_KICK": the type in small letters, and the reason.
 std::string instant_name(const Json& event) {
+  auto name = text(event, "type");
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
   const auto reason = text(event, "reason", "");
-  const auto name = instant_name(text(event, "type"), reason);
   return reason.empty() ? name : name + " " + reason;
 }
 
@@ -82,7 +74,7 @@ void TraceBuilder::add(const Json& event) {
   instant(worker, instant_name(event), event);
   // noticed at a switch or tick; the answer itself came so long after the decision, or after the
   // run began
-  if (type == "ACK" && worker.hint_base)
+  if (type == "ACKNOWLEDGED" && worker.hint_base)
     end_hint(worker, id, std::min(time, *worker.hint_base + number(event, "value_ns")),
              "acknowledged");
   if (type == "WITHDRAWN") end_hint(worker, id, time, "withdrawn");

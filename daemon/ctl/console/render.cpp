@@ -81,11 +81,11 @@ std::string render_status(const Json& status, const Palette& palette) {
                              text(status, "kernel")));
   line("clients",
        fmt::format("{}, {} workers", number(status, "clients"), number(status, "workers")));
-  line("hints",
-       fmt::format("{}: {} acknowledged, {} withdrawn, {} lost",
-                   short_count(number(counters, "hints")), short_count(number(counters, "acks")),
-                   short_count(number(counters, "withdrawn")),
-                   short_count(number(counters, "lost"))));
+  line("hints", fmt::format("{}: {} acknowledged, {} withdrawn, {} lost",
+                            short_count(number(counters, "hints")),
+                            short_count(number(counters, "acknowledged")),
+                            short_count(number(counters, "withdrawn")),
+                            short_count(number(counters, "lost"))));
   line("escalations", fmt::format("{}, {} blocked, {} deferrals, {} overruns",
                                   short_count(number(counters, "escalations")),
                                   short_count(number(counters, "blocked")),
@@ -103,15 +103,18 @@ std::string render_status(const Json& status, const Palette& palette) {
 }
 
 std::string render_workers(const Json& workers, const Palette& palette) {
-  constexpr auto kRow = "{:>7} {:>7} {:>7} {:<10} {:>4} {:>5} {:>5} {:>6} {:>5} {:>5} {:>7} {:<15}";
-  std::string out = palette.bold(fmt::format(kRow, "WORKER", "PID", "TID", "STATE", "CPU", "HINTS",
-                                             "ACKS", "WDRAWN", "LOST", "ESC", "BLOCKED", "POLICY"));
+  // WITHDRAWN reaches over the blank before LOST's numbers: 100 columns are just enough
+  constexpr auto kHead = "{:>7} {:>7} {:>7} {:<10} {:>4} {:>5} {:>5} {:>9} {:>4} {:>9} {:>7} {}";
+  constexpr auto kRow = "{:>7} {:>7} {:>7} {:<10} {:>4} {:>5} {:>5} {:>8} {:>5} {:>9} {:>7} {}";
+  std::string out =
+      palette.bold(fmt::format(kHead, "WORKER", "PID", "TID", "STATE", "CPU", "HINTS", "ACKED",
+                               "WITHDRAWN", "LOST", "ESCALATED", "BLOCKED", "POLICY"));
   out += '\n';
   for (const auto& worker : workers) {
     out += fmt::format(
         kRow, number(worker, "worker_id"), number(worker, "pid"), number(worker, "tid"),
         text(worker, "state"), number(worker, "cpu"), short_count(number(worker, "hints")),
-        short_count(number(worker, "acks")), short_count(number(worker, "withdrawn")),
+        short_count(number(worker, "acknowledged")), short_count(number(worker, "withdrawn")),
         short_count(number(worker, "lost")), short_count(number(worker, "escalations")),
         short_count(sum_of(member(worker, "blocked"))), text(worker, "policy"));
     out += '\n';
@@ -190,14 +193,14 @@ std::string render_statistics(const Json& statistics) {
       out += fmt::format("{:<27} {:>9}\n", name, short_count(count.get<std::uint64_t>()));
   add_reasons(out, "hints by", member(statistics, "hints_by_reason"));
   add_reasons(out, "blocked by", member(statistics, "blocked_by_reason"));
-  add_histogram(out, "decision to acknowledgement", member(statistics, "acknowledge"));
+  add_histogram(out, "decision to acknowledgement", member(statistics, "ack_latency"));
   add_histogram(out, "workers' waits for a CPU", member(statistics, "wait"));
   return out;
 }
 
 std::string render_event(const Json& event) {
   const auto time = number(event, "time_ns");
-  return fmt::format("{:>8}.{:06} {:<11} worker {:<6} tid {:<7} cpu {:<3} seq {:<8} {:>9} {}\n",
+  return fmt::format("{:>8}.{:06} {:<12} worker {:<6} tid {:<7} cpu {:<3} seq {:<8} {:>9} {}\n",
                      time / 1'000'000'000, time / 1000 % 1'000'000, text(event, "type"),
                      number(event, "worker_id"), number(event, "tid"), number(event, "cpu"),
                      number(event, "seq"), short_time(number(event, "value_ns")),

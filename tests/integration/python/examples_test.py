@@ -97,7 +97,7 @@ def test_fastapi_on_uvicorn_under_load(daemon, loop):
         await_port(server, port)
         assert under_load(port, "/primes/1000") == [{"limit": 1000, "primes": 168}] * (CLIENTS * REQUESTS)
         [worker] = daemon.workers(server.pid)
-        assert worker["acks"] > 10 and worker["last_yield_reason"] in ("HINT", "CHECKPOINT") and not worker["escapable"]
+        assert worker["acknowledged"] > 10 and worker["last_yield_reason"] in ("HINT", "CHECKPOINT") and not worker["escapable"]
         assert daemon.clients()[0]["name"] == "uvicorn"
         server.terminate()
         assert server.wait(PATIENCE_S) in (0, -signal.SIGTERM)
@@ -128,7 +128,7 @@ def test_celery_worker(daemon, tmp_path, monkeypatch):
         assert [result.get(timeout=90, interval=0.05) for result in results] == [expected] * 8
         workers = daemon.workers()
         assert len({worker["pid"] for worker in workers}) == 2
-        assert sum(worker["acks"] for worker in workers) > 10
+        assert sum(worker["acknowledged"] for worker in workers) > 10
     assert eventually(lambda: daemon.workers() == [])
 
 

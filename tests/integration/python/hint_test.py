@@ -25,7 +25,7 @@ def test_a_thread_is_asked_answers_and_is_heard(attached):
     assert asked() and asked()
     [worker] = attached.workers(os.getpid())
     assert (worker["tid"], worker["state"]) == (threading.get_native_id(), "RUNNING")
-    assert worker["acks"] >= 1 and worker["last_yield_reason"] == "HINT"
+    assert worker["acknowledged"] >= 1 and worker["last_yield_reason"] == "HINT"
     stats = morpheus.stats()
     assert stats.acks >= 2 and stats.yields >= 2
     assert morpheus.mode() is morpheus.Mode.PRESSURED
@@ -237,8 +237,8 @@ def test_an_unchanged_program_and_its_forked_children_are_asked(daemon, tmp_path
     program = subprocess.Popen([sys.executable, "-m", "morpheus", "--socket", daemon.socket, "forks.py"], cwd=tmp_path)
     while program.poll() is None:
         for worker in daemon.workers():  # which begins anew each time that a loop runs
-            seen[worker["pid"]] = max(worker["acks"], seen.get(worker["pid"], 0))
+            seen[worker["pid"]] = max(worker["acknowledged"], seen.get(worker["pid"], 0))
         time.sleep(0.01)
     assert program.returncode == 0
     assert len(seen) == 2 and program.pid in seen
-    assert all(acks > 5 for acks in seen.values())
+    assert all(count > 5 for count in seen.values())

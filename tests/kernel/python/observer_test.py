@@ -28,7 +28,7 @@ def test_a_loop_is_asked_when_somebody_waits_and_answers(attached):
         assert eventually(lambda: morpheus.run(busy()) or attached.workers(os.getpid())[0]["hints"] >= 20)
         [worker] = attached.workers(os.getpid())
     assert worker["hints"] >= 20
-    assert worker["acks"] + worker["withdrawn"] >= worker["hints"] / 2
+    assert worker["acknowledged"] + worker["withdrawn"] >= worker["hints"] / 2
     assert worker["escalations"] == 0 and not worker["escapable"]
 
 

@@ -28,7 +28,7 @@ TEST_CASE("a table of workers fits 100 columns, whatever the numbers") {
                     {"state", "REGISTERED"},
                     {"cpu", 1023},
                     {"hints", big},
-                    {"acks", big},
+                    {"acknowledged", big},
                     {"withdrawn", big},
                     {"lost", big},
                     {"escalations", big},
@@ -75,7 +75,7 @@ TEST_CASE("statistics fit 80 columns and show where the times lie") {
       {"counters", {{"hints", big}, {"events_dropped", 0}}},
       {"hints_by_reason", {{"PRESSURE", 12345}}},
       {"blocked_by_reason", Json::object()},
-      {"acknowledge", {{"bounds_ns", {1024, 2048}}, {"counts", {0, 30, 10}}, {"sum_ns", 80'000}}},
+      {"ack_latency", {{"bounds_ns", {1024, 2048}}, {"counts", {0, 30, 10}}, {"sum_ns", 80'000}}},
       {"wait", {{"bounds_ns", {1024, 2048}}, {"counts", {0, 0, 0}}, {"sum_ns", 0}}}};
   const auto text = render_statistics(statistics);
   std::istringstream lines(text);

@@ -8,7 +8,8 @@ using namespace morpheus::ctl;
 
 namespace {
 
-Json worker(std::uint64_t id, std::uint64_t cpu_ms, std::uint64_t lost, std::uint64_t acks = 0) {
+Json worker(std::uint64_t id, std::uint64_t cpu_ms, std::uint64_t lost,
+            std::uint64_t acknowledged = 0) {
   return {{"worker_id", id},
           {"client_id", 1},
           {"pid", 4194304},
@@ -16,8 +17,8 @@ Json worker(std::uint64_t id, std::uint64_t cpu_ms, std::uint64_t lost, std::uin
           {"state", "RUNNING"},
           {"cpu", 1023},
           {"cpu_time_ns", cpu_ms * 1'000'000},
-          {"hints", lost + acks},
-          {"acks", acks},
+          {"hints", lost + acknowledged},
+          {"acknowledged", acknowledged},
           {"lost", lost}};
 }
 
@@ -40,11 +41,11 @@ TEST_CASE("top shows rates between two looks, of workers that both saw") {
   CHECK(rows[0].worker_id == 2);
   CHECK(rows[0].cpu == 90.0);
   CHECK(rows[0].lost == 15.0);
-  CHECK(rows[1].acks == 40.0);
+  CHECK(rows[1].acknowledged == 40.0);
 }
 
 TEST_CASE("top sorts by any column") {
-  CHECK(top_rows(kBefore, kNow, "acks")[0].worker_id == 1);
+  CHECK(top_rows(kBefore, kNow, "acknowledged")[0].worker_id == 1);
   CHECK(top_rows(kBefore, kNow, "lost")[0].worker_id == 2);
   CHECK(top_rows(kBefore, kNow, "worker")[0].worker_id == 1);
   CHECK(top_rows(kBefore, kNow, "wait")[0].worker_id == 1);  // all equal: the oldest first

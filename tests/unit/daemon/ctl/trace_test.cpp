@@ -64,7 +64,7 @@ TEST_CASE("a hint lasts from its decision to its answer, wherever the kernel not
   Fixture f;
   f.event(100, "RUN");
   f.event(110, "HINT", 0, {{"reason", "BUDGET"}});
-  f.event(190, "ACK", 30);
+  f.event(190, "ACKNOWLEDGED", 30);
   f.event(190, "STOP", 90, {{"runnable", true}});
   f.trace.finish();
   CHECK(f.one("b", "hint BUDGET")["ts"] == 110.0);
@@ -78,7 +78,7 @@ TEST_CASE("a hint that stays open while the worker is off its CPU is timed from 
   f.event(110, "HINT", 0, {{"reason", "PRESSURE"}});
   f.event(120, "STOP", 20, {{"runnable", true}});
   f.event(200, "RUN", 80);
-  f.event(260, "ACK", 10);
+  f.event(260, "ACKNOWLEDGED", 10);
   CHECK(f.one("e", "hint PRESSURE")["ts"] == 210.0);
 }
 
@@ -117,13 +117,13 @@ TEST_CASE(
   CHECK(f.one("e", "hint PRESSURE")["args"]["ended"] == "still open");
 }
 
-TEST_CASE("kicks and event types that are not known are instants") {
+TEST_CASE("escalations and event types that are not known are instants") {
   Fixture f;
   f.event(100, "ESCALATED", 9, {{"reason", "THREAD_KICK"}});
   f.event(110, "ESCALATED", 9, {{"reason", "CGROUP_THROTTLE"}});
   f.event(120, "FROZEN", 9);
-  CHECK_FALSE(f.one("i", "kick THREAD_KICK").is_null());
-  CHECK_FALSE(f.one("i", "throttle CGROUP_THROTTLE").is_null());
+  CHECK_FALSE(f.one("i", "escalated THREAD_KICK").is_null());
+  CHECK_FALSE(f.one("i", "escalated CGROUP_THROTTLE").is_null());
   CHECK_FALSE(f.one("i", "frozen").is_null());
 }
 

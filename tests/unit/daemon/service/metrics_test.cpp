@@ -43,10 +43,10 @@ TEST_CASE("times are counted by powers of two, bounds included") {
 
 TEST_CASE("the two formats differ where they must") {
   const auto open = metrics(Exposition::openmetrics), plain = metrics(Exposition::prometheus);
-  CHECK(holds(open, "# TYPE morpheus_acknowledgements counter"));
-  CHECK(holds(plain, "# TYPE morpheus_acknowledgements_total counter"));
+  CHECK(holds(open, "# TYPE morpheus_acknowledged counter"));
+  CHECK(holds(plain, "# TYPE morpheus_acknowledged_total counter"));
   for (const auto& text : {open, plain}) {
-    CHECK(holds(text, "morpheus_acknowledgements_total 0"));
+    CHECK(holds(text, "morpheus_acknowledged_total 0"));
     CHECK(holds(text, "morpheus_mode{mode=\"observer\"} 1"));
     CHECK(holds(text, "morpheus_mode{mode=\"enforced\"} 0"));
     CHECK(holds(text, "morpheus_tunable_seconds{name=\"slice\"} 0.005"));

@@ -229,7 +229,7 @@ TEST_CASE("acknowledgements are measured and published") {
   CHECK(events[0]["type"] == "HINT");
   CHECK(events[0]["reason"] == "PRESSURE");
   CHECK(events[0]["tid"] == ::gettid());
-  CHECK(events[1]["type"] == "ACK");
+  CHECK(events[1]["type"] == "ACKNOWLEDGED");
   CHECK(events[2]["type"] == "HINT");
 }
 
