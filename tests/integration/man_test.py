@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The manual pages: a formatter finds nothing wrong with them, and they name what there is, no more and no less:
-commands, options, exit statuses, keys of the configuration, functions of the C ABI. (Their examples of commands are run
-by docs_test.py.)
+"""The manual pages: a formatter finds nothing wrong with them, and they describe exactly the commands, options, exit
+statuses, keys of the configuration and functions of the C ABI that exist. (docs_test.py runs their examples of
+commands.)
 
 usage: man_test.py SOURCE_ROOT MORPHEUSD MORPHEUSCTL
 
-Exit status 77 (skipped) without mandoc; the rest is checked all the same.
+Exit status 77 (skipped) without mandoc; the rest is still checked.
 """
 import os
 import re
@@ -28,18 +28,18 @@ def long_options(text):
     return set(re.findall(r"--([a-z-]+)", text.partition("Exit status")[0]))
 
 
-def options_told(page):
+def options_in(page):
     return set(re.findall(r"Fl -([a-z-]+)", page)) | set(re.findall(r"Fl [a-z] , -([a-z-]+)", page))
 
 
-def statuses_told(page):
+def statuses_in(page):
     return set(map(int, re.findall(r"^\.It (\d+)$", page, flags=re.M)))
 
 
-def difference(what, real, told):
-    for name in sorted(real - told, key=str):
-        yield f"{what} {name} is not told"
-    for name in sorted(told - real, key=str):
+def difference(what, real, described):
+    for name in sorted(real - described, key=str):
+        yield f"{what} {name} is not described"
+    for name in sorted(described - real, key=str):
         yield f"{what} {name} does not exist"
 
 
@@ -52,15 +52,15 @@ def wrong_ctl(root, page, morpheusctl):
         options |= long_options(help_of(morpheusctl, command))
     looking = page.partition(".Ss Looking")[2].partition(".Sh ENVIRONMENT")[0]
     yield from difference("command", commands, set(re.findall(r"^\.It Cm ([\w-]+)", looking, flags=re.M)))
-    yield from difference("option", options, options_told(page))
+    yield from difference("option", options, options_in(page))
     real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, "daemon/ctl/console/exit_status.hpp"), flags=re.M)}
-    yield from difference("exit status", real, statuses_told(page))
+    yield from difference("exit status", real, statuses_in(page))
 
 
 def wrong_daemon(root, page, morpheusd):
-    yield from difference("option", long_options(help_of(morpheusd)), options_told(page) - {"json"})
+    yield from difference("option", long_options(help_of(morpheusd)), options_in(page) - {"json"})
     real = {int(n) for n in re.findall(r"^  \w+ = (\d+),", read(root, "daemon/exit_status.hpp"), flags=re.M)}
-    yield from difference("exit status", real, statuses_told(page))
+    yield from difference("exit status", real, statuses_in(page))
 
 
 def wrong_configuration(root, page):
@@ -71,8 +71,9 @@ def wrong_configuration(root, page):
 
 
 def wrong_functions(root, page):
-    headers = "".join(read(root, "sdk/include/morpheus", name)
-                      for name in os.listdir(os.path.join(root, "sdk/include/morpheus")) if name.endswith(".h"))
+    headers = "".join(read(directory, name)
+                      for directory, _, files in os.walk(os.path.join(root, "sdk/include/morpheus"))
+                      for name in files if name.endswith(".h"))
     code = re.sub(r"/\*.*?\*/|//[^\n]*", "", headers, flags=re.S)
     functions = set(re.findall(r"\b(morpheus_\w+)\((?=[^;{]*\) MORPHEUS_NOEXCEPT)", code))
     assert len(functions) > 20
@@ -93,8 +94,8 @@ def wrong_example(root, build, page):
 def wrong_python(root, page):
     usage = read(root, "sdk/python/morpheus/__main__.py").partition('USAGE = """')[2].partition('"""')[0]
     assert "--socket" in usage
-    told = set(re.findall(r"^\.It Fl -([a-z-]+)", page, flags=re.M))
-    yield from difference("option", set(re.findall(r"--([a-z-]+)", usage.partition("example:")[0])), told)
+    described = set(re.findall(r"^\.It Fl -([a-z-]+)", page, flags=re.M))
+    yield from difference("option", set(re.findall(r"--([a-z-]+)", usage.partition("example:")[0])), described)
 
 
 def main():
