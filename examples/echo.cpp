@@ -3,7 +3,7 @@
 //
 //     echo [PORT]        try: nc 127.0.0.1 7007
 //
-// Ends after SIGINT or SIGTERM, when every connection has been told so and has ended.
+// Stops on SIGINT or SIGTERM, once every connection has ended.
 #include <morpheus/adapters/asio.hpp>
 #include <morpheus/scope.hpp>
 
@@ -26,7 +26,7 @@ namespace asio = boost::asio;
 namespace {
 
 task<> echo(tcp::socket socket, std::stop_token stop) {
-  // With one worker the stop comes between two steps of this task: nobody else uses the socket.
+  // With one thread the stop comes between two steps of this task, so nothing else uses the socket.
   std::stop_callback on_stop(stop, [&socket] { socket.shutdown(tcp::socket::shutdown_receive); });
   char bytes[4096];
   while (true) {

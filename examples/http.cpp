@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// An HTTP/1.1 server beside CPU-bound tasks on the same workers:
+// An HTTP/1.1 server beside CPU-bound tasks on the same threads:
 //
-//     http [PORT [WORKERS [BUSY]]]        try: wrk -c 20 -d 5 http://127.0.0.1:8080/
+//     http [PORT [THREADS [BUSY]]]        try: wrk -c 20 -d 5 http://127.0.0.1:8080/
 //
 // BUSY tasks compute all the time and let others run every 50 us or so. The server prints its port,
 // serves until SIGINT or SIGTERM, and then says how much the busy tasks did.
@@ -34,7 +34,7 @@ namespace {
 
 constexpr std::size_t kLongestRequest = 8192;
 
-std::string answer_to(std::string_view request) {
+std::string response_to(std::string_view request) {
   const bool is_get = request.starts_with("GET ");
   const std::string body = is_get ? "hello from morpheus\n" : "only GET\n";
   return std::string(is_get ? "HTTP/1.1 200 OK" : "HTTP/1.1 405 Method Not Allowed") +
@@ -49,10 +49,10 @@ task<> talk(tcp::socket socket) {
   while (true) {
     for (auto end = received.find("\r\n\r\n"); end != std::string::npos;
          end = received.find("\r\n\r\n")) {
-      const std::string answer = answer_to(received);
+      const std::string response = response_to(received);
       received.erase(0, end + 4);
       const auto [error, sent] =
-          co_await asio::async_write(socket, asio::buffer(answer), asio::as_tuple(use_task));
+          co_await asio::async_write(socket, asio::buffer(response), asio::as_tuple(use_task));
       if (error) co_return;
     }
     if (received.size() > kLongestRequest) co_return;
@@ -64,7 +64,7 @@ task<> talk(tcp::socket socket) {
   }
 }
 
-// In a plain function: GCC keeps the variables of a coroutine in memory.
+// A plain function, because GCC keeps the variables of a coroutine in memory.
 std::uint64_t compute(std::uint64_t x) {
   for (int i = 0; i < 20'000; ++i) x = x * 6364136223846793005U + 1442695040888963407U;
   return x;
@@ -109,11 +109,11 @@ task<> run(morpheus::asio_executor executor, unsigned short port, int busy) {
 
 int main(int argc, char** argv) {
   const auto port = static_cast<unsigned short>(argc > 1 ? std::atoi(argv[1]) : 8080);
-  const auto workers = static_cast<unsigned>(argc > 2 ? std::atoi(argv[2]) : 0);
+  const auto threads = static_cast<unsigned>(argc > 2 ? std::atoi(argv[2]) : 0);
   const int busy = argc > 3 ? std::atoi(argv[3]) : 0;
   try {
     asio::io_context context;
-    morpheus::runtime runtime({.threads = workers, .name = "http"});
+    morpheus::runtime runtime({.threads = threads, .name = "http"});
     const morpheus::run_on io(runtime, context);
     morpheus::dump_tasks_on(SIGUSR1);
     runtime.run(run(io.get_executor(), port, busy));

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The shells themselves complete morpheusctl's command line: completions_test.bash MORPHEUSCTL. A shell that is not
-# installed is named and left out; exit status 77 (skipped) if that is so for any.
+# The shells themselves complete morpheusctl's command line: completions_test.bash MORPHEUSCTL.
+# Shells that are not installed are named and left out, and the exit status is then 77 (skipped).
 set -euo pipefail
 
 morpheusctl=$(readlink -f "$1")
@@ -33,7 +33,7 @@ in_bash() {
     printf "%s\n" "${COMPREPLY[@]}"' _ "$1"
 }
 
-# What compadd is given stands in for the list that zsh would draw on a terminal.
+# The arguments of compadd stand in for the list that zsh would draw on a terminal.
 in_zsh() {
   zsh -f -c '
     compdef() { }

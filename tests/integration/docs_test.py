@@ -141,7 +141,8 @@ def wrong_interfaces(root, text):
 
 
 class Desk:
-    """A directory to type commands in: morpheusd with the fake backend runs, the programs are there."""
+    """A directory to type commands in, with morpheusd (fake backend) running and the programs at
+    hand."""
 
     def __init__(self, root, build):
         self.directory = tempfile.mkdtemp()
@@ -172,7 +173,8 @@ class Desk:
         return os.path.join(self.directory, name)
 
     def run(self, text):
-        """What went wrong, or None. Ends by Ctrl-C what goes on until then, and what goes on behind."""
+        """What went wrong, or None. A command that runs until Ctrl-C gets one, and processes in the
+        background are ended."""
         text = re.sub(r"^(.*--follow)", r"timeout --preserve-status --signal=INT 2 \1", text, flags=re.M)
         shell = subprocess.Popen(["sh", "-e", "-c", text], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                  text=True, cwd=self.directory, start_new_session=True)
@@ -196,12 +198,12 @@ class Desk:
 
 
 def wrong_blocks(root, desk):
-    """Blocks that no test runs, and of those that run here what goes wrong."""
+    """Blocks that nothing runs, and what goes wrong in those that run here."""
     by_ci = read(root, ".ci/run")
     for block in commands.blocks(root):
         where = f"{block.document}:{block.line}"
         if block.tag not in commands.TAGS:
-            yield f"{where}: no test runs these commands; tests/commands.py lists the tags"
+            yield f"{where}: nothing runs these commands; tests/commands.py lists the tags"
         if block.tag == "walk" and block.document != "docs/walk.md":
             yield f"{where}: only docs/walk.md is walked"
         if block.tag == "ci":
@@ -212,13 +214,13 @@ def wrong_blocks(root, desk):
 
 
 def wrong_examples(root, desk):
-    """The examples in the help of morpheusctl: what follows two blanks explains."""
+    """The examples in the help of morpheusctl; an explanation follows after two blanks."""
     lines = help_of([desk.path("bin/morpheusctl")]).partition("Examples:")[2].splitlines()
     examples = [re.split(r"\s{2,}", line.strip())[0] for line in lines if line.strip().startswith("morpheusctl ")]
     if len(examples) < 5:
         yield "morpheusctl --help: found hardly any examples"
     for example in examples:
-        # what a doctor finds wrong here is no fault of the example
+        # a fault of this host is no fault of the example
         if failure := desk.run(example + (" || [ $? = 4 ]" if example.endswith(" doctor") else "")):
             yield f"morpheusctl --help: {example!r}: {failure}"
 
@@ -282,7 +284,8 @@ def help_of(command):
 
 
 def wrong_options(root):
-    """What is run elsewhere and seldom: at least its syntax, and that the options exist."""
+    """Blocks that run elsewhere and seldom: at least their syntax, and that the options of ./dev
+    exist."""
     for block in commands.blocks(root):
         if block.tag not in ("dev", "system"):
             continue

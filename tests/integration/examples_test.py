@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The example servers with real clients: the HTTP server under wrk beside CPU-bound tasks, the echo server with
-connections of its own.
+"""The example servers with real clients: the HTTP server under wrk, beside CPU-bound tasks, and the
+echo server with connections from this script.
 
 usage: examples_test.py ECHO HTTP        exit 77: wrk is missing
 """
@@ -26,7 +26,7 @@ class Server:
         self.port = int(found[1])
 
     def stop(self):
-        """What it printed at its end."""
+        """Returns what the server printed at its end."""
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=20)
         if self.process.returncode != 0:
@@ -39,22 +39,22 @@ def milliseconds(text):
     return float(value) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
 
 
-def under_wrk(http, workers, busy):
-    server = Server(http, "0", str(workers), str(busy))
+def under_wrk(http, threads, busy):
+    server = Server(http, "0", str(threads), str(busy))
     done = subprocess.run(["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{SECONDS}s", "--timeout", "30s", "--latency",
                            f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, timeout=60)
     out = server.stop()
     requests = int(re.search(r"(\d+) requests in", done.stdout)[1])
     p99 = milliseconds(re.search(r"^\s*99%\s+(\S+)", done.stdout, re.MULTILINE)[1]) if requests else 0.0
     pieces = int(re.search(r"did (\d+) pieces", out)[1])
-    print(f"{workers} workers, {busy} busy tasks: {requests} requests, p99 {p99:.1f} ms, {pieces} pieces of work")
+    print(f"{threads} threads, {busy} busy tasks: {requests} requests, p99 {p99:.1f} ms, {pieces} pieces of work")
     failures = [text for text in ("Socket errors", "Non-2xx") if text in done.stdout]
     if failures:
         sys.exit(f"wrk reports {failures}: {done.stdout}")
     if requests < CONNECTIONS:  # on a crowded machine the busy tasks' steps take long
-        sys.exit("hardly any request was answered")
+        sys.exit("the server served almost no requests")
     if busy and pieces < 100:
-        sys.exit("the busy tasks came to nothing")
+        sys.exit("the busy tasks got almost no CPU time")
 
 
 def echo_to(connection, text):

@@ -36,6 +36,6 @@ done
 grep -q '^mode *observer' "$scratch/status"
 cmp <(morpheusctl completion zsh) "$prefix/share/zsh/site-functions/_morpheusctl"
 if command -v man >/dev/null; then
-  man -l "$prefix/share/man/man1/morpheusctl.1" 2>/dev/null | grep -q 'see and steer morpheusd'
+  man -l "$prefix/share/man/man1/morpheusctl.1" 2>/dev/null | grep -q 'inspect and control morpheusd'
 fi
 echo "installed, and runs"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/kubernetes/morpheus.yaml without a cluster: against the API's own types, as the official Python client has them
-from Kubernetes' OpenAPI description, against the daemon's options and configuration, and against the systemd unit.
+"""docs/kubernetes/morpheus.yaml without a cluster: held against the API's own types, which the
+official Python client has from Kubernetes' OpenAPI description, against the daemon's options and
+configuration, and against the systemd unit.
 
 usage: kubernetes_test.py SOURCE_ROOT MORPHEUSD
 
@@ -32,8 +33,9 @@ def read(*parts):
 
 
 def refusal(part):
-    """What the API's type says against a part of a manifest, or None. A type drops what it does not know and converts
-    what it can: what does not come back as it was is nothing that the API would take for what it says."""
+    """Why the API's types refuse a part of a manifest, or None. A type drops fields that it does
+    not know and converts values where it can, so a part that does not come back unchanged is
+    wrong."""
     client = kubernetes.client.ApiClient()
     name = "V1" + str(part.get("kind"))
     if part.get("apiVersion") != ("apps/v1" if name == "V1DaemonSet" else "v1") or not hasattr(kubernetes.client, name):
@@ -59,7 +61,7 @@ def difference(part, back, path=""):
 
 
 def wrong_refusals(parts):
-    """The API's types do find what is wrong."""
+    """The API's types do find faults."""
     def change(**changes):
         bad = copy.deepcopy(parts["DaemonSet"])
         spec = bad["spec"]["template"]["spec"]
@@ -71,17 +73,17 @@ def wrong_refusals(parts):
                 change(container={"name": None}), change(whole={"apiVersion": "extensions/v1beta1"}),
                 change(whole={"kind": "DeamonSet"}), change(pod={"terminationGracePeriodSeconds": "soon"})):
         if refusal(bad) is None:
-            yield "a manifest that is wrong passes"
+            yield "a wrong manifest passes"
 
 
 def wrong_links(parts):
-    """What one part of the manifest says of another."""
+    """References from one part of the manifest to another."""
     pod = parts["DaemonSet"]["spec"]["template"]
     if not parts["DaemonSet"]["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items():
         yield "the DaemonSet does not select its own pods"
     mounts = pod["spec"]["containers"][0]["volumeMounts"]
     if {m["name"] for m in mounts} != {v["name"] for v in pod["spec"]["volumes"]}:
-        yield "the manifest mounts other volumes than it has"
+        yield "the manifest mounts volumes that it does not have, or not all"
     maps = {v["configMap"]["name"] for v in pod["spec"]["volumes"] if "configMap" in v}
     if maps != {parts["ConfigMap"]["metadata"]["name"]}:
         yield f"the pod takes its configuration from {maps}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The manual pages: a formatter finds nothing wrong with them, and they describe exactly the commands, options, exit
-statuses, keys of the configuration and functions of the C ABI that exist. (docs_test.py runs their examples of
-commands.)
+"""The manual pages: a formatter finds nothing wrong with them, and they describe exactly the
+commands, options, exit statuses, keys of the configuration and functions of the C ABI that exist.
+(docs_test.py runs their examples of commands.)
 
 usage: man_test.py SOURCE_ROOT MORPHEUSD MORPHEUSCTL
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The metrics endpoint from outside: what HTTP clients of all manners get, and what a real Prometheus, which scrapes
-it while a worker answers hints, says when it is asked.
+"""The metrics endpoint from outside: what well-behaved and hostile HTTP clients get, and what a
+real Prometheus reports that scrapes it while a worker acknowledges hints.
 
 usage: metrics_test.py SOURCE_ROOT MORPHEUSD MORPHEUSCTL
 
-Prometheus comes from PATH, or from Debian's package, which is fetched and unpacked without being installed (so that
-no service is started). Exit status 77 (skipped) if it cannot be had.
+Prometheus comes from PATH, or from Debian's package, which is fetched and unpacked without being
+installed (so that no service is started). Exit status 77 (skipped) if neither is there.
 """
 import json
 import mmap
@@ -30,7 +30,7 @@ HINT_MS = 20
 
 
 class Worker(threading.Thread):
-    """A client of the daemon with one worker, this thread, that answers every hint."""
+    """A client of the daemon with one worker, this thread, that acknowledges every hint."""
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -49,20 +49,20 @@ class Worker(threading.Thread):
     def run(self):
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(self.path)
-            told, fds = self.call(link, "Attach", version_major=1, version_minor=0, workers=1, name="metrics test")
-            size = told["capacity"] * LINE
-            kernel = mmap.mmap(fds[told["kernel_lines"]], size, prot=mmap.PROT_READ)
-            runtime = mmap.mmap(fds[told["runtime_lines"]], size)
+            reply, fds = self.call(link, "Attach", version_major=1, version_minor=0, workers=1, name="metrics test")
+            size = reply["capacity"] * LINE
+            kernel = mmap.mmap(fds[reply["kernel_lines"]], size, prot=mmap.PROT_READ)
+            runtime = mmap.mmap(fds[reply["runtime_lines"]], size)
             slot = self.call(link, "Register", tid=threading.get_native_id())[0]["slot"]
             self.call(link, "SetState", slot=slot, state="RUNNING")
             self.ready.set()
-            answered = 0
+            last_ack_seq = 0
             while not self.ending.wait(0.001):
-                (asked,) = struct.unpack_from("=Q", kernel, slot * LINE)
-                if asked != answered:
+                (preempt_seq,) = struct.unpack_from("=Q", kernel, slot * LINE)
+                if preempt_seq != last_ack_seq:
                     struct.pack_into("=Q", runtime, slot * LINE + 16, time.monotonic_ns())
-                    struct.pack_into("=Q", runtime, slot * LINE + 8, asked)
-                    answered, self.acknowledged = asked, self.acknowledged + 1
+                    struct.pack_into("=Q", runtime, slot * LINE + 8, preempt_seq)
+                    last_ack_seq, self.acknowledged = preempt_seq, self.acknowledged + 1
 
 
 def wait_for(what, condition):
@@ -79,8 +79,8 @@ def get(url, accept=None, method="GET"):
     """Status, content type and body."""
     request = urllib.request.Request(url, method=method, headers={"Accept": accept} if accept else {})
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as reply:
+            return reply.status, reply.headers["Content-Type"], reply.read().decode()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.headers["Content-Type"], refusal.read().decode()
 
@@ -89,13 +89,13 @@ def samples(text):
     return {name: float(value) for name, value in re.findall(r"^([a-z_]+(?:{[^}]*})?) (\S+)$", text, flags=re.M)}
 
 
-# what may tell two samples of one metric apart: sets that the daemon's own code bounds
+# the labels that a sample may have: the daemon's own code bounds the values of each
 LABELS = {"reason", "state", "mode", "resource", "name", "le", "version", "kernel", "backend"}
 
 
 def check_labels(text):
     names = {label for labels in re.findall(r"^[a-z_]+{([^}]*)}", text, flags=re.M) for label in re.findall(r'(\w+)="', labels)}
-    assert names <= LABELS, f"labels that nobody bounds: {names - LABELS}"
+    assert names <= LABELS, f"labels without a bound: {names - LABELS}"
 
 
 def check_http(url, status_of_daemon):
@@ -131,10 +131,10 @@ def check_hostile(parts, url, status_of_daemon):
     assert status_of_daemon() == 0
     for link in silent:
         link.close()
-    wait_for("the endpoint again", lambda: answers(url))
+    wait_for("the endpoint again", lambda: responds(url))
 
 
-def answers(url):
+def responds(url):
     try:
         return get(url)[0] == 200
     except OSError:
@@ -182,11 +182,11 @@ class Prometheus:
         """The values that the expression has now."""
         url = f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
         try:
-            answer = json.loads(get(url)[2])
+            reply = json.loads(get(url)[2])
         except (OSError, ValueError):
             return []
-        assert answer.get("status") == "success", answer
-        return [float(result["value"][1]) for result in answer["data"]["result"]]
+        assert reply.get("status") == "success", reply
+        return [float(result["value"][1]) for result in reply["data"]["result"]]
 
     def stop(self):
         self.process.terminate()
@@ -197,7 +197,7 @@ class Prometheus:
 def check_prometheus(prometheus, control, worker):
     one = lambda expression: (prometheus.query(expression) or [None])[0]
     wait_for("a first scrape", lambda: one("up{job='morpheus'}") == 1)
-    # a rate needs some scrapes; one worker that answers is asked every HINT_MS
+    # a rate needs some scrapes; the one worker gets a hint every HINT_MS
     expected = 1000 / HINT_MS
     rate = wait_for("a rate of hints", lambda: one("rate(morpheus_hints_total{reason='PRESSURE'}[10s])"))
     wait_for("the rate of one hint each 20 ms, about",
@@ -208,8 +208,8 @@ def check_prometheus(prometheus, control, worker):
     assert one("morpheus_mode{mode='observer'}") == 1
     assert one("morpheus_tunable_seconds{name='slice'}") == 0.005
     assert len(prometheus.query("{__name__=~'morpheus_.*'}")) < 150, "the label sets are bounded"
-    told = one("morpheus_acknowledged_total")
-    assert 0 < told <= worker.acknowledged + 1, (told, worker.acknowledged)
+    counted = one("morpheus_acknowledged_total")
+    assert 0 < counted <= worker.acknowledged + 1, (counted, worker.acknowledged)
     assert one("morpheus_ack_latency_seconds_count - morpheus_acknowledged_total") == 0
     p99 = one("histogram_quantile(0.99, rate(morpheus_ack_latency_seconds_bucket[10s]))")
     assert 0 < p99 < 9, p99
@@ -280,7 +280,7 @@ def main():
         daemon.wait()
         log.close()
         shutil.rmtree(scratch)
-    print("all metrics are as Prometheus tells them")
+    print("Prometheus reads what the daemon counts")
     return 0
 
 

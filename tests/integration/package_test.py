@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Installs the project into a directory of its own and uses what is there as others would: a C program by pkg-config,
-shared and static, a C++ program by CMake, and a library that links nothing.
+"""Installs the project into a directory of its own and uses what is there as its users would: a C
+program by pkg-config, shared and static, a C++ program by CMake, and a program that links nothing
+of it.
 
 usage: package_test.py BUILD_DIR        exit 77: meson, pkg-config or a compiler is missing
 """
@@ -37,8 +38,8 @@ CPP_PROGRAM = """
 #include <cstdio>
 morpheus::task<int> answer() { co_return 42; }
 int main() {
-  morpheus::scheduler scheduler({.workers = 1, .guided = false});
-  std::printf("%d\\n", scheduler.run(answer()));
+  morpheus::runtime runtime({.threads = 1, .guided = false});
+  std::printf("%d\\n", runtime.run(answer()));
 }
 """
 CMAKE = """
@@ -97,7 +98,7 @@ def use_with_pkg_config(top, work):
     run("cc", write(work, "nothing.c", LINKS_NOTHING), *cflags, "-o", f"{work}/nothing")
     check("links nothing", run(f"{work}/nothing"), "absent 0")
     preload = {**os.environ, "LD_PRELOAD": f"{libraries}/libmorpheus.so"}
-    check("links nothing, library there", run(f"{work}/nothing", env=preload), "present 0")
+    check("links nothing, library preloaded", run(f"{work}/nothing", env=preload), "present 0")
     versions = run("objdump", "-T", f"{libraries}/libmorpheus.so")
     if not re.search(r"MORPHEUS_0\s+morpheus_attach$", versions, flags=re.M):
         sys.exit("morpheus_attach carries no version")
@@ -108,7 +109,7 @@ def use_with_pkg_config(top, work):
 
 def use_with_cmake(top, work):
     if not shutil.which("cmake"):
-        print("CMake: skipped, there is none")
+        print("CMake: skipped, it is not installed")
         return
     write(work, "main.cpp", CPP_PROGRAM)
     write(work, "CMakeLists.txt", CMAKE)

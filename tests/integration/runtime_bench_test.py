@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Plays every measure of ./dev bench runtime once, tiny, with the subjects that need no package of their own, and holds
-the records to what the tables of the benchmark promise. Its times say nothing; what is compared here differs by far.
+"""Plays every measure of ./dev bench runtime once, with little work, with the subjects that need no
+further package, and holds the records to what the tables of the benchmark promise. Its times mean
+nothing; the values that it compares lie far apart.
 
 usage: runtime_bench_test.py SOURCE_ROOT PROGRAMS
 """
@@ -43,11 +44,11 @@ def wrong_records(records, wanted):
         yield "two records of the same"
     for r in records:
         if r["n"] != 1 or not math.isfinite(r["median"]) or not r["min"] <= r["median"] <= r["max"]:
-            yield f"no sense in {r}"
+            yield f"{r} makes no sense"
 
 
 def wrong_values(records):
-    """A program that measures something else than its neighbours do would be far off."""
+    """A program that measured something else than its neighbours would be far off."""
     value = {(r["measure"], r["subject"], r["variant"]): r["median"] for r in records}
     for measure, variant in (("yield", "100"), ("spawn-join", "1"), ("fork-join", "1")):
         if not 0 < value[measure, "floor", variant] < value[measure, "asyncio", variant] / 5:
@@ -59,7 +60,8 @@ def wrong_values(records):
 
 
 def wrong_futexes(main, programs):
-    """One futex wakes a sleeping worker. A loaded machine may add some to a round, hardly to all of them."""
+    """One futex wakes a sleeping worker. A loaded machine may add some to a round, hardly to all of
+    them."""
     done = play(main, programs, ["wake"], subjects=["morpheus"], work="0.2", rounds="3")
     least = [r["min"] for r in json.loads(done.stdout) if r["measure"] == "wake-futexes"] if done.stdout else []
     if len(least) != 1 or not 0 < least[0] <= 1.1:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""morpheusctl top on a terminal of its own: it draws in place, listens to keys, fits the width, and leaves the
-terminal as it was, however it ends.
+"""morpheusctl top on a terminal of its own: it draws in place, listens to keys, fits the width, and
+leaves the terminal as it found it, however it ends.
 
 usage: top_test.py MORPHEUSD MORPHEUSCTL
 """
@@ -91,7 +91,7 @@ def check_ends(command, daemon):
     orphan.until("a picture", lambda out: b"WORKER" in out)
     daemon.kill()
     assert orphan.end() == 1
-    # said where the operator sees it: after the shell's screen is back
+    # the message stands on the shell's own screen, where the operator sees it
     assert b"morpheusd has closed the connection" in orphan.out.partition(LEAVE)[2], orphan.out[-300:]
 
 

@@ -11,7 +11,7 @@ WAKER = "import time\nwhile True: time.sleep(0.001)"
 
 
 def burn(cpu_seconds):
-    """Uses so much CPU, however long that takes."""
+    """Uses this much CPU time, however long that takes."""
     end = time.thread_time() + cpu_seconds
     while time.thread_time() < end:
         pass
@@ -19,7 +19,7 @@ def burn(cpu_seconds):
 
 @contextlib.contextmanager
 def crowded_cpu(program, count):
-    """So many processes that run the program, and this thread, all on one CPU."""
+    """`count` processes that run the program, and this thread, all on one CPU."""
     before = os.sched_getaffinity(0)
     cpu = min(before)
     pin = f"import os; os.sched_setaffinity(0, {{{cpu}}})\n"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The real morpheusd as a process, with the fake backend unless told otherwise, in a directory of its own."""
+"""The real morpheusd as a process, with the fake backend unless told otherwise, in a directory of
+its own."""
 import contextlib
 import json
 import os
@@ -35,9 +36,9 @@ class DaemonProcess:
 
     def start(self):
         self._process = subprocess.Popen(self._command)
-        if not eventually(self._answers):
+        if not eventually(self._accepts):
             self.stop(signal.SIGKILL)
-            raise RuntimeError("morpheusd does not answer")
+            raise RuntimeError("morpheusd does not accept connections")
 
     def stop(self, number=signal.SIGTERM):
         if self._process is not None:
@@ -49,7 +50,7 @@ class DaemonProcess:
         self.stop(signal.SIGKILL)
         self._directory.cleanup()
 
-    def _answers(self):
+    def _accepts(self):
         if self._process.poll() is not None:
             raise RuntimeError(f"morpheusd ended with status {self._process.returncode}")
         with socket.socket(socket.AF_UNIX) as probe:
@@ -68,15 +69,15 @@ class DaemonProcess:
                 if not part:
                     raise RuntimeError(f"{method}: the daemon hung up")
                 reply += part
-        answer = json.loads(reply[:-1])
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']} {answer.get('parameters')}")
-        return answer.get("parameters", {})
+        message = json.loads(reply[:-1])
+        if "error" in message:
+            raise RuntimeError(f"{method}: {message['error']} {message.get('parameters')}")
+        return message.get("parameters", {})
 
     def workers(self, pid=None):
-        """What the daemon tells of the workers, of one process if `pid` is given."""
-        everyone = self.call("ListWorkers")["workers"]
-        return [worker for worker in everyone if pid in (None, worker["pid"])]
+        """The daemon's list of workers; with `pid` only those of that process."""
+        listed = self.call("ListWorkers")["workers"]
+        return [worker for worker in listed if pid in (None, worker["pid"])]
 
     def clients(self):
         return self.call("ListClients")["clients"]

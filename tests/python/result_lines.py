@@ -1,30 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A pytest plugin that reports each test as tests/run.bash counts them: ":test-result: PASS|FAIL|SKIP name"."""
+"""A pytest plugin that reports each test as tests/run.bash counts them: ":test-result:
+PASS|FAIL|SKIP name"."""
 import os
 
 # Taken at import, before pytest captures it.
 _stream = os.fdopen(os.dup(2), "w", buffering=1)
-_told = set()
+_reported = set()
 
 
-def _tell(word, report):
-    # one result for each test: that of the call, or of the setup or teardown that kept it from one
-    if report.nodeid in _told and word != "FAIL":
+def _report(word, report):
+    # one result for each test: that of its call, or of the setup or teardown that failed instead
+    if report.nodeid in _reported and word != "FAIL":
         return
-    _told.add(report.nodeid)
+    _reported.add(report.nodeid)
     file, _, name = report.nodeid.partition("::")
     _stream.write(f":test-result: {word} {os.path.basename(file)}: {name}\n")
 
 
 def pytest_runtest_logreport(report):
     if report.failed:
-        _tell("FAIL", report)
+        _report("FAIL", report)
     elif report.skipped:
-        _tell("SKIP", report)
+        _report("SKIP", report)
     elif report.when == "call":
-        _tell("PASS", report)
+        _report("PASS", report)
 
 
 def pytest_collectreport(report):
     if report.failed:
-        _tell("FAIL", report)
+        _report("FAIL", report)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The application of the system test, as somebody outside would write it: workers that compute,
-// with safe points, critical sections and consent to be kicked. Ends at SIGTERM. Prints a line when
-// all workers are there.
+// The application of the system test, as a user of the library would write it: workers that
+// compute, with safe points, critical sections and consent to a kick. Prints a line when all
+// workers are registered. Ends at SIGTERM.
 #include <signal.h>
 
 #include <atomic>

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The real daemon with the fake backend, which hints every running worker every few milliseconds."""
+"""The real daemon with the fake backend, which hints every running worker every few
+milliseconds."""
 import asyncio
 
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Python threads that the real daemon asks: what they answer, and what the daemon hears."""
+"""Python threads that the real daemon hints: how they acknowledge, and what the daemon counts."""
 import asyncio
 import os
 import signal
@@ -20,7 +20,7 @@ def asked(checkpoint=morpheus.checkpoint):
     return eventually(checkpoint)
 
 
-def test_a_thread_is_asked_answers_and_is_heard(attached):
+def test_a_hinted_thread_acknowledges_and_the_daemon_counts_it(attached):
     assert morpheus.status()[:3] == (morpheus.Link.ATTACHED, 1, 1)
     assert asked() and asked()
     [worker] = attached.workers(os.getpid())
@@ -32,7 +32,7 @@ def test_a_thread_is_asked_answers_and_is_heard(attached):
     assert attached.clients()[0]["name"] == "python-test"
 
 
-def test_acknowledge_answers_without_giving_up_the_cpu(attached):
+def test_acknowledge_does_not_give_up_the_cpu(attached):
     assert asked(morpheus.acknowledge)
     assert morpheus.stats().yields == 0
     morpheus.yield_cpu()
@@ -65,7 +65,7 @@ def test_the_daemon_sees_the_priority(attached):
     assert attached.workers()[0]["priority"] == 42
 
 
-def test_a_critical_section_defers_the_answer(attached):
+def test_a_critical_section_defers_the_acknowledgement(attached):
     assert asked()
     with critical():
         before = morpheus.stats()
@@ -77,7 +77,7 @@ def test_a_critical_section_defers_the_answer(attached):
     assert asked()
 
 
-def test_a_suspended_async_section_does_not_defer_the_loops_answer(attached, loop_factory):
+def test_a_suspended_async_section_does_not_defer_the_loops_acknowledgement(attached, loop_factory):
     async def main():
         async with critical():
             before = morpheus.stats().acks
@@ -87,8 +87,8 @@ def test_a_suspended_async_section_does_not_defer_the_loops_answer(attached, loo
                     break
             return morpheus.stats().acks - before, morpheus.critical_depth()
 
-    acks, depth = morpheus.run(main(), loop_factory=loop_factory)
-    assert acks > 2
+    acknowledged, depth = morpheus.run(main(), loop_factory=loop_factory)
+    assert acknowledged > 2
     assert depth == 1
 
 
@@ -103,24 +103,24 @@ def test_acheckpoint_gives_way_to_the_loop_only_when_asked(attached, loop_factor
                 asyncio.get_running_loop().call_soon(turn)
 
         turn()
-        answers = 0
+        yields = 0
         deadline = time.monotonic() + 20
-        while answers < 20 and time.monotonic() < deadline:
+        while yields < 20 and time.monotonic() < deadline:
             before = turns
             value = await morpheus.acheckpoint()
             assert value in (None, True)
             assert turns - before == (1 if value else 0)
-            answers += value is True
-        return answers
+            yields += value is True
+        return yields
 
-    loop = loop_factory()  # of its own: morpheus.run() would answer between callbacks
+    loop = loop_factory()  # of its own: morpheus.run() would acknowledge between callbacks
     try:
         assert loop.run_until_complete(main()) == 20
     finally:
         loop.close()
 
 
-def test_a_loop_answers_between_callbacks_by_itself(attached, loop_factory):
+def test_a_loop_acknowledges_between_callbacks_by_itself(attached, loop_factory):
     async def busy():
         end = time.monotonic() + 0.3
         while time.monotonic() < end:
@@ -236,7 +236,7 @@ def test_an_unchanged_program_and_its_forked_children_are_asked(daemon, tmp_path
     seen = {}
     program = subprocess.Popen([sys.executable, "-m", "morpheus", "--socket", daemon.socket, "forks.py"], cwd=tmp_path)
     while program.poll() is None:
-        for worker in daemon.workers():  # which begins anew each time that a loop runs
+        for worker in daemon.workers():  # whose counts start again each time a loop runs
             seen[worker["pid"]] = max(worker["acknowledged"], seen.get(worker["pid"], 0))
         time.sleep(0.01)
     assert program.returncode == 0
