@@ -129,9 +129,9 @@ OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
 /* Charges what `p` ran since it was last charged. `c` is the CPU that it has. */
 static __always_inline bool charge_running(struct cpu_state *c, struct task_struct *p)
 {
-	u64 ran = p->se.sum_exec_runtime - c->charged_exec_ns;
+	u64 ran = p->se.sum_exec_runtime - c->run.groups_exec_ns;
 
-	c->charged_exec_ns = p->se.sum_exec_runtime;
+	c->run.groups_exec_ns = p->se.sum_exec_runtime;
 	return any_bound() && charge_groups(p, ran, bpf_ktime_get_ns());
 }
 

@@ -23,9 +23,9 @@ OUT_OF_LINE void add_waiting(struct cpu_state *c, u32 pid, u32 runnable)
 {
 	NO_UNROLL
 	for (int i = 0; i < MAX_WAITING; i++) {
-		if (__sync_val_compare_and_swap(&c->waiting[i], 0, pid) == 0) {
-			c->hints_left[i] = runnable < 255 ? runnable : 255;
-			__sync_fetch_and_add(&c->nr_waiting, 1);
+		if (__sync_val_compare_and_swap(&c->waiters.pids[i], 0, pid) == 0) {
+			c->waiters.hints_left[i] = runnable < 255 ? runnable : 255;
+			__sync_fetch_and_add(&c->waiters.count, 1);
 			return;
 		}
 	}
@@ -34,15 +34,15 @@ OUT_OF_LINE void add_waiting(struct cpu_state *c, u32 pid, u32 runnable)
 
 static __always_inline void free_waiting(struct cpu_state *c, int i)
 {
-	WRITE_ONCE(c->waiting[i], 0);
-	__sync_fetch_and_sub(&c->nr_waiting, 1);
+	WRITE_ONCE(c->waiters.pids[i], 0);
+	__sync_fetch_and_sub(&c->waiters.count, 1);
 }
 
 OUT_OF_LINE bool remove_waiting(struct cpu_state *c, u32 pid)
 {
 	NO_UNROLL
 	for (int i = 0; i < MAX_WAITING; i++) {
-		if (READ_ONCE(c->waiting[i]) == pid) {
+		if (READ_ONCE(c->waiters.pids[i]) == pid) {
 			free_waiting(c, i);
 			return true;
 		}
@@ -58,7 +58,7 @@ OUT_OF_LINE void remove_run(struct cpu_state *c, u32 prev, u32 next)
 {
 	NO_UNROLL
 	for (int i = 0; i < MAX_WAITING; i++) {
-		u32 pid = READ_ONCE(c->waiting[i]);
+		u32 pid = READ_ONCE(c->waiters.pids[i]);
 
 		if (pid && (pid == next || pid == prev))
 			free_waiting(c, i);
@@ -69,7 +69,7 @@ OUT_OF_LINE void charge_waiting(struct cpu_state *c)
 {
 	NO_UNROLL
 	for (int i = 0; i < MAX_WAITING; i++) {
-		if (READ_ONCE(c->waiting[i]) && c->hints_left[i]-- <= 1)
+		if (READ_ONCE(c->waiters.pids[i]) && c->waiters.hints_left[i]-- <= 1)
 			free_waiting(c, i);
 	}
 }
@@ -78,7 +78,7 @@ OUT_OF_LINE void charge_waiting(struct cpu_state *c)
 OUT_OF_LINE void look(struct cpu_state *c, u32 slot, struct worker_lines *lines, bool contended,
 		      u64 now)
 {
-	if (look_at(slot, lines, READ_ONCE(c->nr_waiting), contended, now) ==
+	if (look_at(slot, lines, READ_ONCE(c->waiters.count), contended, now) ==
 	    MORPHEUS_HINT_PRESSURE)
 		charge_waiting(c);
 }
@@ -106,7 +106,7 @@ OUT_OF_LINE void waiters_changed(struct cpu_state *c, u64 now)
 
 	if (!lines)
 		return;
-	if (READ_ONCE(c->nr_waiting))
+	if (READ_ONCE(c->waiters.count))
 		look(c, slot, lines, false, now);
 	else
 		withdraw(slot, lines, now);
@@ -145,7 +145,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	struct morpheus_worker_record *w = worker_of(slot);
 	kernel_line_t *line = kernel_line(lines);
 	runtime_line_t *runtime = runtime_line(lines);
-	bool displaced = c->resumed == slot && w->wait_start_ns && w->slice_start_ns;
+	bool displaced = c->displaced.resumed == slot && w->wait_start_ns && w->slice_start_ns;
 	u64 waited = 0;
 
 	if (!line || !runtime)
@@ -159,7 +159,7 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	w->run_start_ns = now;
 	/* Who was only displaced goes on with its slice: or else it would never end. */
 	w->slice_start_ns = displaced ? w->slice_start_ns + (now - w->wait_start_ns) : now;
-	c->resumed = 0;
+	c->displaced.resumed = 0;
 	if (w->wait_start_ns && now > w->wait_start_ns) {
 		waited = now - w->wait_start_ns;
 		w->wait_time_ns += waited;
@@ -171,13 +171,13 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 	line->budget_remaining_ns = tunables.slice_ns;
 	line->kernel_pressure_level = policy_pressure(runnable_beside(p));
 	c->slot = slot;
-	if (!c->nr_waiting && policy_hint_open(w))
+	if (!c->waiters.count && policy_hint_open(w))
 		withdraw(slot, lines, now);
 	if (policy_hint_open(w) && !displaced) {
 		/* Asked before it lost the CPU, and still wanted: only from now on can it answer. */
 		w->hinted_at_ns = now;
 		line->hint_deadline_ns = now + tunables.grace_ns;
-	} else if (c->nr_waiting && !policy_hint_open(w)) {
+	} else if (c->waiters.count && !policy_hint_open(w)) {
 		look(c, slot, lines, false, now);
 	}
 	/* A pending timer belongs to an older slice and so fires no later than this one needs it. */
@@ -220,9 +220,9 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
  */
 OUT_OF_LINE void settle_claim(struct cpu_state *c, struct task_struct *next)
 {
-	u32 pid = c->claimed_by;
+	u32 pid = c->waiters.claimant;
 
-	c->claimed_by = 0;
+	c->waiters.claimant = 0;
 	if (next->pid && (u32)next->pid != pid)
 		add_waiting(c, pid, runnable_beside(next));
 }
@@ -239,13 +239,13 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (!nr_workers)
 		return 0;
 	cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] = next->pid == 0;
-	if (c->claimed_by)
+	if (c->waiters.claimant)
 		settle_claim(c, next);
 	if (c->slot) {
 		now = bpf_ktime_get_ns();
 		leave(c, prev, preempt || !prev_state, now);
 	}
-	if (c->nr_waiting)
+	if (c->waiters.count)
 		remove_run(c, prev->pid, next->pid);
 	if (next->flags & PF_KTHREAD)
 		return 0;
@@ -280,7 +280,7 @@ static __always_inline void wakes(struct task_struct *p)
 		worker_of(lines->slot)->wait_start_ns = bpf_ktime_get_ns();
 	if (cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)]) {
 		cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] = 0;
-		c->claimed_by = p->pid;
+		c->waiters.claimant = p->pid;
 		return;
 	}
 	if (has_idle_cpu(p))
@@ -314,13 +314,13 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest)
 	if (!nr_workers)
 		return 0;
 	from = cpu_state(p->thread_info.cpu);
-	if (from->claimed_by == (u32)p->pid) {
-		from->claimed_by = 0;
+	if (from->waiters.claimant == (u32)p->pid) {
+		from->waiters.claimant = 0;
 		cpu_is_idle[p->thread_info.cpu & (MORPHEUS_MAX_CPUS - 1)] = 1;
 	}
-	if (!from->nr_waiting || !remove_waiting(from, p->pid))
+	if (!from->waiters.count || !remove_waiting(from, p->pid))
 		return 0;
-	if (!from->nr_waiting)
+	if (!from->waiters.count)
 		waiters_changed(from, bpf_ktime_get_ns());
 	/* Our own scheduler moves a thread only in order to run it there now. */
 	if (mode == MORPHEUS_ENFORCED || cpu_is_idle[dest & (MORPHEUS_MAX_CPUS - 1)])
@@ -392,10 +392,8 @@ int reset_cpu(u32 *cpu)
 	bpf_timer_init(&t->timer, &cpu_timers,
 		       CLOCK_MONOTONIC); /* once; later calls change nothing */
 	c->slot = 0;
-	c->nr_waiting = 0;
-	c->claimed_by = 0;
 	c->timer_armed = 0;
-	__builtin_memset(c->waiting, 0, sizeof(c->waiting));
+	__builtin_memset(&c->waiters, 0, sizeof(c->waiters));
 	cpu_is_idle[key & (MORPHEUS_MAX_CPUS - 1)] = 0;
 	return bpf_timer_set_callback(&t->timer, on_timer);
 }

@@ -11,10 +11,10 @@ static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
 	u32 cpu = *key;
 	struct cpu_state *c = cpu_state(cpu);
 
-	c->preempt_armed = 0;
-	if (c->preempted_run == c->run_start_ns &&
+	c->preemption.armed = 0;
+	if (c->preemption.run_start_ns == c->run.start_ns &&
 	    (scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu)))
-		preempt_ordinary(cpu, c->preempting_distance, false);
+		preempt_ordinary(cpu, c->preemption.distance, false);
 	return 0;
 }
 

@@ -24,17 +24,17 @@ OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance,
 {
 	struct preempt_timer *t;
 
-	if (c->preempted_run != c->run_start_ns ||
-	    policy_vtime_before(woken_distance, c->preempting_distance)) {
-		c->preempted_run = c->run_start_ns;
-		c->preempting_distance = woken_distance;
+	if (c->preemption.run_start_ns != c->run.start_ns ||
+	    policy_vtime_before(woken_distance, c->preemption.distance)) {
+		c->preemption.run_start_ns = c->run.start_ns;
+		c->preemption.distance = woken_distance;
 	}
 	/* A pending timer belongs to this run or an older one and so fires no later. */
-	if (c->preempt_armed)
+	if (c->preemption.armed)
 		return;
 	t = bpf_map_lookup_elem(&preempt_timers, &cpu);
 	if (t && !bpf_timer_start(&t->timer, delay, BPF_F_TIMER_CPU_PIN))
-		c->preempt_armed = 1;
+		c->preemption.armed = 1;
 }
 
 /*
@@ -46,12 +46,12 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool i
 	struct cpu_state *c = cpu_state(cpu);
 	u64 ran, delay;
 
-	if (running_worker(c) || !c->run_start_ns)
+	if (running_worker(c) || !c->run.start_ns)
 		return;
-	ran = bpf_ktime_get_ns() - c->run_start_ns;
+	ran = bpf_ktime_get_ns() - c->run.start_ns;
 	delay = policy_wakeup_preempts_in(woken_distance,
-					  c->run_distance + policy_vtime_delta(ran, c->run_weight),
-					  ran, c->run_weight, &tunables);
+					  c->run.distance + policy_vtime_delta(ran, c->run.weight),
+					  ran, c->run.weight, &tunables);
 	if (!delay)
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 	else if (delay != POLICY_NEVER && !in_sync)

@@ -52,7 +52,7 @@ static __always_inline u64 *clock_of(struct task_struct *p)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
-	return is_bound(p) ? &cpu_state(cpu)->clock : shared_clock(llc_of_cpu(cpu));
+	return is_bound(p) ? &cpu_state(cpu)->bound.clock : shared_clock(llc_of_cpu(cpu));
 }
 
 /* What `p` owes or is owed goes with it to the queue of another LLC. */
@@ -70,12 +70,12 @@ static __always_inline void change_llc(struct task_struct *p, u32 from, u32 to)
  */
 static __always_inline bool bound_wait(struct cpu_state *c, s32 cpu)
 {
-	if (!READ_ONCE(c->bound_queued))
+	if (!READ_ONCE(c->bound.queued))
 		return false;
-	__sync_lock_test_and_set(&c->bound_queued, 0); /* a full barrier */
+	__sync_lock_test_and_set(&c->bound.queued, 0); /* a full barrier */
 	if (scx_bpf_dsq_nr_queued(cpu) <= 0)
 		return false;
-	WRITE_ONCE(c->bound_queued, 1);
+	WRITE_ONCE(c->bound.queued, 1);
 	return true;
 }
 
@@ -83,7 +83,7 @@ static __always_inline bool bound_wait(struct cpu_state *c, s32 cpu)
 static __always_inline void note_queued(struct task_struct *p)
 {
 	if (is_bound(p))
-		WRITE_ONCE(cpu_state(scx_bpf_task_cpu(p))->bound_queued, 1);
+		WRITE_ONCE(cpu_state(scx_bpf_task_cpu(p))->bound.queued, 1);
 }
 
 /* The kernel itself puts some threads into a CPU's local queue: those that exit or may not migrate now. */
@@ -103,7 +103,7 @@ static __always_inline bool take_from_llc(struct cpu_state *c, u32 llc)
 {
 	if (!compat_move_to_local(SHARED_DSQ + llc))
 		return false;
-	c->helped = llc + 1;
+	c->balance.helped = llc + 1;
 	return true;
 }
 
@@ -130,22 +130,22 @@ OUT_OF_LINE void look_around(struct cpu_state *c, s32 cpu, u64 now)
 {
 	u32 own = llc_of_cpu(cpu), queued, longest;
 
-	c->helps = 0;
-	if (now < c->alone_until)
+	c->balance.helps = 0;
+	if (now < c->balance.alone_until)
 		return;
 	longest = longest_queue(own, &queued);
 	if (policy_imbalanced(queued, scx_bpf_dsq_nr_queued(SHARED_DSQ + own)))
-		c->helps = longest + 1;
+		c->balance.helps = longest + 1;
 }
 
 OUT_OF_LINE bool help(struct cpu_state *c)
 {
-	u32 llc = c->helps - 1;
+	u32 llc = c->balance.helps - 1;
 
-	c->helps = 0;
+	c->balance.helps = 0;
 	if (take_from_llc(c, llc))
 		return true;
-	c->alone_until = bpf_ktime_get_ns() + ALONE_NS;
+	c->balance.alone_until = bpf_ktime_get_ns() + ALONE_NS;
 	return false;
 }
 
@@ -169,10 +169,11 @@ OUT_OF_LINE bool take_anywhere(struct cpu_state *c, s32 cpu)
 /* Since when the one of the two queues counts as passed over, if the running thread stopped now. */
 static __always_inline u64 passed_since(struct cpu_state *c, struct task_struct *p, u64 now)
 {
-	if (c->ahead || c->passed_over != (is_bound(p) ? QUEUE_BOUND : QUEUE_SHARED))
-		return c->passed_since_ns;
-	return policy_passed_over_since(c->passed_since_ns, now,
-					p->se.sum_exec_runtime - c->run_exec_ns, c->round);
+	if (c->run.ahead || c->turn.passed_over != (is_bound(p) ? QUEUE_BOUND : QUEUE_SHARED))
+		return c->turn.since_ns;
+	return policy_passed_over_since(c->turn.since_ns, now,
+					p->se.sum_exec_runtime - c->run.vtime_exec_ns,
+					c->turn.round);
 }
 
 static __always_inline u32 round_of_bound(s32 cpu)
@@ -210,14 +211,14 @@ static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, struct t
 	u8 passed_over = bound_first ? QUEUE_SHARED : QUEUE_BOUND;
 	u64 now = bpf_ktime_get_ns();
 
-	if (c->passed_over != passed_over) {
-		c->passed_over = passed_over;
-		c->passed_since_ns = now;
+	if (c->turn.passed_over != passed_over) {
+		c->turn.passed_over = passed_over;
+		c->turn.since_ns = now;
 		return bound_first;
 	}
-	c->round = bound_first ? round_of_bound(cpu) : round_of_shared(cpu);
-	if (policy_passed_over_long(prev ? passed_since(c, prev, now) : c->passed_since_ns, now,
-				    c->round, &tunables))
+	c->turn.round = bound_first ? round_of_bound(cpu) : round_of_shared(cpu);
+	if (policy_passed_over_long(prev ? passed_since(c, prev, now) : c->turn.since_ns, now,
+				    c->turn.round, &tunables))
 		return !bound_first;
 	return bound_first;
 }
@@ -231,7 +232,7 @@ static __always_inline bool take_own(struct cpu_state *c, s32 cpu, struct task_s
 		return compat_move_to_local(shared_queue);
 	if (!compat_first_vtime(cpu, &here) || !compat_first_vtime(shared_queue, &shared))
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
-	here -= c->clock;
+	here -= c->bound.clock;
 	shared -= *shared_clock(llc_of_cpu(cpu));
 	bound_first = !policy_vtime_before(shared, here);
 	/* Who is ahead of virtual time is no turn of its queue's: the others there wait on. */

@@ -24,8 +24,8 @@
 /* Of the thread that has this CPU. */
 static __always_inline u32 running_weight(struct cpu_state *c)
 {
-	return c->slot ? policy_worker_weight(c->run_weight, worker_of(c->slot)->priority)
-		       : c->run_weight;
+	return c->slot ? policy_worker_weight(c->run.weight, worker_of(c->slot)->priority)
+		       : c->run.weight;
 }
 
 /*
@@ -131,7 +131,8 @@ static __always_inline u32 judge_slice(struct task_struct *p, s32 cpu, u32 slot,
 	if (!line)
 		return POLICY_SLICE_END;
 	claims = read_claims(line);
-	verdict = policy_slice(w, &claims, &tunables, now, contended(cpu) || cpu_state(cpu)->helps);
+	verdict = policy_slice(w, &claims, &tunables, now,
+			       contended(cpu) || cpu_state(cpu)->balance.helps);
 	if (verdict == POLICY_SLICE_RENEW) {
 		w->slice_start_ns = now;
 	} else if (verdict == POLICY_SLICE_DEFER) {
@@ -164,9 +165,9 @@ static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_stru
 	if ((is_bound(p) ? scx_bpf_dsq_nr_queued(shared_dsq(cpu)) > 0 : bound_wait(c, cpu)) ||
 	    !compat_first_vtime(dsq_of(p), &first))
 		return false;
-	vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run_exec_ns, weight);
+	vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run.vtime_exec_ns, weight);
 	vtime = entry_vtime(p, cpu, vtime, *clock_of(p));
-	return policy_stays(vtime, first, weight, now - c->run_start_ns, yielded, &tunables);
+	return policy_stays(vtime, first, weight, now - c->run.start_ns, yielded, &tunables);
 }
 
 SEC("struct_ops/dispatch")
@@ -174,10 +175,10 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 {
 	struct cpu_state *c = cpu_state(cpu);
 	bool on_rq = prev && (prev->scx.flags & SCX_VALUE(scx_ent_flags, SCX_TASK_QUEUED));
-	u32 slot = running_worker(c), yielded = c->yielded, ended = c->ended;
+	u32 slot = running_worker(c), yielded = c->run.yielded, ended = c->run.ended;
 
-	c->yielded = 0;
-	c->ended = 0;
+	c->run.yielded = 0;
+	c->run.ended = 0;
 	/*
 	 * The tick ends slices by setting them to 0. A slice that is 0 although nobody ended it comes
 	 * from a kick that was meant for the thread before: it must not cost a worker its critical
@@ -190,7 +191,7 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 			return;
 		}
 	}
-	if (c->helps && help(c))
+	if (c->balance.helps && help(c))
 		return;
 	on_rq = on_rq && !is_out_of_time(prev);
 	if (on_rq && policy_may_stay(ended) && stays(c, cpu, prev, yielded)) {
@@ -208,7 +209,7 @@ SEC("struct_ops/yield")
 bool BPF_PROG(morpheus_yield, struct task_struct *from, struct task_struct *to)
 {
 	from->scx.slice = 0;
-	cpu_state(bpf_get_smp_processor_id())->yielded = 1;
+	cpu_state(bpf_get_smp_processor_id())->run.yielded = 1;
 	return false;
 }
 
@@ -274,11 +275,11 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 	u32 slot;
 	u64 now;
 
-	if (c->yielded)
+	if (c->run.yielded)
 		return; /* on its way out: a new slice would undo the yield */
 	/* Who has a CPU to itself owes nothing for it to those who come later. */
 	if (!contended(cpu))
-		c->run_exec_ns = p->se.sum_exec_runtime;
+		c->run.vtime_exec_ns = p->se.sum_exec_runtime;
 	if (nr_llcs > 1)
 		look_around(c, cpu, bpf_ktime_get_ns());
 	slot = running_worker(c);
@@ -292,16 +293,16 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 		return;
 	}
 	now = bpf_ktime_get_ns();
-	if (c->helps)
+	if (c->balance.helps)
 		ask_for_balance(lines, slot, now);
 	/* A contender may have been taken elsewhere since the hint: nothing is taken for nobody. */
 	if ((contended(cpu) && escalate(p, lines, cpu, slot, now)) ||
 	    (out_of_time && stops_now(lines, slot, now)))
-		c->ended = POLICY_SLICE_TAKEN;
+		c->run.ended = POLICY_SLICE_TAKEN;
 	else
-		c->ended = judge_slice(p, cpu, slot, now);
-	if (policy_goes_on(c->ended)) {
-		c->ended = 0;
+		c->run.ended = judge_slice(p, cpu, slot, now);
+	if (policy_goes_on(c->run.ended)) {
+		c->run.ended = 0;
 		p->scx.slice = LEASE_NS;
 	} else {
 		p->scx.slice = 0;
@@ -314,47 +315,47 @@ void BPF_PROG(morpheus_running, struct task_struct *p)
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
 	u64 *clock = clock_of(p), place = p->scx.dsq_vtime, vtime;
 
-	if (c->helped && !is_bound(p))
-		place += *clock - *shared_clock(c->helped - 1);
-	c->helped = 0;
+	if (c->balance.helped && !is_bound(p))
+		place += *clock - *shared_clock(c->balance.helped - 1);
+	c->balance.helped = 0;
 	vtime = policy_vtime_of(place, *clock);
-	c->ahead = vtime != place;
+	c->run.ahead = vtime != place;
 	p->scx.dsq_vtime = vtime;
 	/*
 	 * Who gets the CPU back has what was left of its slice. Whoever was queued anew instead (when its CPUs or
 	 * its nice value change, or the kernel bypasses us) has waited its turn, and begins a slice.
 	 */
-	c->resumed = p->scx.slice == c->displaced_slice ? c->displaced : 0;
-	c->displaced = 0;
+	c->displaced.resumed = p->scx.slice == c->displaced.slice ? c->displaced.slot : 0;
+	c->displaced.slot = 0;
 	/* Who comes from the queue was its first, and the clock follows; a turn that goes on tells nothing of who waits. */
-	if (!c->ahead && !c->resumed && policy_vtime_before(*clock, vtime))
+	if (!c->run.ahead && !c->displaced.resumed && policy_vtime_before(*clock, vtime))
 		*clock = vtime;
-	c->run_exec_ns = c->charged_exec_ns = p->se.sum_exec_runtime;
-	c->run_distance = vtime - *clock;
-	c->run_weight = weight_of(p);
-	c->run_start_ns = bpf_ktime_get_ns();
-	c->yielded = 0;
-	c->ended = 0;
+	c->run.vtime_exec_ns = c->run.groups_exec_ns = p->se.sum_exec_runtime;
+	c->run.distance = vtime - *clock;
+	c->run.weight = weight_of(p);
+	c->run.start_ns = bpf_ktime_get_ns();
+	c->run.yielded = 0;
+	c->run.ended = 0;
 }
 
 SEC("struct_ops/stopping")
 void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
-	u64 ran = p->se.sum_exec_runtime - c->run_exec_ns;
+	u64 ran = p->se.sum_exec_runtime - c->run.vtime_exec_ns;
 	u32 weight = running_weight(c);
 
 	p->scx.dsq_vtime += policy_vtime_delta(ran, weight);
-	if (c->ahead)
+	if (c->run.ahead)
 		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran,
 						     weight, &tunables);
-	else if (c->passed_over)
-		c->passed_since_ns = passed_since(c, p, bpf_ktime_get_ns());
-	c->run_start_ns = 0;
+	else if (c->turn.passed_over)
+		c->turn.since_ns = passed_since(c, p, bpf_ktime_get_ns());
+	c->run.start_ns = 0;
 	charge_running(c, p);
 	/* With time left only a higher class takes the CPU, and the kernel gives it back afterwards. */
-	c->displaced = runnable && p->scx.slice ? c->slot : 0;
-	c->displaced_slice = p->scx.slice;
+	c->displaced.slot = runnable && p->scx.slice ? c->slot : 0;
+	c->displaced.slice = p->scx.slice;
 }
 
 SEC("struct_ops/enable")

@@ -6,11 +6,10 @@
 #ifndef MORPHEUS_BPF_STATE_BPF_H
 #define MORPHEUS_BPF_STATE_BPF_H
 
-#include "compat.bpf.h"
+#include "cpu_state.bpf.h"
 #include "lines.bpf.h"
 #include "policy.bpf.h"
 
-#define MAX_WAITING 8
 #define MAX_GROUP_DEPTH 16
 #define MAX_GROUPS 4096
 #define RING_BYTES (1 << 20)
@@ -44,48 +43,6 @@ struct {
 	__uint(max_entries, RING_BYTES);
 } events SEC(".maps");
 
-enum queue_of_cpu { QUEUE_NONE, QUEUE_BOUND, QUEUE_SHARED };
-
-/*
- * One CPU. Written under its runqueue lock (every tracepoint used here holds it), except that a
- * migration may add to `waiting` from elsewhere: hence the atomics there.
- */
-struct cpu_state {
-	u32 slot; /* the worker that has this CPU, 0 none */
-	u32 nr_waiting;
-	u32 timer_armed;
-	u32 claimed_by; /* the thread that woke here while the CPU was idle, until the next switch */
-	u8 yielded;     /* scheduler: the running thread gave way by itself */
-	u8 ended; /* scheduler: what ended its slice on purpose, enum policy_slice; 0 nothing */
-	u8 ahead; /* scheduler: it came here ahead of its virtual time */
-	u8 helps; /* scheduler: 1 + the last-level cache from whose queue it takes next; 0: its own */
-	u8 helped; /* scheduler: likewise, from which it has just taken */
-	u8 passed_over; /* scheduler: which of its two queues has waited for the other, enum queue_of_cpu */
-	u32 round;           /* ... how many slices the other's threads need for one each */
-	u64 passed_since_ns; /* ... since when, see policy_passed_over_since() */
-	u32 bound_queued;    /* scheduler: see bound_wait() */
-	u32 displaced; /* scheduler: the worker that a higher class took this CPU from in mid-slice, ... */
-	u32 resumed;         /* ... the same once the kernel has given it back, ... */
-	u64 displaced_slice; /* ... and what was left to it */
-	u32 run_weight; /* scheduler: the running thread's, and at its start its CPU time, ... */
-	u64 run_exec_ns;
-	u64 run_distance; /* ... how far its virtual time was from the clock of its queue, ... */
-	u64 run_start_ns; /* ... and the time; 0: nobody of our class runs */
-	u32 preempt_armed; /* scheduler: a timer will take the CPU, if the run that began then still lasts, ... */
-	u64 preempted_run;
-	u64 preempting_distance; /* ... for a woken thread, of which this is the distance */
-	u32 woken_in_sync; /* scheduler: whom a waker on this CPU woke that said it is about to sleep; 0 nobody */
-	u64 charged_exec_ns; /* scheduler: the running thread's CPU time when its groups were last charged */
-	u64 clock;       /* scheduler: virtual clock of the queue of threads bound to this CPU */
-	u64 ahead_until; /* scheduler: see policy_may_go_ahead() */
-	u64 alone_until; /* scheduler: it could not help last time, and looks at its own queue only */
-	u32 waiting[MAX_WAITING];   /* threads that woke here and have not run since; 0 free */
-	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
-} __attribute__((aligned(64)));
-
-static struct cpu_state cpus[MORPHEUS_MAX_CPUS];
-static u8 cpu_is_idle[MORPHEUS_MAX_CPUS];
-
 /* Shared with the daemon through the skeleton. */
 struct morpheus_tunables tunables;
 struct morpheus_worker_record workers[MORPHEUS_MAX_WORKERS];
@@ -99,11 +56,6 @@ __u32 mode;       /* enum morpheus_scheduler_mode: set by the scheduler's own in
 __s32 nr_cpus;    /* possible CPUs; at most MORPHEUS_MAX_CPUS */
 __s32 nr_llcs;    /* last-level caches, at least 1 */
 __u8 llc_of[MORPHEUS_MAX_CPUS];
-
-static __always_inline struct cpu_state *cpu_state(u32 cpu)
-{
-	return &cpus[cpu & (MORPHEUS_MAX_CPUS - 1)];
-}
 
 static __always_inline u32 llc_of_cpu(u32 cpu)
 {

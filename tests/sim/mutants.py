@@ -18,7 +18,7 @@ MUTANTS = {
                             "if (0)"),
     "hint_in_any_state": (HINT_POLICY, "w->state == MORPHEUS_WORKER_RUNNING && w->run_start_ns &&", "w->run_start_ns &&"),
     "hint_for_nobody": (HINT_POLICY, "if ((waiters || contended) && policy", "if (policy"),
-    "waiter_kept_for_ever": (OBSERVER, "\tif (c->nr_waiting)\n\t\tremove_run(c, prev->pid, next->pid);\n",
+    "waiter_kept_for_ever": (OBSERVER, "\tif (c->waiters.count)\n\t\tremove_run(c, prev->pid, next->pid);\n",
                              "\t(void)remove_run;\n"),
     "hint_while_open": (HINT_POLICY, "&& w->run_start_ns && !policy_hint_open(w);", "&& w->run_start_ns;"),
     "lies_believed": (HINT_POLICY, "policy_hint_open(w) && last_ack_seq == w->seq", "policy_hint_open(w) && last_ack_seq >= w->seq"),
@@ -33,7 +33,7 @@ MUTANTS = {
     "bound_forgotten": (SCHEDULER, "\tnote_queued(p);\n", ""),
     "flag_taken_without_lock": (PREEMPTION, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
-    "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced_slice ? c->displaced : 0", "c->displaced"),
+    "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced.slice ? c->displaced.slot : 0", "c->displaced.slot"),
     "passed_over_for_ever": (FAIRNESS_POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),
     "withdrawn_not_counted": (HINTS, "w->withdrawn++;", ""),
 }

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the programs know of each CPU: which worker has it, who waits for it, and the present run as
+ * the scheduler accounts for it. docs/scheduler.md has a table of which callback does what to which
+ * group of fields.
+ */
+#ifndef MORPHEUS_BPF_CPU_STATE_BPF_H
+#define MORPHEUS_BPF_CPU_STATE_BPF_H
+
+#include "compat.bpf.h"
+#include "proto/events.h"
+
+#define MAX_WAITING 8
+#define CACHE_LINE 64
+
+/* Threads that woke on this CPU and have not run since. Any CPU may add one: hence the atomics. */
+struct waiters {
+	u32 count;
+	/* It woke while the CPU was idle and will most likely get it at the next switch; 0: none. */
+	u32 claimant;
+	u32 pids[MAX_WAITING];      /* 0: free */
+	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
+};
+
+/* The present run of a thread of our class, from running to stopping. */
+struct run {
+	u64 start_ns;      /* 0: no thread of our class runs */
+	u64 vtime_exec_ns; /* the thread's CPU time from which on its virtual time is charged, ... */
+	u64 groups_exec_ns; /* ... and that from which on its control groups are */
+	u64 distance; /* from the clock of its queue to its virtual time, at the start; signed */
+	u32 weight;
+	u8 ahead;   /* it came here ahead of its virtual time */
+	u8 yielded; /* it gave way by itself */
+	u8 ended;   /* what ended its slice on purpose, enum policy_slice; 0: nothing */
+};
+
+/* A worker that lost this CPU in mid-slice, as happens only when a higher class takes it. */
+struct displaced {
+	u64 slice;   /* what was left of its slice */
+	u32 slot;    /* 0: none */
+	u32 resumed; /* the same worker, when it got the CPU back: until enter() has seen it */
+};
+
+/* The queue of the threads that are bound to this CPU. */
+struct bound_queue {
+	u64 clock;  /* its virtual clock */
+	u32 queued; /* a thread may wait there: see bound_wait() */
+};
+
+enum queue_of_cpu { QUEUE_NONE, QUEUE_BOUND, QUEUE_SHARED };
+
+/* Whose turn it is while threads wait in both of the CPU's queues. */
+struct turn {
+	u64 since_ns;   /* since when it waits, see policy_passed_over_since() */
+	u32 round;      /* how many slices the other queue's threads need for one each */
+	u8 passed_over; /* which queue has waited for the other, enum queue_of_cpu */
+};
+
+/* Help for another last-level cache, whose queue is much longer. */
+struct balance {
+	u64 alone_until; /* it could not help last time: until then it looks at its own queue only */
+	u8 helps;        /* 1 + the cache from whose queue it takes next; 0: its own */
+	u8 helped;       /* 1 + the cache from whose queue it has just taken; 0: its own */
+};
+
+/* A timer that will take the CPU for a woken thread, if the run that began then still lasts. */
+struct preemption {
+	u64 run_start_ns; /* of that run */
+	u64 distance;     /* of the woken thread from its queue's clock; signed */
+	u32 armed;
+};
+
+/*
+ * Written under the CPU's runqueue lock, which every tracepoint and callback used here holds, but for
+ * what is said at `waiters`, `bound_queue` and `preemption`. Groups that are used together share a
+ * cache line: a switch of ordinary threads touches the first three, without the scheduler one.
+ */
+struct cpu_state {
+	u32 slot; /* the worker that has this CPU, 0: none */
+	u32 timer_armed;
+	struct waiters waiters;
+	u32 woken_in_sync; /* a thread woken from here by one that is about to sleep; 0: none */
+
+	struct run run __attribute__((aligned(CACHE_LINE)));
+	struct displaced displaced;
+	u64 ahead_until; /* see policy_may_go_ahead() */
+
+	struct bound_queue bound __attribute__((aligned(CACHE_LINE)));
+	struct turn turn;
+	struct balance balance;
+
+	struct preemption preemption __attribute__((aligned(CACHE_LINE)));
+};
+
+_Static_assert(sizeof(struct cpu_state) == 4 * CACHE_LINE,
+	       "cpu_state: a group has outgrown its line");
+
+static struct cpu_state cpus[MORPHEUS_MAX_CPUS];
+static u8 cpu_is_idle[MORPHEUS_MAX_CPUS];
+
+static __always_inline struct cpu_state *cpu_state(u32 cpu)
+{
+	return &cpus[cpu & (MORPHEUS_MAX_CPUS - 1)];
+}
+
+#endif
