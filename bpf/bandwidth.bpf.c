@@ -89,7 +89,7 @@ int prepare_parking(void *ctx)
 	struct parking_timer *t = bpf_map_lookup_elem(&parking_timers, &key);
 
 	if (!t)
-		return -2 /* ENOENT */;
+		return -ENOENT;
 	parking_armed = 0;
 	bpf_timer_init(&t->timer, &parking_timers,
 		       CLOCK_MONOTONIC); /* once; later calls change nothing */

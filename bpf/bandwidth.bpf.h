@@ -195,7 +195,7 @@ static __always_inline int bound_group(u64 id, u64 quota_ns, u64 period_ns)
 	u64 before;
 
 	if (!g)
-		return -12 /* ENOMEM */;
+		return -ENOMEM;
 	before = g->operators.quota_ns;
 	if (before == quota_ns && g->operators.period_ns == period_ns)
 		return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernels, and the declarations that vmlinux.h does not carry. Every sched_ext
- * kfunc is weak: a single strong one would keep the whole object from loading where there is no
- * sched_ext, and the observer half must load there.
+ * What differs between kernels, and the declarations that vmlinux.h lacks. Every sched_ext kfunc is
+ * weak: a single strong one would keep the whole object from loading on a kernel without sched_ext,
+ * and the observer half must load there.
  */
 #ifndef MORPHEUS_BPF_COMPAT_BPF_H
 #define MORPHEUS_BPF_COMPAT_BPF_H
@@ -13,8 +13,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* Anonymous enums and macros of the kernel's UAPI, which small BTF does not keep. */
-#define BPF_LOCAL_STORAGE_GET_F_CREATE (1ULL << 0)
+/* Macros and anonymous enums of the kernel, which the small BTF does not keep. */
+#define ENOENT 2
+#define ENOMEM 12
+#define NUMA_NO_NODE (-1)
+#define BPF_F_NO_PREALLOC (1U << 0)
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
 #define BPF_RB_NO_WAKEUP (1ULL << 0)
@@ -25,7 +28,7 @@
 #define BPF_RB_AVAIL_DATA 0
 #define CLOCK_MONOTONIC 1
 #define PF_KTHREAD 0x00200000
-#define SCHED_POLICY_IDLE 5 /* SCHED_IDLE: asks for nothing but what is left over */
+#define SCHED_POLICY_IDLE 5 /* SCHED_IDLE: such a thread wants only time that is left over */
 
 /* libbpf before 1.5 does not define these. */
 #ifndef __uptr
@@ -101,13 +104,13 @@ static __always_inline bool compat_move_vtime(struct bpf_iter_scx_dsq *it, struc
 	return scx_bpf_dispatch_vtime_from_dsq(it, p, dsq, 0);
 }
 
-/* The virtual time of the first thread that waits in `dsq`; false if none does. */
+/* The virtual time of the first thread that waits in `dsq`; false if no thread does. */
 static __always_inline bool compat_first_vtime(u64 dsq, u64 *vtime)
 {
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
 
-	if (bpf_ksym_exists(scx_bpf_dsq_peek)) { /* 6.19; takes no lock */
+	if (bpf_ksym_exists(scx_bpf_dsq_peek)) { /* from 6.19 on; takes no lock */
 		p = scx_bpf_dsq_peek(dsq);
 		if (p)
 			*vtime = p->scx.dsq_vtime;
@@ -136,11 +139,13 @@ static __always_inline bool compat_on_cpu(struct task_struct *p)
 	return ((struct task_struct___before_7 *)p)->on_cpu;
 }
 
-/* The values of these moved between kernels (7.0 moved SCX_ENQ_*): always from the running one. */
+/* These values differ between kernels (7.0 moved SCX_ENQ_*): always take the running one's. */
 #define SCX_VALUE(type, name) bpf_core_enum_value(enum type, name)
 
-/* Code that a wakeup or switch does not always need is kept out of its straight line: most runs find
- * these programs cold, and then their size in the instruction cache is what they cost. */
+/*
+ * Keeps code that only some wakeups or switches need out of the straight line: most runs find these
+ * programs cold, and then they cost what they fill of the instruction cache.
+ */
 #define OUT_OF_LINE static __attribute__((noinline))
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
 

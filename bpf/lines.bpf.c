@@ -13,7 +13,7 @@ int store_kernel_line(struct morpheus_line_update *update)
 	kernel_line_t *at = map ? bpf_map_lookup_elem(map, &line) : NULL;
 
 	if (!at)
-		return -2 /* ENOENT */;
+		return -ENOENT;
 	if (update->is_new) {
 		__builtin_memset(at, 0, sizeof(*at));
 		at->preempt_seq = update->first_seq;

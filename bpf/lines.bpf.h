@@ -29,7 +29,7 @@ struct worker_lines {
 /* Filled by the daemon, keyed by the thread's pidfd; goes with the thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct worker_lines);
 } worker_lines SEC(".maps");

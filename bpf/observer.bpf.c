@@ -388,7 +388,7 @@ int reset_cpu(u32 *cpu)
 	struct cpu_state *c = cpu_state(key);
 
 	if (!t)
-		return -2 /* ENOENT */;
+		return -ENOENT;
 	bpf_timer_init(&t->timer, &cpu_timers,
 		       CLOCK_MONOTONIC); /* once; later calls change nothing */
 	c->slot = 0;

@@ -26,7 +26,7 @@ int prepare_preemption(u32 *cpu)
 	struct preempt_timer *t = bpf_map_lookup_elem(&preempt_timers, &key);
 
 	if (!t)
-		return -2 /* ENOENT */;
+		return -ENOENT;
 	bpf_timer_init(&t->timer, &preempt_timers, CLOCK_MONOTONIC);
 	return bpf_timer_set_callback(&t->timer, on_preempt_timer);
 }

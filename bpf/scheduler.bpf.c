@@ -378,16 +378,16 @@ void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask 
 SEC("struct_ops.s/init")
 s32 BPF_PROG(morpheus_init)
 {
-	s32 err = scx_bpf_create_dsq(PARKING_DSQ, -1);
+	s32 err = scx_bpf_create_dsq(PARKING_DSQ, NUMA_NO_NODE);
 	int cpu, llc;
 
 	bpf_for(llc, 0, nr_llcs) {
 		if (!err)
-			err = scx_bpf_create_dsq(SHARED_DSQ + llc, -1);
+			err = scx_bpf_create_dsq(SHARED_DSQ + llc, NUMA_NO_NODE);
 	}
 	bpf_for(cpu, 0, nr_cpus) {
 		if (!err)
-			err = scx_bpf_create_dsq(cpu, -1);
+			err = scx_bpf_create_dsq(cpu, NUMA_NO_NODE);
 	}
 	if (!err) {
 		scheduler_exit.cause = MORPHEUS_EXIT_NONE;
