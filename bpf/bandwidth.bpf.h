@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Bounds on the CPU time of control groups. The kernel's own cpu.max does nothing to threads that a
- * sched_ext scheduler runs, so this one keeps it: the operator's bounds (told by cgroup_set_bandwidth
- * from 6.17 on, by the daemon in any case), and, for a penalty time, those of groups with a worker that
- * consented to CGROUP_THROTTLE and ignored a hint. All of it is in the maps of this object: whoever
- * ends the daemon ends every bound, and there is nothing to put back.
+ * sched_ext scheduler runs, so this one enforces it. A group has up to two bounds: the operator's,
+ * which the kernel reports from 6.17 on (cgroup_set_bandwidth) and the daemon in any case, and a
+ * penalty for a while, when a worker in it consented to CGROUP_THROTTLE and ignored a hint. Both
+ * are in maps of this object only: when the daemon ends, so does every bound, and nothing must be
+ * put back.
  *
- * Threads of a group that has used up its time wait in a queue of their own, the parking, from which a
- * timer takes them when there is time again.
+ * Threads of a group that has used up its time wait in a queue of their own, the parking. A timer
+ * takes them out when there is time again.
  */
 #ifndef MORPHEUS_BPF_BANDWIDTH_BPF_H
 #define MORPHEUS_BPF_BANDWIDTH_BPF_H
 
-#include "state.bpf.h"
+#include "queues.bpf.h"
 
 #define PARKING_DSQ (1ull << 33)
 #define PARKING_LOOK_NS 2000000ull
 /*
- * The kernel ejects a scheduler that lets a thread wait for 10 s. A group may have more threads than its
- * bound can serve in that time: now and then all that wait get a turn, whose time the group still owes.
+ * The kernel ejects a scheduler that lets a thread wait for 10 s. A group may have more threads
+ * than its bound can serve in that time: this often all that wait get a turn, whose time the group
+ * owes.
  */
 #define PARKING_AMNESTY_NS 3000000000ull
 
@@ -28,7 +30,7 @@ struct group {
 	u64 penalty_from_ns;
 	u64 penalty_until_ns;
 	u32 may_be_throttled; /* it and all below it: the operator allows it */
-	u32 offender;         /* slot of the worker that last ignored a hint; 0: the end is told */
+	u32 offender; /* slot of the worker that last ignored a hint; 0: the end is reported */
 };
 
 struct {
@@ -57,7 +59,7 @@ __u64 penalties_until_ns; /* when the last penalty ends; the daemon sets it to 0
 static u32 parking_armed;
 static u64 amnesty_ns;
 
-/* Most hosts have no bound at all, and then nothing of this file costs anything. */
+/* Most hosts have no bound at all: then this file costs them one test. */
 static __always_inline bool any_bound(void)
 {
 	return nr_bounded || penalties_until_ns;
@@ -74,7 +76,7 @@ static __always_inline struct group *group_or_new(u64 id)
 	return bpf_map_lookup_elem(&groups, &id);
 }
 
-/* Takes `ran` from what is left. True: nothing is. */
+/* Takes `ran` from what is left of a bound. True: nothing is left. */
 static __always_inline bool charge(struct policy_bandwidth *b, u64 ran, u64 now)
 {
 	u64 refilled = READ_ONCE(b->refilled_ns);
@@ -90,8 +92,8 @@ static __always_inline bool charge(struct policy_bandwidth *b, u64 ran, u64 now)
 	return (s64)READ_ONCE(b->left_ns) <= 0;
 }
 
-/* Whoever first looks after a penalty tells that it is over, and since when. */
-OUT_OF_LINE void tell_end(struct group *g, u64 now)
+/* The first look after a penalty reports that it is over, and since when. */
+OUT_OF_LINE void report_end(struct group *g, u64 now)
 {
 	u32 offender = READ_ONCE(g->offender);
 	u64 until = g->penalty_until_ns;
@@ -101,7 +103,7 @@ OUT_OF_LINE void tell_end(struct group *g, u64 now)
 		emit(MORPHEUS_EVENT_UNTHROTTLED, 0, offender, until, until - g->penalty_from_ns);
 }
 
-/* The same for all groups that `p` belongs to, up to the root. True: some has nothing left. */
+/* The same for all groups of `p`, up to the root. True: at least one has nothing left. */
 OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
 {
 	struct cgroup *cgrp = p->cgroups->dfl_cgrp;
@@ -117,7 +119,7 @@ OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
 			if (now < g->penalty_until_ns)
 				over |= charge(&g->penalty, ran, now);
 			else
-				tell_end(g, now);
+				report_end(g, now);
 		}
 		if (!cgrp->self.parent)
 			break;
@@ -126,7 +128,7 @@ OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
 	return over;
 }
 
-/* Charges what `p` ran since it was last charged. `c` is the CPU that it has. */
+/* Charges the groups of `p`, which has the CPU `c`, for what it ran since the last charge. */
 static __always_inline bool charge_running(struct cpu_state *c, struct task_struct *p)
 {
 	u64 ran = p->se.sum_exec_runtime - c->run.groups_exec_ns;
@@ -150,7 +152,7 @@ static __always_inline void park(struct task_struct *p, u64 enq_flags)
 		bpf_timer_start(&t->timer, PARKING_LOOK_NS, 0);
 }
 
-/* The penalty for the group of `p`, a worker. False: the operator does not allow it. */
+/* Throttles the group of `p`, a worker. False: the operator does not allow it. */
 OUT_OF_LINE bool throttle_group(struct task_struct *p, u32 slot, u64 now)
 {
 	struct cgroup *cgrp = p->cgroups->dfl_cgrp, *at = cgrp;
@@ -175,7 +177,7 @@ OUT_OF_LINE bool throttle_group(struct task_struct *p, u32 slot, u64 now)
 	if (!g)
 		return false;
 	if (now >= g->penalty_until_ns) {
-		tell_end(g, now);
+		report_end(g, now);
 		g->penalty_from_ns = now;
 		g->penalty.period_ns = penalty.period_ns;
 		g->penalty.left_ns = 0;
@@ -199,7 +201,7 @@ static __always_inline int bound_group(u64 id, u64 quota_ns, u64 period_ns)
 	before = g->operators.quota_ns;
 	if (before == quota_ns && g->operators.period_ns == period_ns)
 		return 0;
-	g->operators.quota_ns = 0; /* not to be charged half changed */
+	g->operators.quota_ns = 0; /* no charge to a half-changed bound */
 	g->operators.period_ns = period_ns;
 	g->operators.left_ns = quota_ns;
 	g->operators.refilled_ns = bpf_ktime_get_ns();
@@ -208,6 +210,45 @@ static __always_inline int bound_group(u64 id, u64 quota_ns, u64 period_ns)
 		__sync_fetch_and_add(&nr_bounded, 1);
 	if (before && !quota_ns)
 		__sync_fetch_and_sub(&nr_bounded, 1);
+	return 0;
+}
+
+/* Lets one parked thread go to the queue where it belongs, and an idle CPU take it. */
+static __always_inline void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p)
+{
+	s32 cpu;
+
+	if (!compat_move_vtime(it, p, dsq_of(p)))
+		return;
+	note_queued(p);
+	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	if (cpu >= 0)
+		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+}
+
+static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
+{
+	u64 now = bpf_ktime_get_ns();
+	bool amnesty = now - amnesty_ns > PARKING_AMNESTY_NS;
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+
+	if (amnesty)
+		amnesty_ns = now;
+	bpf_rcu_read_lock(); /* 6.12 takes a timer for sleepable that a sleepable program prepared */
+	if (!bpf_iter_scx_dsq_new(&it, PARKING_DSQ, 0)) {
+		while ((p = bpf_iter_scx_dsq_next(&it))) {
+			if (amnesty || !charge_groups(p, 0, now))
+				unpark(&it, p);
+		}
+	}
+	bpf_iter_scx_dsq_destroy(&it);
+	bpf_rcu_read_unlock();
+	/* A thread that is parked from here on arms the timer; one parked before is seen here. */
+	WRITE_ONCE(parking_armed, 0);
+	if (scx_bpf_dsq_nr_queued(PARKING_DSQ) > 0 &&
+	    __sync_val_compare_and_swap(&parking_armed, 0, 1) == 0)
+		bpf_timer_start(&t->timer, PARKING_LOOK_NS, 0);
 	return 0;
 }
 

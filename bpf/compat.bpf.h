@@ -143,8 +143,9 @@ static __always_inline bool compat_on_cpu(struct task_struct *p)
 #define SCX_VALUE(type, name) bpf_core_enum_value(enum type, name)
 
 /*
- * Keeps code that only some wakeups or switches need out of the straight line: most runs find these
- * programs cold, and then they cost what they fill of the instruction cache.
+ * Two ways to keep these programs small: most runs find them cold, and then they cost what they
+ * fill of the instruction cache. Code that only some wakeups or switches need goes out of the
+ * straight line, and short loops stay loops.
  */
 #define OUT_OF_LINE static __attribute__((noinline))
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")

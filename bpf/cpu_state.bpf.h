@@ -16,7 +16,9 @@
 /* Threads that woke on this CPU and have not run since. Any CPU may add one: hence the atomics. */
 struct waiters {
 	u32 count;
-	/* It woke while the CPU was idle and will most likely get it at the next switch; 0: none. */
+	/*
+	 * It woke while the CPU was idle and will most likely get it at the next switch; 0: none.
+	 */
 	u32 claimant;
 	u32 pids[MAX_WAITING];      /* 0: free */
 	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
@@ -71,9 +73,10 @@ struct preemption {
 };
 
 /*
- * Written under the CPU's runqueue lock, which every tracepoint and callback used here holds, but for
- * what is said at `waiters`, `bound_queue` and `preemption`. Groups that are used together share a
- * cache line: a switch of ordinary threads touches the first three, without the scheduler one.
+ * Written under the CPU's runqueue lock, which every tracepoint and callback used here holds, but
+ * for what is said at `waiters`, `bound_queue` and `preemption`. Groups that are used together
+ * share a cache line: a switch of ordinary threads touches the first three, without the scheduler
+ * one.
  */
 struct cpu_state {
 	u32 slot; /* the worker that has this CPU, 0: none */

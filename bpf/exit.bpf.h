@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How the scheduler ended, kept for the operator: the kernel's reason, message and dump, and what the
- * daemon may do about it.
+ * How the scheduler ended: the kernel's reason, message and dump, for the operator, and the cause,
+ * from which the daemon decides whether to attach it again.
  */
 #ifndef MORPHEUS_BPF_EXIT_BPF_H
 #define MORPHEUS_BPF_EXIT_BPF_H
@@ -29,7 +29,7 @@ static __always_inline void note_exit(struct scx_exit_info *info)
 	bpf_probe_read_kernel_str(noted->dump, sizeof(noted->dump), info->dump);
 	noted->code = info->exit_code;
 	noted->time_ns = bpf_ktime_get_ns();
-	WRITE_ONCE(noted->cause, exit_cause(info)); /* last: the daemon waits for it */
+	WRITE_ONCE(noted->cause, exit_cause(info)); /* last: the daemon waits for this */
 }
 
 #endif

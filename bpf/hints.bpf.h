@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a hint: given, answered, withdrawn, late. Decisions come from policy.bpf.h; here they
- * reach the worker's kernel line, its record and the event ring.
+ * The life of a hint: given, acknowledged, withdrawn, late. policy.bpf.h decides; here the
+ * decisions reach the worker's kernel line, its record and the event ring.
  *
- * A hint may be given and withdrawn from any CPU. `seq` and `ended_seq` are therefore advanced by
- * compare-and-swap, so that of two CPUs that see the same moment only one acts on it. What is read
- * before the swap may be of different moments; tests/model/ shows what each check here is for.
+ * Any CPU may give and withdraw a hint. `seq` and `ended_seq` are therefore advanced by
+ * compare-and-swap, so that of two CPUs that see the same moment only one acts on it. The values
+ * read before the swap may be of different moments; tests/model/ shows what each check here is for.
  */
 #ifndef MORPHEUS_BPF_HINTS_BPF_H
 #define MORPHEUS_BPF_HINTS_BPF_H
 
 #include "state.bpf.h"
 
-/* Ends the open hint and returns its sequence; 0 if there is none, or another CPU was first. */
+/* Ends the open hint and returns its sequence; 0 if none is open, or another CPU was first. */
 static __always_inline u64 claim_end(struct morpheus_worker_record *w)
 {
 	u64 seq = READ_ONCE(w->seq), ended = READ_ONCE(w->ended_seq);
@@ -36,17 +36,18 @@ static __always_inline void give_hint(u32 slot, kernel_line_t *line, u32 reason,
 	WRITE_ONCE(w->timed_seq, seq + 1); /* from here on hinted_at_ns is this hint's */
 	line->hint_deadline_ns = now + tunables.grace_ns;
 	line->hint_reason = reason;
-	/* A full barrier: whoever sees the new sequence sees why and until when. */
+	/* A full barrier: a worker that sees the new sequence sees its reason and deadline. */
 	__sync_fetch_and_add(&line->preempt_seq, 1);
 	emit(MORPHEUS_EVENT_HINT, reason, slot, now, 0);
 }
 
 /*
- * Notices an acknowledgement. In Observer mode it begins a new slice, or a worker that gave way and was
- * picked again would be asked again at once. Not in Enforced mode, where a slice is more than advice: an
- * acknowledgement is a claim, and whoever only claims to give way must not keep the CPU by it.
+ * Notices an acknowledgement. In Observer mode a new slice begins with it: otherwise a worker that
+ * yielded and was picked again would be hinted again at once. In Enforced mode it does not: there a
+ * slice is more than advice, an acknowledgement is a claim, and a worker that only claims to yield
+ * must not keep the CPU by it.
  */
-static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
+static __always_inline void note_acknowledgement(u32 slot, runtime_line_t *line, u64 now)
 {
 	struct morpheus_worker_record *w = worker_of(slot);
 	u64 latency;
@@ -61,7 +62,7 @@ static __always_inline void note_answer(u32 slot, runtime_line_t *line, u64 now)
 	     READ_ONCE(line->last_yield_reason) % MORPHEUS_YIELD_REASON_COUNT, slot, now, latency);
 }
 
-/* Nobody waits any more: the worker's slow path acknowledges without giving way. */
+/* No thread waits any more: the worker's slow path acknowledges without yielding. */
 OUT_OF_LINE void withdraw(u32 slot, struct worker_lines *lines, u64 now)
 {
 	struct morpheus_worker_record *w = worker_of(slot);
@@ -71,7 +72,7 @@ OUT_OF_LINE void withdraw(u32 slot, struct worker_lines *lines, u64 now)
 
 	if (!kernel || !runtime)
 		return;
-	note_answer(slot, runtime, now);
+	note_acknowledgement(slot, runtime, now);
 	seq = claim_end(w);
 	if (!seq)
 		return;
@@ -114,8 +115,11 @@ static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
 	emit(MORPHEUS_EVENT_LOST, line->hint_reason, slot, now, now - w->hinted_at_ns);
 }
 
-/* All that may have changed for a worker that has a CPU. `contended`: somebody at all is queued there.
- * Returns the reason of the hint that was given, if one was. */
+/*
+ * Brings a worker that has a CPU up to date: its acknowledgement, its deadline, and a new hint if
+ * it is time. `contended`: some thread is queued there, woken or not. Returns the reason of the
+ * hint that was given, if one was.
+ */
 OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters, bool contended, u64 now)
 {
 	struct morpheus_worker_record *w = worker_of(slot);
@@ -125,7 +129,7 @@ OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters, bool 
 
 	if (!kernel || !runtime || lines->slot != slot)
 		return MORPHEUS_HINT_NONE;
-	note_answer(slot, runtime, now);
+	note_acknowledgement(slot, runtime, now);
 	if (policy_hint_open(w)) {
 		note_last_call(w, kernel, runtime, now);
 		note_late(slot, kernel, now);
@@ -136,7 +140,7 @@ OUT_OF_LINE u32 look_at(u32 slot, struct worker_lines *lines, u32 waiters, bool 
 	return reason;
 }
 
-/* The lines of a worker that may be running elsewhere; NULL if its thread is gone. */
+/* The lines of a worker that may be running on another CPU; NULL if its thread is gone. */
 static __always_inline struct worker_lines *lines_of_slot(u32 slot)
 {
 	struct worker_task *ref = bpf_map_lookup_elem(&worker_tasks, &slot);

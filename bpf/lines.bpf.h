@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How programs reach a worker's two lines. From Linux 6.13 on through user pointers (__uptr) in task
- * storage, straight into the client's memfds. Linux 6.12 has no user pointers: there each client's
- * lines are in two array maps of its own, which daemon and client map like the memfds, and the worker's
- * slot leads to them.
+ * How programs reach a worker's two lines. From Linux 6.13 on through user pointers (__uptr) in
+ * task storage, straight into the client's memfds. Linux 6.12 has no user pointers: there each
+ * client's lines are in two array maps of its own, which daemon and client map as they map the
+ * memfds elsewhere, and the worker's slot leads to them.
  */
 #ifndef MORPHEUS_BPF_LINES_BPF_H
 #define MORPHEUS_BPF_LINES_BPF_H
@@ -26,7 +26,7 @@ struct worker_lines {
 	u32 reserved;
 };
 
-/* Filled by the daemon, keyed by the thread's pidfd; goes with the thread. */
+/* Filled by the daemon, keyed by the thread's pidfd; an element goes with its thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -35,15 +35,15 @@ struct {
 } worker_lines SEC(".maps");
 
 /*
- * 6.12 only. A constant when the programs are loaded: the verifier sees one of the two ways and drops
- * the other, so it costs the newer kernels nothing.
+ * True on 6.12 only. A constant when the programs are loaded: the verifier sees one of the two ways
+ * and drops the other, so 6.12's costs newer kernels nothing.
  */
 const volatile bool lines_in_maps;
 
 struct kernel_line_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	__uint(max_entries, MORPHEUS_LINES_PER_PAGE); /* clients' own may be longer */
+	__uint(max_entries, MORPHEUS_LINES_PER_PAGE); /* a client's own may be longer */
 	__type(key, u32);
 	__type(value, kernel_line_t);
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who wakes may take the CPU from an ordinary thread that is owed less: at once, or by a timer when that
- * thread has run for the wakeup granularity. RUNNING workers are asked instead (hints.bpf.h).
+ * A thread that wakes may take the CPU from an ordinary thread that is owed less: at once, or by a
+ * timer when that thread has run for the wakeup granularity. RUNNING workers are hinted instead
+ * (hints.bpf.h).
  */
 #ifndef MORPHEUS_BPF_PREEMPTION_BPF_H
 #define MORPHEUS_BPF_PREEMPTION_BPF_H
@@ -19,7 +20,7 @@ struct {
 	__type(value, struct preempt_timer);
 } preempt_timers SEC(".maps");
 
-/* Somebody who woke is to take the CPU from the present thread a little later. */
+/* A woken thread is to take the CPU from the present run a little later. */
 OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance, u64 delay)
 {
 	struct preempt_timer *t;
@@ -29,7 +30,7 @@ OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance,
 		c->preemption.run_start_ns = c->run.start_ns;
 		c->preemption.distance = woken_distance;
 	}
-	/* A pending timer belongs to this run or an older one and so fires no later. */
+	/* A pending timer belongs to this run or an older one, so it fires no later. */
 	if (c->preemption.armed)
 		return;
 	t = bpf_map_lookup_elem(&preempt_timers, &cpu);
@@ -38,8 +39,8 @@ OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance,
 }
 
 /*
- * An ordinary thread makes room for one that lags; a RUNNING worker has been asked instead. A waker that is about to
- * sleep, as the writer of a pipe for its reader, makes room by itself: no timer takes the CPU from it.
+ * An ordinary thread makes room for one that lags. A waker that is about to sleep, as the writer of
+ * a pipe for its reader, makes room by itself: no timer takes the CPU from it.
  */
 static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool in_sync)
 {
@@ -56,6 +57,22 @@ static __always_inline void preempt_ordinary(s32 cpu, u64 woken_distance, bool i
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 	else if (delay != POLICY_NEVER && !in_sync)
 		preempt_later(c, cpu, woken_distance, delay);
+}
+
+/*
+ * Fires on the CPU that armed it, which may be another one, and without the runqueue's lock: hence
+ * no contended(). If the run is over, so is the matter.
+ */
+static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
+{
+	u32 cpu = *key;
+	struct cpu_state *c = cpu_state(cpu);
+
+	c->preemption.armed = 0;
+	if (c->preemption.run_start_ns == c->run.start_ns &&
+	    (scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu)))
+		preempt_ordinary(cpu, c->preemption.distance, false);
+	return 0;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Everything the two halves share: tunables and worker records (the daemon has both mapped), what
- * runs and who waits on each CPU, the workers' lines, and the event ring.
+ * Everything the two halves share besides the CPUs' state: tunables and worker records, which the
+ * daemon has mapped, and the event ring.
  */
 #ifndef MORPHEUS_BPF_STATE_BPF_H
 #define MORPHEUS_BPF_STATE_BPF_H
@@ -47,11 +47,11 @@ struct {
 struct morpheus_tunables tunables;
 struct morpheus_worker_record workers[MORPHEUS_MAX_WORKERS];
 struct morpheus_scheduler_exit scheduler_exit;
-struct morpheus_time_counts
-	wait_times[MORPHEUS_MAX_CPUS]; /* of workers, by the CPU that they got */
+/* How long workers waited, by the CPU that they got. */
+struct morpheus_time_counts wait_times[MORPHEUS_MAX_CPUS];
 __u64 events_dropped;
 __u32 nr_workers; /* 0: the observer's programs return at once */
-__u32 event_mask; /* 1 << type: events that somebody wants */
+__u32 event_mask; /* 1 << type: the events that have a reader */
 __u32 mode;       /* enum morpheus_scheduler_mode: set by the scheduler's own init and exit */
 __s32 nr_cpus;    /* possible CPUs; at most MORPHEUS_MAX_CPUS */
 __s32 nr_llcs;    /* last-level caches, at least 1 */
@@ -67,7 +67,9 @@ static __always_inline struct morpheus_worker_record *worker_of(u32 slot)
 	return &workers[slot & (MORPHEUS_MAX_WORKERS - 1)];
 }
 
-/* The RUNNING worker that has this CPU, 0 if none: those are asked first, everybody else is ordinary. */
+/*
+ * The RUNNING worker that has this CPU; 0: an ordinary thread, as a worker in any other state is.
+ */
 static __always_inline u32 running_worker(struct cpu_state *c)
 {
 	u32 slot = c->slot;
@@ -106,8 +108,9 @@ static __always_inline void emit_flagged(u32 type, u32 reason, u32 flags, u32 sl
 		.flags = flags,
 	};
 	/*
-	 * The daemon drains by a clock, not to become a waiter itself at each event. It is woken before
-	 * records would be lost, or, if somebody watches, for every bunch of them.
+	 * The daemon drains the ring by a clock: woken at each event, it would be a waiter itself.
+	 * It is woken before records would be lost, and, if it has a subscriber, for every bunch of
+	 * them.
 	 */
 	u64 wakeup_bytes = event_mask & 1u << MORPHEUS_EVENT_HINT ? RING_BUNCH_BYTES
 								  : RING_BYTES / 4;
@@ -123,7 +126,7 @@ static __always_inline void emit(u32 type, u32 reason, u32 slot, u64 now, u64 va
 	emit_flagged(type, reason, 0, slot, now, value_ns);
 }
 
-/* For who traces: where a worker runs. Costs one test of a mask when nobody does. */
+/* Where a worker runs, for a trace. Without one this costs one test of a mask. */
 static __always_inline void emit_run(u32 type, u32 flags, runtime_line_t *line, u32 slot, u64 now,
 				     u64 value_ns)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a thread's weight is: its nice value's, as the kernel keeps it, times that of its control groups
- * (cpu.weight), which the kernel's own classes keep but do not hand on. A group's weight is each of its
- * threads' here, however many there are: between groups of equally many threads it comes to the same.
+ * A thread's weight: that of its nice value, as the kernel computes it, times those of its control
+ * groups (cpu.weight), which the kernel's own classes use but do not pass on. A group's weight here
+ * is that of each of its threads, however many they are: between groups of equally many threads it
+ * comes to the same.
  *
- * The kernel weighs a group against its siblings only, so a user may be left to divide his part of the
- * machine by himself. Here weights are for the whole machine: those that a user can set may only take away.
+ * The kernel weighs a group against its siblings only, so a user may be allowed to divide a part of
+ * the machine. Here weights are for the whole machine: one that a user can set may only take away.
  */
 #ifndef MORPHEUS_BPF_WEIGHTS_BPF_H
 #define MORPHEUS_BPF_WEIGHTS_BPF_H
@@ -20,14 +21,15 @@ struct {
 	__type(value, u32);
 } group_weights SEC(".maps");
 
-/* vmlinux.h only names it. A node that belongs to root need not have one. */
+/* vmlinux.h only declares it. A node that belongs to root need not have one. */
 struct kernfs_iattrs {
 	kuid_t ia_uid;
 } __attribute__((preserve_access_index));
 
-__u32 nr_weighted; /* entries of group_weights; the daemon clears both before the scheduler is attached */
+/* Entries of group_weights. The daemon clears both before it attaches the scheduler. */
+__u32 nr_weighted;
 
-/* A group's weight is set by whoever its parent's directory belongs to. */
+/* The owner of a group's parent directory sets the group's weight. */
 static __always_inline bool is_weighed_by_root(struct cgroup *cgrp)
 {
 	struct cgroup_subsys_state *parent = cgrp->self.parent;

@@ -8,8 +8,9 @@
 #include "bpf/policy/claims.h"
 
 /*
- * A bound on CPU time: `quota_ns` in each period, on all CPUs together; 0: none. What was overdrawn, by
- * the length of a tick or of a critical section, is owed; what was not used is lost but for a little.
+ * A bound on CPU time: `quota_ns` in each period, on all CPUs together; 0: none. What was
+ * overdrawn, by the length of a tick or of a critical section, is owed; what was not used is lost,
+ * except for POLICY_BANDWIDTH_KEPT_NS.
  */
 struct policy_bandwidth {
 	__u64 quota_ns;
@@ -20,7 +21,7 @@ struct policy_bandwidth {
 
 #define POLICY_BANDWIDTH_KEPT_NS 5000000ull
 
-/* The start of the period that `now` is in, given an earlier one's. */
+/* The start of the period that `now` is in, given that of an earlier one. */
 POLICY_FN __u64 policy_next_refill(const struct policy_bandwidth *b, __u64 refilled_ns, __u64 now)
 {
 	if (!b->period_ns || now < refilled_ns + b->period_ns)
@@ -28,7 +29,7 @@ POLICY_FN __u64 policy_next_refill(const struct policy_bandwidth *b, __u64 refil
 	return now - (now - refilled_ns) % b->period_ns;
 }
 
-/* What is added to `left_ns` when so much time, whole periods, has passed. */
+/* What is added to `left_ns` when `passed_ns` have passed, which are whole periods. */
 POLICY_FN __u64 policy_refill(const struct policy_bandwidth *b, __u64 passed_ns)
 {
 	__u64 periods = b->period_ns ? passed_ns / b->period_ns : 0;

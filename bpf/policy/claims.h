@@ -14,7 +14,9 @@
 #define POLICY_FN static inline __attribute__((always_inline, unused))
 #endif
 
-/* What a worker claims, copied once out of its runtime line so that it cannot change under a decision. */
+/*
+ * What a worker claims, copied once from its runtime line: it cannot change during a decision.
+ */
 struct policy_claims {
 	__u32 critical;
 	__u32 escapable;

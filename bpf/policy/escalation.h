@@ -8,8 +8,8 @@
 #include "bpf/policy/hints.h"
 
 /*
- * The gate of escalation: all seven conditions, in the order in which they are reported. Called only
- * on the worker's own CPU while the worker is interrupted there.
+ * The gate of escalation: all seven conditions; the first that fails is reported. Called only on
+ * the worker's own CPU while the worker is interrupted there.
  */
 POLICY_FN __u32 policy_escalation_gate(__u32 mode, const struct morpheus_worker_record *w,
 				       const struct policy_claims *c,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which worker is asked to yield, and when; which acknowledgement counts; when a hint is late.
+ * Which worker is hinted to yield, and when; which acknowledgement counts; when a hint is late.
  */
 #ifndef MORPHEUS_BPF_POLICY_HINTS_H
 #define MORPHEUS_BPF_POLICY_HINTS_H
@@ -13,19 +13,22 @@ POLICY_FN bool policy_hint_open(const struct morpheus_worker_record *w)
 	return w->seq != w->ended_seq;
 }
 
-/* Only an exact answer counts: a claim from the future must not silence hints for ever. */
+/* Only the exact sequence counts: a claim about the future must not silence hints for ever. */
 POLICY_FN bool policy_acknowledged(const struct morpheus_worker_record *w, __u64 last_ack_seq)
 {
 	return policy_hint_open(w) && last_ack_seq == w->seq;
 }
 
-/* From decision to acknowledgement, by the worker's claim, kept inside what can be true. */
+/*
+ * From decision to acknowledgement. The worker claims the time; what cannot be true counts as
+ * `now`.
+ */
 POLICY_FN __u64 policy_ack_latency(const struct morpheus_worker_record *w, __u64 claimed_ns,
 				   __u64 now)
 {
-	if (claimed_ns < w->hinted_at_ns || claimed_ns > now)
-		claimed_ns = now;
-	return claimed_ns > w->hinted_at_ns ? claimed_ns - w->hinted_at_ns : 0;
+	__u64 at = claimed_ns < w->hinted_at_ns || claimed_ns > now ? now : claimed_ns;
+
+	return at > w->hinted_at_ns ? at - w->hinted_at_ns : 0;
 }
 
 POLICY_FN bool policy_slice_nearly_over(const struct morpheus_worker_record *w,
@@ -34,21 +37,21 @@ POLICY_FN bool policy_slice_nearly_over(const struct morpheus_worker_record *w,
 	return now - w->slice_start_ns + t->hint_lead_ns >= t->slice_ns;
 }
 
-/* A worker that can be asked now, which is not yet to say that it should be. */
-POLICY_FN bool policy_can_be_asked(const struct morpheus_worker_record *w)
+/* A worker that can be hinted now, which does not mean that it should be. */
+POLICY_FN bool policy_can_be_hinted(const struct morpheus_worker_record *w)
 {
 	return w->state == MORPHEUS_WORKER_RUNNING && w->run_start_ns && !policy_hint_open(w);
 }
 
 /*
- * Should the worker that has the CPU be asked now? `waiters` are threads that woke and wait for this
- * CPU; `contended` says that anybody at all is queued here. Nobody waits: never.
+ * Should the worker that has the CPU be hinted now? `waiters` are threads that woke and wait for
+ * this CPU; `contended` says that some thread is queued here, woken or not. If none waits: never.
  */
 POLICY_FN __u32 policy_hint(const struct morpheus_worker_record *w,
 			    const struct morpheus_tunables *t, __u64 now, __u32 waiters,
 			    bool contended)
 {
-	if (!policy_can_be_asked(w))
+	if (!policy_can_be_hinted(w))
 		return MORPHEUS_HINT_NONE;
 	if (waiters && now - w->run_start_ns >= t->min_run_ns)
 		return MORPHEUS_HINT_PRESSURE;
@@ -58,24 +61,18 @@ POLICY_FN __u32 policy_hint(const struct morpheus_worker_record *w,
 }
 
 /*
- * Another dispatch queue is much longer than the one that this worker's CPU serves: should it make room
- * for somebody from there? As with BUDGET, when its slice is nearly over.
+ * Another dispatch queue is much longer than the one that this worker's CPU serves: should the
+ * worker make room for a thread from there? As with BUDGET, when its slice is nearly over.
  */
 POLICY_FN bool policy_hint_imbalance(const struct morpheus_worker_record *w,
 				     const struct morpheus_tunables *t, __u64 now)
 {
-	return policy_can_be_asked(w) && policy_slice_nearly_over(w, t, now);
+	return policy_can_be_hinted(w) && policy_slice_nearly_over(w, t, now);
 }
 
-/* Waiting threads, there and here. Moving one must not make the other queue the longer one. */
-POLICY_FN bool policy_imbalanced(__u32 there, __u32 here)
-{
-	return there > 2 * here + 2;
-}
-
-/* Of two workers that could make room for the same waiter: is `a` asked rather than `b`? */
-POLICY_FN bool policy_asked_before(const struct morpheus_worker_record *a,
-				   const struct morpheus_worker_record *b)
+/* Of two workers that could make room for the same waiter: is `a` hinted rather than `b`? */
+POLICY_FN bool policy_hinted_before(const struct morpheus_worker_record *a,
+				    const struct morpheus_worker_record *b)
 {
 	if (a->priority != b->priority)
 		return a->priority < b->priority;
@@ -83,8 +80,8 @@ POLICY_FN bool policy_asked_before(const struct morpheus_worker_record *a,
 }
 
 /*
- * A hint whose deadline passed unanswered; counted once. Of a hint that another CPU is just giving the
- * time may not be known yet.
+ * Is the open hint past its deadline? While another CPU is still giving the hint, its time may not
+ * be known yet: then it is not late.
  */
 POLICY_FN bool policy_hint_late(const struct morpheus_worker_record *w,
 				const struct morpheus_tunables *t, __u64 now)
@@ -100,8 +97,9 @@ POLICY_FN __u64 policy_call_after(const struct morpheus_tunables *t)
 }
 
 /*
- * The time for the last call: the open hint is soon late, and then the CPU can be taken. No new hint:
- * the one that is open says so. Whoever cannot lose the CPU by escalation is not called.
+ * Is it time for the last call? The open hint will soon be late, and then the CPU can be taken. It
+ * is no new hint: the open one says so. A worker that cannot lose the CPU by escalation is not
+ * called.
  */
 POLICY_FN bool policy_last_call(__u32 mode, const struct morpheus_worker_record *w,
 				const struct policy_claims *c, const struct morpheus_tunables *t,
@@ -114,19 +112,20 @@ POLICY_FN bool policy_last_call(__u32 mode, const struct morpheus_worker_record 
 }
 
 /*
- * When to look at this worker again, as a delay from now: at the earliest moment at which one of the
- * decisions above can change without anybody waking up. At least `floor`, so that a tunable of 0 or a
- * deadline in the past cannot make a timer storm. `looked`: it was just looked at. What was due and not
- * done then is not done a moment later either: a worker that is alone past its slice is looked at once in
- * the time of a slice.
+ * When to look at this worker again, as a delay from now: at the earliest moment at which one of
+ * the decisions above can change without a wakeup. At least `floor`, so that a tunable of 0 or a
+ * deadline in the past causes no storm of timers.
+ *
+ * `looked`: the worker was looked at just now. What was due and not done then is not done a moment
+ * later either: a worker that is alone past its slice is looked at once in the time of a slice.
  */
 POLICY_FN __u64 policy_next_look(const struct morpheus_worker_record *w,
 				 const struct morpheus_tunables *t, bool looked, __u64 now,
 				 __u64 floor)
 {
 	__u64 lead = t->hint_lead_ns < t->slice_ns ? t->hint_lead_ns : t->slice_ns;
-	__u64 turn = t->slice_ns -
-		     lead; /* no longer: a worker whose slice begins just now needs it then */
+	/* At most this: a worker whose slice begins just now needs the look by then. */
+	__u64 turn = t->slice_ns - lead;
 	__u64 at = w->slice_start_ns + turn;
 
 	if (policy_hint_open(w) && w->lost_seq == w->seq)

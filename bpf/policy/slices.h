@@ -8,27 +8,27 @@
 #include "bpf/policy/hints.h"
 
 enum policy_slice {
-	POLICY_SLICE_KEEP,    /* time is left */
-	POLICY_SLICE_RENEW,   /* nobody waits: a new slice begins */
-	POLICY_SLICE_DEFER,   /* over, but critical or freshly asked: go on for now */
-	POLICY_SLICE_END,     /* over */
+	POLICY_SLICE_KEEP,  /* time is left */
+	POLICY_SLICE_RENEW, /* no thread waits: a new slice begins */
+	POLICY_SLICE_DEFER, /* over, but the worker is critical or freshly hinted: go on for now */
+	POLICY_SLICE_END,   /* over */
 	POLICY_SLICE_OVERRUN, /* over, and deferred for as long as the cap allows */
-	POLICY_SLICE_TAKEN,   /* a hint was ignored, or its group is out of time */
+	POLICY_SLICE_TAKEN,   /* a hint was ignored, or the worker's group is out of time */
 };
 
-/* It goes on. */
+/* The worker goes on. */
 POLICY_FN bool policy_goes_on(__u32 verdict)
 {
 	return verdict < POLICY_SLICE_END;
 }
 
-/* Its time is over, but nobody takes the CPU from it: it may have another slice. */
+/* The slice is over, but the CPU is not taken from the worker: it may have another slice. */
 POLICY_FN bool policy_may_stay(__u32 verdict)
 {
 	return verdict <= POLICY_SLICE_END;
 }
 
-/* What becomes of a worker's slice under Enforced mode. The cap holds for the whole slice. */
+/* One slice may be deferred more than once; the cap holds for all of it. */
 POLICY_FN __u32 policy_slice(const struct morpheus_worker_record *w, const struct policy_claims *c,
 			     const struct morpheus_tunables *t, __u64 now, bool contended)
 {
@@ -45,19 +45,14 @@ POLICY_FN __u32 policy_slice(const struct morpheus_worker_record *w, const struc
 	return ran < t->hold_cap_ns ? POLICY_SLICE_DEFER : POLICY_SLICE_OVERRUN;
 }
 
-/* A worker whose group is out of time keeps the CPU only inside a critical section, up to the cap. */
+/*
+ * A worker whose group is out of time keeps the CPU only inside a critical section, up to the cap.
+ */
 POLICY_FN bool policy_stops_now(const struct morpheus_worker_record *w,
 				const struct policy_claims *c, const struct morpheus_tunables *t,
 				__u64 now)
 {
 	return !c->critical || now - w->slice_start_ns >= t->hold_cap_ns;
-}
-
-/* When the next slice of a worker that stays begins: at once, however long the last one was. */
-POLICY_FN __u64 policy_next_slice(const struct morpheus_worker_record *w, __u64 now)
-{
-	(void)w;
-	return now;
 }
 
 #endif

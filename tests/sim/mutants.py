@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What each mutant breaks: a file, a text that stands there once, and what stands there instead."""
 
-HINT_POLICY, ESCALATION_POLICY, SLICE_POLICY, FAIRNESS_POLICY = (
-    f"bpf/policy/{chapter}.h" for chapter in ("hints", "escalation", "slices", "fairness"))
-OBSERVER, SCHEDULER, HINTS, QUEUES, PREEMPTION = (
-    "bpf/observer.bpf.c", "bpf/scheduler.bpf.c", "bpf/hints.bpf.h", "bpf/queues.bpf.h", "bpf/preemption.bpf.c")
+HINT_POLICY, ESCALATION_POLICY, SLICE_POLICY, TURN_POLICY = (
+    f"bpf/policy/{chapter}.h" for chapter in ("hints", "escalation", "slices", "turns"))
+OBSERVER, PLACEMENT, SCHEDULER = (f"bpf/{half}.bpf.c" for half in ("observer", "placement", "scheduler"))
+HINTS, QUEUES, PREEMPTION = (f"bpf/{room}.bpf.h" for room in ("hints", "queues", "preemption"))
 
 MUTANTS = {
     "none": None,
@@ -27,13 +27,13 @@ MUTANTS = {
                      "true;"),
     "gate_too_early": (ESCALATION_POLICY, "<= t->slice_ns + t->grace_ns)", "<= t->slice_ns)"),
     "no_cap": (SLICE_POLICY, "return ran < t->hold_cap_ns ?", "return 1 ?"),
-    "stays_for_ever": (FAIRNESS_POLICY, "return turn_ns < t->hold_cap_ns && policy_vtime_before(vtime, first);",
-                       "return policy_vtime_before(vtime, first);"),
+    "stays_for_ever": (TURN_POLICY, "return turn_ns < t->hold_cap_ns && policy_vtime_before(vtime + cost, first);",
+                       "return policy_vtime_before(vtime + cost, first);"),
     "local_queue_forgotten": (QUEUES, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
-    "bound_forgotten": (SCHEDULER, "\tnote_queued(p);\n", ""),
+    "bound_forgotten": (PLACEMENT, "\tnote_queued(p);\n", ""),
     "flag_taken_without_lock": (PREEMPTION, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
     "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced.slice ? c->displaced.slot : 0", "c->displaced.slot"),
-    "passed_over_for_ever": (FAIRNESS_POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),
+    "passed_over_for_ever": (TURN_POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),
     "withdrawn_not_counted": (HINTS, "w->withdrawn++;", ""),
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The BPF programs as native code: the very files of bpf/, with the headers of kernel/ in place of the
- * kernel's. Around the decisions about a worker stands a witness that reports each to the checker.
+ * kernel's. Each decision about a worker goes through a witness, which reports it to the checker.
  */
 #include "programs.h"
 
@@ -49,19 +49,29 @@ static inline __u32 witnessed_gate(__u32 mode, const struct morpheus_worker_reco
 	return block;
 }
 
-static inline __u64 witnessed_next_slice(const struct morpheus_worker_record *w, __u64 now)
-{
-	sim_stay_decided(w - workers);
-	return policy_next_slice(w, now);
-}
+/* It has to find out whose decision it is, for which it needs the programs themselves. */
+static bool witnessed_stays(__u64 vtime, __u64 first, __u32 weight, __u64 turn_ns, bool yielded,
+			    const struct morpheus_tunables *t);
 
 #define policy_hint witnessed_hint
 #define policy_hint_imbalance witnessed_imbalance
 #define policy_slice witnessed_slice
-#define policy_next_slice witnessed_next_slice
+#define policy_stays witnessed_stays
 #define policy_escalation_gate witnessed_gate
 #define on_exit on_exit_program /* the C library has one */
 #include "bpf/morpheus.bpf.c"
+#undef policy_stays
+
+static bool witnessed_stays(__u64 vtime, __u64 first, __u32 weight, __u64 turn_ns, bool yielded,
+			    const struct morpheus_tunables *t)
+{
+	bool stays = policy_stays(vtime, first, weight, turn_ns, yielded, t);
+	__u32 slot = running_worker(cpu_state(sim_context.cpu));
+
+	if (stays && slot)
+		sim_stay_decided(slot);
+	return stays;
+}
 
 void programs_timer(__u32 cpu)
 {

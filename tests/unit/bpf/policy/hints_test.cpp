@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which worker is asked, and when. Natively: the very files that the BPF programs are compiled
+// Which worker is hinted, and when. Natively: the very files that the BPF programs are compiled
 // from.
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -76,9 +76,8 @@ TEST_CASE("policy: a hint is late from its deadline on") {
   CHECK_FALSE(policy_hint_late(&w, &kTunables, kNow));
 }
 
-TEST_CASE(
-    "policy: the last call goes to whom escalation is next, once, a lead before the deadline") {
-  const auto called = [](morpheus_worker_record w, policy_claims c,
+TEST_CASE("policy: the last call comes once, a lead before the deadline, if escalation is next") {
+  const auto called = [](const morpheus_worker_record& w, const policy_claims& c,
                          unsigned mode = MORPHEUS_ENFORCED) {
     return policy_last_call(mode, &w, &c, &kTunables, kNow);
   };
@@ -105,21 +104,11 @@ TEST_CASE(
 TEST_CASE("policy: of two workers the lower priority is asked, then the one with the older slice") {
   auto a = running(1 * kMs), b = running(3 * kMs);
   a.priority = b.priority = 500;
-  CHECK(policy_asked_before(&b, &a));
-  CHECK_FALSE(policy_asked_before(&a, &b));
+  CHECK(policy_hinted_before(&b, &a));
+  CHECK_FALSE(policy_hinted_before(&a, &b));
   a.priority = 499;
-  CHECK(policy_asked_before(&a, &b));
-  CHECK_FALSE(policy_asked_before(&b, &a));
-}
-
-TEST_CASE("policy: queues are balanced until the longer one is no longer so") {
-  CHECK_FALSE(policy_imbalanced(0, 0));
-  CHECK_FALSE(policy_imbalanced(2, 0));
-  CHECK(policy_imbalanced(3, 0));
-  // moving a thread from a longer queue to a shorter one never turns the two around
-  for (unsigned there = 0; there < 40; ++there)
-    for (unsigned here = 0; here < 40; ++here)
-      if (policy_imbalanced(there, here)) CHECK_FALSE(policy_imbalanced(here + 1, there - 1));
+  CHECK(policy_hinted_before(&a, &b));
+  CHECK_FALSE(policy_hinted_before(&b, &a));
 }
 
 TEST_CASE("policy: balance is asked of a worker whose slice is nearly over") {
@@ -138,7 +127,7 @@ TEST_CASE("policy: the next look is never sooner than the floor nor later than a
   w = running(50 * kMs);
   CHECK(policy_next_look(&w, &kTunables, false, kNow, kFloor) == kFloor);
   CHECK(policy_next_look(&w, &kTunables, true, kNow, kFloor) ==
-        4 * kMs);  // nobody waited: no hurry
+        4 * kMs);  // no thread waited: no hurry
   w = hinted(6 * kMs, 4 * kMs);
   CHECK(policy_next_look(&w, &kTunables, false, kNow, kFloor) == 5 * kMs);  // the last call
   w = hinted(12 * kMs, 9 * kMs);

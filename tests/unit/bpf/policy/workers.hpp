@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Workers, claims and tunables that the tests of every chapter begin with.
+// The workers, claims and tunables that the tests of every chapter start from.
 #pragma once
 
 #include "bpf/policy.bpf.h"

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The scheduler's callbacks that decide where a thread waits: on which CPU it wakes, and at which
+ * place of which queue.
+ */
+#include "bandwidth.bpf.h"
+#include "preemption.bpf.h"
+#include "queues.bpf.h"
+#include "weights.bpf.h"
+
+/* How many CPUs to scan for a worker to hint. */
+#define CPUS_TO_SCAN 8
+
+/*
+ * No CPU is idle: on which one should `p` wait, that is, which worker should be hinted to make
+ * room? The queue is the LLC's, so any CPU of that will do.
+ */
+OUT_OF_LINE s32 cpu_to_hint(struct task_struct *p, s32 cpu)
+{
+	u32 llc = llc_of_cpu(cpu), best = 0;
+	s32 found = cpu;
+	int i;
+
+	bpf_for(i, 0, CPUS_TO_SCAN) {
+		u32 at = (u32)(cpu + i) % (nr_cpus ?: 1);
+		u32 slot = cpu_state(at)->slot;
+
+		if (!slot || llc_of_cpu(at) != llc || !policy_can_be_hinted(worker_of(slot)) ||
+		    !bpf_cpumask_test_cpu(at, p->cpus_ptr))
+			continue;
+		if (!best || policy_hinted_before(worker_of(slot), worker_of(best))) {
+			best = slot;
+			found = at;
+		}
+	}
+	return found;
+}
+
+SEC("struct_ops/select_cpu")
+s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	bool idle = false;
+	s32 cpu;
+
+	cpu_state(bpf_get_smp_processor_id())->woken_in_sync =
+		wake_flags & SCX_VALUE(scx_wake_flags, SCX_WAKE_SYNC) ? p->pid : 0;
+	if (is_out_of_time(p))
+		return prev_cpu; /* it will be parked: no idle CPU for it */
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+	if (!idle && nr_workers && !is_bound(p))
+		cpu = cpu_to_hint(p, cpu);
+	change_llc(p, llc_of_cpu(prev_cpu), llc_of_cpu(cpu));
+	if (idle)
+		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), tunables.slice_ns, 0);
+	return cpu;
+}
+
+/*
+ * Is the waker of `p`, on this CPU, about to sleep? Known only for threads that may run on several
+ * CPUs: for others the kernel does not call select_cpu.
+ */
+static __always_inline bool is_woken_in_sync(struct task_struct *p)
+{
+	struct cpu_state *here = cpu_state(bpf_get_smp_processor_id());
+
+	if (here->woken_in_sync != (u32)p->pid)
+		return false;
+	here->woken_in_sync = 0;
+	return true;
+}
+
+/* Without workers no thread makes room for another, and the order is by virtual time alone. */
+static __always_inline bool may_go_ahead(struct cpu_state *c)
+{
+	return nr_workers && policy_may_go_ahead(c->ahead_until, bpf_ktime_get_ns(), &tunables);
+}
+
+SEC("struct_ops/enqueue")
+void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	bool woken = enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
+	u64 clock = *clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
+	s32 cpu = scx_bpf_task_cpu(p);
+	u64 place;
+
+	if (is_out_of_time(p)) {
+		park(p, enq_flags);
+		return;
+	}
+	note_queued(p);
+	vtime = entry_vtime(p, cpu, vtime, clock);
+	if (!woken) {
+		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
+		/* It was out of time, and its CPU is about to idle: there is time again. */
+		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
+			scx_bpf_kick_cpu(cpu, 0);
+		return;
+	}
+	vtime = policy_vtime_woken(vtime, clock, weight_of(p), &tunables);
+	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
+	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
+	preempt_ordinary(cpu, vtime - clock, is_woken_in_sync(p));
+}
+
+SEC("struct_ops/enable")
+void BPF_PROG(morpheus_enable, struct task_struct *p)
+{
+	p->scx.dsq_vtime = *clock_of(p);
+}
+
+/*
+ * The thread may have come to another queue, whose clock says nothing about what it owes. It pays a
+ * whole slice, the most that it can have run since it was last charged: changing one's CPUs gains
+ * nothing.
+ */
+SEC("struct_ops/set_cpumask")
+void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask *mask)
+{
+	p->scx.dsq_vtime = *clock_of(p) + policy_vtime_delta(tunables.slice_ns, weight_of(p));
+}
