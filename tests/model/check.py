@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks the model of the protocol (protocol.pml) with spin, and that each dropped rule has a counterexample.
+"""Checks the protocol's model (protocol.pml) with spin; each dropped rule must have a counterexample.
 
 usage: check.py [--show VARIANT]     prints the steps of the variant's counterexample
 """
@@ -16,7 +16,7 @@ import tempfile
 
 MODEL = pathlib.Path(__file__).with_name("protocol.pml")
 
-SECTIONS = ["-DOTHERS=1"]      # the worker whole, one other CPU
+SECTIONS = ["-DOTHERS=1"]      # the whole worker, one other CPU
 RECORD = ["-DRECORD_ONLY"]     # two other CPUs, no critical sections
 
 # A variant: its definitions, and the assertion that must fail; None: none may.
@@ -46,15 +46,15 @@ def run(command, directory):
 def explore(directory, definitions):
     """The verifier's report on the model with these definitions."""
     shutil.copy(MODEL, directory)
-    said = run(["spin", "-a", *definitions, MODEL.name], directory)
-    said += run(["gcc", "-O1", "-w", "-DSAFETY", "-o", "pan", "pan.c"], directory)
+    output = run(["spin", "-a", *definitions, MODEL.name], directory)
+    output += run(["gcc", "-O1", "-w", "-DSAFETY", "-o", "pan", "pan.c"], directory)
     if not os.path.exists(f"{directory}/pan"):
-        return said
+        return output
     return run(["./pan", "-m100000"], directory)
 
 
 def judge(name):
-    """Whether the variant does what it must, and a line that says so."""
+    """Whether the variant does what it must, and a line about that."""
     definitions, expected = VARIANTS[name]
     with tempfile.TemporaryDirectory() as directory:
         report = explore(directory, definitions)

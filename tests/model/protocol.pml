@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The protocol of hint, acknowledgement, critical section and escalation, for the model checker spin:
- * one worker on its CPU, the interrupt there that may take the CPU (bpf/scheduler.bpf.c), and two other
- * CPUs that hint and withdraw (bpf/hints.bpf.h). One statement here is one memory access there. Stores
- * of the worker wait in a store buffer, as on x86: its own CPU sees them at once, others later.
+ * The protocol of hint, acknowledgement, critical section and escalation, for the model checker
+ * spin: one worker on its CPU, the interrupt there that may take the CPU (bpf/escalation.bpf.h),
+ * and two other CPUs that hint and withdraw (bpf/hints.bpf.h). One statement here is one memory
+ * access there. Stores of the worker wait in a store buffer, as on x86: its own CPU sees them at
+ * once, others later.
  *
- * As it stands no assertion can fail. Each of these names, defined, drops one rule; check.py demands a
- * counterexample for each:
+ * As it stands no assertion can fail. Defining one of these names drops one rule; check.py demands
+ * a counterexample for each:
  *   REMOTE_DECISION  another CPU reads the claims, then kicks
  *   REMOTE_INSTANT   the same in one step, as if a kick took no time
- *   FENCE            with one of these: the worker empties its store buffer after entering a section
+ *   FENCE            with either of these: the worker, once in a section, empties its store buffer
  *   NO_BARRIER       the compiler may move the section's first access before the entry's store
  *   STALE_END        claim_end() without the check that the hint it saw is the open one
  *   REREAD           withdraw() reads the sequence again instead of what it claimed
- *   UNPUBLISHED      a hint counts as late by a time that may be the hint's before
- *   STALE_GATE       the gate may judge one hint's age and take the CPU for the next one's sake
- * RECORD_ONLY leaves critical sections and the store buffer out, so that two other CPUs can be checked in
- * seconds; without it one is enough, since what it adds is the worker's side.
- * REACH=n makes reaching place n an error, to show that the places exist.
+ *   UNPUBLISHED      a hint counts as late by a time that may be that of the hint before it
+ *   STALE_GATE       the gate may judge one hint's age and take the CPU because of the next one
+ * RECORD_ONLY leaves critical sections and the store buffer out, so that two other CPUs can be
+ * checked in seconds; without it one other CPU is enough, since what is added is the worker's side.
+ * REACH=n makes it an error to reach place n, to show that the places can be reached.
  */
 #ifndef OTHERS
 #define OTHERS 2 /* other CPUs */
 #endif
 #ifndef HINTS
-#define HINTS 2 /* are given in all */
+#define HINTS 2 /* hints in all */
 #endif
 #ifndef REACH
 #define REACH 0
@@ -32,11 +33,11 @@
 #define AT_ESCALATION 1
 #define AT_ACK 2
 #define AT_WITHDRAWAL 3
-#define AT_WITHDRAWN_ANSWER 4
+#define AT_WITHDRAWN_ACK 4
 
-/* BPF's own record of the worker, on any CPU; compare-and-swap where it says so. */
+/* BPF's own record of the worker, written by any CPU; by compare-and-swap where noted. */
 byte seq, ended, published;
-bool old = true; /* hinted_at_ns lies a grace or more back */
+bool old = true; /* hinted_at_ns is a grace or more ago */
 
 /* The kernel line. */
 byte preempt_seq, withdrawn_seq;
@@ -47,10 +48,10 @@ byte ack_here, ack_there;
 mtype = { CRITICAL, ACK };
 chan buffer = [1] of { mtype, byte };
 
-/* What is so, whatever anybody knows. */
+/* The truth, whatever the CPUs know of it. */
 bool in_section;        /* the worker does what must not be interrupted */
 bool on_cpu = true;     /* the worker has its CPU */
-bool interrupted;       /* and its CPU is in an interrupt */
+bool interrupted;       /* the worker's CPU is in an interrupt */
 bool grace_passed = true; /* since the last hint was decided */
 
 #define runs (on_cpu && !interrupted)
@@ -64,13 +65,15 @@ inline take_cpu()
 	on_cpu = false
 }
 
-/* --- the worker: sdk/include/morpheus/, sdk/src/client/client_thread.cpp ------------------------------------------ */
+/* --- the worker: sdk/include/morpheus/, sdk/src/client/client_thread.cpp ---------------------- */
 
 inline store(what, value)
 {
 	if
-	:: what == CRITICAL -> atomic { runs && empty(buffer) -> buffer!CRITICAL, value; critical_here = value }
-	:: else -> atomic { runs && empty(buffer) -> buffer!ACK, value; ack_here = value }
+	:: what == CRITICAL ->
+		atomic { runs && empty(buffer) -> buffer!CRITICAL, value; critical_here = value }
+	:: else ->
+		atomic { runs && empty(buffer) -> buffer!ACK, value; ack_here = value }
 	fi
 }
 
@@ -99,7 +102,7 @@ inline safe_point()
 		store(ACK, now);
 		atomic { runs -> withdrawn = withdrawn_seq };
 		if
-		:: withdrawn >= now -> reached(AT_WITHDRAWN_ANSWER)
+		:: withdrawn >= now -> reached(AT_WITHDRAWN_ACK)
 		:: else -> atomic { runs -> on_cpu = false } /* sched_yield */
 		fi;
 		seen = now
@@ -131,7 +134,7 @@ end:	do
 	od
 }
 
-/* --- BPF: bpf/hints.bpf.h --------------------------------------------------------------------------------- */
+/* --- BPF: bpf/hints.bpf.h --------------------------------------------------------------------- */
 
 /* Sets `won`, and `at` to the hint that is over now. */
 inline claim_end()
@@ -155,10 +158,10 @@ inline claim_end()
 	fi
 }
 
-/* What a procedure leaves in its variables would only multiply the states. */
+/* What a procedure left in its variables would only multiply the states. */
 #define forget() d_step { at = 0; before = 0; won = false }
 
-inline note_answer(ack)
+inline note_acknowledgement(ack)
 {
 	if
 	:: open && ack == seq ->
@@ -185,7 +188,10 @@ inline give_hint()
 			fi
 		};
 		if
-		:: won -> old = false; published = at + 1; atomic { preempt_seq++; assert(preempt_seq <= seq) }
+		:: won ->
+			old = false;
+			published = at + 1;
+			atomic { preempt_seq++; assert(preempt_seq <= seq) }
 		:: else
 		fi
 	:: else
@@ -194,7 +200,7 @@ inline give_hint()
 
 inline withdraw()
 {
-	note_answer(ack_there);
+	note_acknowledgement(ack_there);
 	claim_end();
 	if
 	:: won ->
@@ -202,7 +208,7 @@ inline withdraw()
 #ifdef REREAD
 		at = seq;
 #endif
-		atomic { assert(at <= ended); withdrawn_seq = at } /* an open hint is not called off */
+		atomic { assert(at <= ended); withdrawn_seq = at } /* an open hint is not withdrawn */
 	:: else
 	fi
 }
@@ -215,7 +221,7 @@ active [OTHERS] proctype other_cpu()
 	bool critical;
 #endif
 end:	do
-	:: skip -> give_hint(); forget() /* skip: or an option's "else" would mean that of all options */
+	:: skip -> give_hint(); forget() /* without skip an "else" in it would mean all options */
 	:: skip -> withdraw(); forget()
 #ifdef REMOTE_DECISION
 	:: critical = critical_there;
@@ -234,7 +240,7 @@ end:	do
 	od
 }
 
-/* --- the worker's own CPU: bpf/scheduler.bpf.c, morpheus_tick() ------------------------------------------- */
+/* --- the worker's own CPU: bpf/escalation.bpf.h, escalate() ----------------------------------- */
 
 active proctype interrupt()
 {
@@ -242,7 +248,7 @@ active proctype interrupt()
 	bool won, critical, late;
 end:	do
 	:: atomic { on_cpu -> interrupted = true };
-		note_answer(ack_here);
+		note_acknowledgement(ack_here);
 		at = seq;
 #ifndef UNPUBLISHED
 		late = published == at;
@@ -259,7 +265,10 @@ end:	do
 #endif
 		:: else
 		fi;
-		d_step { interrupted = false; at = 0; before = 0; won = false; critical = false; late = false }
+		d_step {
+			interrupted = false;
+			at = 0; before = 0; won = false; critical = false; late = false
+		}
 	:: atomic { !on_cpu -> on_cpu = true } /* picked again */
 	od
 }
