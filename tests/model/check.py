@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks the protocol's model (protocol.pml) with spin; each dropped rule must have a counterexample.
+"""Checks the protocol's model with spin; each dropped rule must have a counterexample.
 
 usage: check.py [--show VARIANT]     prints the steps of the variant's counterexample
 """

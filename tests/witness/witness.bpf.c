@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counts from outside: who lost the CPU inside a critical section, and how many safe points the other
- * threads passed while the probe waited. */
+/*
+ * Counts from outside: which threads lost the CPU inside a critical section, and how many safe
+ * points the other threads passed while the probe waited.
+ */
 #include "vmlinux.h"
 
 #include <bpf/bpf_helpers.h>
@@ -15,16 +17,19 @@ struct witness_mark marks[WITNESS_MAX_THREADS];
 struct witness_count counts[WITNESS_MAX_THREADS];
 __u32 nr_threads;
 __u32 probe_tid;
-/* How often the probe ran after so many safe points had passed since its wakeup; the last is "more". */
+/*
+ * How often the probe ran after i safe points had passed since its wakeup; the last also counts
+ * more.
+ */
 __u64 passed[WITNESS_PASSED_MAX];
 
 /* How long watched threads kept a CPU, by thread and length. */
 __u32 stints[WITNESS_MAX_THREADS * WITNESS_STINT_BUCKETS];
 __u64 stint_since[WITNESS_MAX_THREADS];
 __u64 allowed_ns;
-__u32 ticks_beyond[WITNESS_MAX_THREADS]; /* in the present stint, after so long */
+__u32 ticks_beyond[WITNESS_MAX_THREADS]; /* in the present stint, after allowed_ns */
 
-/* Threads that woke, by CPU: nobody can have been a reason for more hints than these. */
+/* Threads that woke, by CPU: each is the reason for one hint to a lone worker at most. */
 __u64 wakeups[WITNESS_MAX_CPUS];
 
 __u64 safe_points_at_wakeup;
@@ -47,7 +52,7 @@ static __always_inline __u64 all_safe_points(void)
 	return sum;
 }
 
-/* It has the priority of the highest real-time thread, and a class above that. */
+/* The kernel's stopper: the priority of the highest real-time thread, and a class above it. */
 static __always_inline bool is_stopper(struct task_struct *p)
 {
 	return (p->flags & PF_KTHREAD) && p->prio == 0 && p->comm[0] == 'm' && p->comm[1] == 'i' &&
@@ -99,7 +104,7 @@ SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *p)
 {
 	__sync_fetch_and_add(&wakeups[p->thread_info.cpu & (WITNESS_MAX_CPUS - 1)], 1);
-	/* Woken before it had left the CPU, it does not wait. */
+	/* A probe that was woken before it had left the CPU does not wait. */
 	if (probe_tid && p->pid == (int)probe_tid && p->pid != (int)bpf_get_current_pid_tgid()) {
 		safe_points_at_wakeup = all_safe_points();
 		probe_waits = 1;
@@ -135,7 +140,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	return 0;
 }
 
-/* Called by a sched_ext scheduler to take a CPU; only where the kernel has sched_ext. */
+/* A sched_ext scheduler calls it to take a CPU; only where the kernel has sched_ext. */
 SEC("kprobe/scx_bpf_kick_cpu")
 int BPF_KPROBE(on_kick, int cpu)
 {

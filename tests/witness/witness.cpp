@@ -14,7 +14,7 @@ Result<std::unique_ptr<Witness>> Witness::start() {
   auto* skeleton = witness_bpf::open_and_load();
   if (skeleton == nullptr) return fail_errno("load the witness");
   std::unique_ptr<Witness> witness(new Witness(skeleton));
-  if (::access("/sys/kernel/sched_ext", F_OK) != 0)  // what they count is a scheduler's doing
+  if (::access("/sys/kernel/sched_ext", F_OK) != 0)  // they count what a scheduler does
     for (auto* probe : {skeleton->progs.on_kick, skeleton->progs.on_tick})
       bpf_program__set_autoattach(probe, false);
   if (const int err = witness_bpf::attach(skeleton); err != 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Loads the witness: an independent tracing program that counts what scheduling did to given
-// threads.
+// Loads the witness: an independent tracing program that counts what scheduling does to the threads
+// that it watches.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@ struct witness_bpf;
 
 namespace morpheus::test {
 
-/// Alive as long as it counts. The shared memory stays usable in forked children, also after they
-/// gave up all privileges.
+/// Counts as long as it lives. Forked children can use the shared memory even after they gave up
+/// all privileges.
 class Witness {
  public:
   /// Needs root. Fails with the reason where BPF cannot be loaded.
@@ -27,15 +27,15 @@ class Witness {
 
   /// Watches the first `count` entries of marks(), which the threads fill in themselves.
   void watch(std::uint32_t count);
-  /// A tid as the kernel's initial PID namespace numbers it; may be set by a forked child.
+  /// `tid` as the kernel's initial PID namespace numbers it; a forked child may call this.
   void set_probe(std::uint32_t tid);
 
   [[nodiscard]] std::span<witness_mark, WITNESS_MAX_THREADS> marks();
   [[nodiscard]] witness_count count(std::size_t thread) const;
-  /// How many of the stints of `thread` on a CPU lasted so many times WITNESS_STINT_BUCKET_NS.
+  /// The stints of `thread` on a CPU, counted by length in units of WITNESS_STINT_BUCKET_NS.
   [[nodiscard]] std::span<const std::uint32_t, WITNESS_STINT_BUCKETS> stints(
       std::size_t thread) const;
-  /// How long a stint may last for its ticks not to be counted: see witness_count.
+  /// Ticks in a stint count once it has lasted for longer than `ns`: see witness_count.
   void allow(std::uint64_t ns);
   /// Forgets all threads and their counts.
   void clear();
