@@ -17,9 +17,9 @@
 #include <stop_token>
 #include <vector>
 
-#include "sdk/src/runtime/blocking_threads.hpp"
-#include "sdk/src/runtime/pool_lane.hpp"
-#include "sdk/src/runtime/runtime_thread.hpp"
+#include "sdk/src/runtime/shared/blocking_threads.hpp"
+#include "sdk/src/runtime/shared/pool_lane.hpp"
+#include "sdk/src/runtime/thread/runtime_thread.hpp"
 #include "sdk/src/runtime/watch.hpp"
 
 namespace morpheus::sdk {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "proto/monotonic_clock.hpp"
-#include "sdk/src/runtime/task_list.hpp"
+#include "sdk/src/runtime/frames/task_list.hpp"
 #include "sdk/src/runtime/thread_pool.hpp"
 #include "sdk/src/sync/futex.hpp"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "sdk/src/runtime/off_cpu.hpp"
-#include "sdk/src/runtime/runtime_thread.hpp"
+#include "sdk/src/runtime/thread/runtime_thread.hpp"
 
 namespace morpheus::sdk {
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 
-#include "sdk/src/runtime/lane_queues.hpp"
+#include "sdk/src/runtime/thread/lane_queues.hpp"
 
 using namespace morpheus;
 using sdk::LaneQueues;

@@ -2,7 +2,7 @@
 // How much a worker without work may look for some.
 #include <catch2/catch_test_macros.hpp>
 
-#include "sdk/src/runtime/spin_budget.hpp"
+#include "sdk/src/runtime/thread/spin_budget.hpp"
 
 using morpheus::sdk::SpinBudget;
 

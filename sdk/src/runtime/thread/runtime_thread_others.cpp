@@ -3,7 +3,7 @@
 // at it.
 #include "proto/monotonic_clock.hpp"
 #include "sdk/src/client/client_thread.hpp"
-#include "sdk/src/runtime/runtime_thread.hpp"
+#include "sdk/src/runtime/thread/runtime_thread.hpp"
 #include "sdk/src/runtime/thread_pool.hpp"
 #include "sdk/src/sync/futex.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "sdk/src/runtime/task_list.hpp"
+#include "sdk/src/runtime/frames/task_list.hpp"
 
 #include <link.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "sdk/src/runtime/frame_memory.hpp"
+#include "sdk/src/runtime/frames/frame_memory.hpp"
 
 namespace morpheus::sdk {
 namespace {

@@ -9,8 +9,8 @@
 #include <new>
 #include <vector>
 
-#include "sdk/src/runtime/frame_memory.hpp"
-#include "sdk/src/runtime/this_runner.hpp"
+#include "sdk/src/runtime/frames/frame_memory.hpp"
+#include "sdk/src/runtime/frames/this_runner.hpp"
 
 namespace morpheus::sdk {
 

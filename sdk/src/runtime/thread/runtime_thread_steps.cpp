@@ -7,7 +7,7 @@
 #include <bit>
 
 #include "proto/monotonic_clock.hpp"
-#include "sdk/src/runtime/runtime_thread.hpp"
+#include "sdk/src/runtime/thread/runtime_thread.hpp"
 #include "sdk/src/runtime/thread_pool.hpp"
 #include "sdk/src/sync/cpu_relax.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "sdk/src/runtime/this_runner.hpp"
+#include "sdk/src/runtime/frames/this_runner.hpp"
 
 #include <memory>
 

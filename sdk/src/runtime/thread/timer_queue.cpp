@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "sdk/src/runtime/timer_queue.hpp"
+#include "sdk/src/runtime/thread/timer_queue.hpp"
 
 #include <algorithm>
 

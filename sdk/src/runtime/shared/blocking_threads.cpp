@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "sdk/src/runtime/blocking_threads.hpp"
+#include "sdk/src/runtime/shared/blocking_threads.hpp"
 
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "sdk/src/runtime/runtime_thread.hpp"
+#include "sdk/src/runtime/thread/runtime_thread.hpp"
 
 #include <pthread.h>
 #include <sched.h>
@@ -12,7 +12,7 @@
 
 #include "proto/monotonic_clock.hpp"
 #include "sdk/src/client/this_thread.hpp"
-#include "sdk/src/runtime/this_runner.hpp"
+#include "sdk/src/runtime/frames/this_runner.hpp"
 #include "sdk/src/runtime/thread_pool.hpp"
 #include "sdk/src/sync/cpu_relax.hpp"
 #include "sdk/src/sync/futex.hpp"

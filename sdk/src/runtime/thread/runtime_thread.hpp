@@ -12,10 +12,10 @@
 #include <string>
 #include <thread>
 
-#include "sdk/src/runtime/lane_queues.hpp"
-#include "sdk/src/runtime/pool_lane.hpp"
-#include "sdk/src/runtime/spin_budget.hpp"
-#include "sdk/src/runtime/timer_queue.hpp"
+#include "sdk/src/runtime/thread/lane_queues.hpp"
+#include "sdk/src/runtime/shared/pool_lane.hpp"
+#include "sdk/src/runtime/thread/spin_budget.hpp"
+#include "sdk/src/runtime/thread/timer_queue.hpp"
 
 namespace morpheus::sdk {
 
