@@ -35,7 +35,13 @@ ARROWS = {
     "daemon/ctl/commands": {"daemon/ctl/commands", "daemon/ctl/console", "proto"},
     "daemon/ctl/console": {"daemon/ctl/console", "proto"},
     "sdk/python": {"sdk/python", "proto/scb.h", *("sdk/include/morpheus/" + name for name in C_ABI)},
-    "sdk/src/runtime": {"sdk/src/runtime", "sdk/src/client", "sdk/src/sync", "sdk/include", "proto"},
+    # the runtime's floors: where frames live, what threads share, one thread, all of them
+    "sdk/src/runtime": {"sdk/src/runtime", "sdk/src/runtime/thread", "sdk/src/runtime/shared", "sdk/src/runtime/frames",
+                        "sdk/src/sync", "sdk/include", "proto"},
+    "sdk/src/runtime/thread": {"sdk/src/runtime/thread", "sdk/src/runtime/shared", "sdk/src/runtime/frames",
+                               "sdk/src/client", "sdk/src/sync", "sdk/include", "proto"},
+    "sdk/src/runtime/shared": {"sdk/src/runtime/shared", "sdk/src/sync", "sdk/include", "proto"},
+    "sdk/src/runtime/frames": {"sdk/src/runtime/frames", "sdk/include"},
     "sdk/src/client": {"sdk/src/client", "sdk/include", "proto"},
     "sdk/src/sync": {"sdk/src/sync", "sdk/include"},
     "sdk/include": {"sdk/include", "proto/scb.h"},  # what is installed

@@ -10,33 +10,29 @@
 
 #include "proto/monotonic_clock.hpp"
 #include "sdk/src/runtime/frames/task_list.hpp"
-#include "sdk/src/runtime/thread_pool.hpp"
 #include "sdk/src/sync/futex.hpp"
 
 namespace morpheus::sdk {
 namespace {
 
 constexpr std::uint64_t kLookNs = 2'000'000;
-/// A worker that makes no step for so long, although it has the CPU, is held up.
+/// A thread that makes no step for so long, although it has the CPU, is held up.
 constexpr std::uint64_t kHeldUpNs = 4'000'000;
-/// So many looks at sleeping workers, and the watch sleeps, too.
+/// After so many looks at sleeping threads the watch sleeps, too.
 constexpr int kLooksBeforeSleep = 25;
 
 }  // namespace
 
-Watch::Watch(ThreadPool& pool) : pool_(pool), seen_(pool.threads()) {
+Watch::Watch(PoolState& pool, const Threads& threads)
+    : pool_(pool), threads_(threads), seen_(threads.size()) {
   thread_ = std::thread([this] { run(); });
 }
 
 void Watch::end() {
   is_ending_.store(1, std::memory_order_release);
   futex_wake_one(is_ending_);
-  end_sleep();
+  pool_.watch_sleep.end();
   thread_.join();
-}
-
-void Watch::end_sleep() {
-  if (is_dormant_.exchange(0, std::memory_order_acq_rel) != 0) futex_wake_one(is_dormant_);
 }
 
 void Watch::run() {
@@ -48,70 +44,75 @@ void Watch::run() {
       futex_wait(is_ending_, 0, monotonic_ns() + kLookNs);
       continue;
     }
-    is_dormant_.store(1, std::memory_order_relaxed);
-    barrier_on_all_threads();  // a worker that did not see it has woken: it is seen here
-    const bool is_quiet = !look() && is_ending_.load(std::memory_order_acquire) == 0;
-    while (is_quiet && is_dormant_.load(std::memory_order_acquire) != 0) futex_wait(is_dormant_, 1);
-    is_dormant_.store(0, std::memory_order_relaxed);
+    pool_.watch_sleep.begin();
+    if (!look() && is_ending_.load(std::memory_order_acquire) == 0) pool_.watch_sleep.wait();
+    pool_.watch_sleep.cancel();
     quiet = 0;
   }
 }
 
-/// Whether any worker is awake.
+/// Whether any thread is awake.
 bool Watch::look() {
   const std::uint64_t now = monotonic_ns();
-  bool anybody_awake = false;
+  bool is_any_awake = false;
   for (std::size_t i = 0; i < seen_.size(); ++i) {
-    RuntimeThread& worker = pool_.worker(i);
-    if (worker.is_asleep()) {
+    RuntimeThread& thread = *threads_[i];
+    if (thread.sleeper().is_asleep()) {
       seen_[i] = {};
       continue;
     }
-    anybody_awake = true;
-    look_at(worker, seen_[i], now);
+    is_any_awake = true;
+    look_at(thread, seen_[i], now);
   }
-  // Whoever waited for events may be in a long task by now.
-  if (anybody_awake && pool_.is_nobody_driving()) pool_.call_one();
-  return anybody_awake;
+  // The thread that waited for events may be in a long task by now.
+  if (is_any_awake && pool_.driver_seat.is_free()) pool_.idle.call_one();
+  return is_any_awake;
 }
 
-void Watch::look_at(RuntimeThread& worker, Seen& seen, std::uint64_t now) {
-  const RuntimeThread::Sight sight = worker.sight();
+void Watch::look_at(RuntimeThread& thread, Seen& seen, std::uint64_t now) {
+  const ThreadRunner::Sight sight = thread.sight();
   const bool is_between_jobs = sight.running == nullptr && !sight.is_away;
   const bool has_stepped = sight != seen.sight || is_between_jobs;
-  const morpheus_guidance line = worker.guidance();
+  const morpheus_guidance line = thread.guidance().kernel_line();
   const bool is_off = seen.off_cpu.look(line.cpu_time_ns, line.wait_time_ns, has_stepped);
   if (has_stepped) {
     seen.sight = sight;
     seen.since_ns = now;
     seen.is_reported = false;
-    if (pool_.options().stall_threshold.count() > 0) seen.times = times_of(worker.tid());
+    if (pool_.options.stall_threshold.count() > 0) seen.times = times_of(thread.tid());
     return;
   }
   const std::uint64_t lasting = now - seen.since_ns;
-  const bool has_others = worker.looks_waited_for() || worker.timers().earliest() <= now;
+  const bool has_others = thread.looks_waited_for() || thread.timers().earliest() <= now;
   if (has_others) {
-    worker.ask_to_give_way();
-    if (is_off || lasting >= kHeldUpNs) relieve(worker);
+    thread.guidance().ask_to_give_way();
+    if (is_off || lasting >= kHeldUpNs) relieve(thread);
   }
-  const auto threshold = static_cast<std::uint64_t>(pool_.options().stall_threshold.count());
+  const auto threshold = static_cast<std::uint64_t>(pool_.options.stall_threshold.count());
   const bool stalls = threshold != 0 && lasting >= threshold && sight.running != nullptr;
-  if (stalls && !seen.is_reported) report(worker, seen, now);
+  if (stalls && !seen.is_reported) report(thread, seen, now);
 }
 
-/// What waits behind a worker that makes no step goes to others, if there are others to run it.
-void Watch::relieve(RuntimeThread& worker) {
-  if (pool_.threads() == 1) return;
-  pool_.release_driver(worker);
-  const bool has_given = worker.bereave(RuntimeThread::Part::all);
-  if (!worker.bereave_timers(monotonic_ns()) && !has_given) return;
-  pool_.call_one();
-  pool_.call_relief();
+/// What waits behind a thread that makes no step goes to others, if there are others to run it.
+void Watch::relieve(RuntimeThread& thread) {
+  if (threads_.size() == 1) return;
+  pool_.driver_seat.release(thread.index());
+  const bool has_given = thread.take_over(Part::all);
+  if (!thread.take_over_timers(monotonic_ns()) && !has_given) return;
+  pool_.idle.call_one();
+  call_relief();
 }
 
-void Watch::report(RuntimeThread& worker, Seen& seen, std::uint64_t now) {
+/// A relief thread runs what is shared, unless another thread can.
+void Watch::call_relief() {
+  if (pool_.idle.is_any_searching()) return;  // one has just been called
+  for (const auto& thread : threads_)
+    if (thread->is_relief() && thread->sleeper().is_asleep()) return thread->sleeper().wake();
+}
+
+void Watch::report(const RuntimeThread& thread, Seen& seen, std::uint64_t now) {
   seen.is_reported = true;
-  const Times times = times_of(worker.tid());
+  const Times times = times_of(thread.tid());
   const std::uint64_t lasting = now - seen.since_ns;
   const std::uint64_t on_cpu = std::min(times.on_cpu - seen.times.on_cpu, lasting);
   std::uint64_t waiting = std::min(times.waiting - seen.times.waiting, lasting - on_cpu);
@@ -119,17 +120,17 @@ void Watch::report(RuntimeThread& worker, Seen& seen, std::uint64_t now) {
   if (times.is_runnable) waiting = lasting - on_cpu;
   const task_info task = describe_task(seen.sight.running);
   using std::chrono::nanoseconds;
-  const stall told{.thread = worker.index(),
-                   .task = task.name.empty() ? task.function : task.name,
-                   .where = task.where,
-                   .lasting = nanoseconds(lasting),
-                   .on_cpu = nanoseconds(on_cpu),
-                   .preempted = nanoseconds(waiting),
-                   .blocked = nanoseconds(lasting - on_cpu - waiting)};
-  if (pool_.options().on_stall)
-    pool_.options().on_stall(told);
+  const stall found{.thread = thread.index(),
+                    .task = task.name.empty() ? task.function : task.name,
+                    .where = task.where,
+                    .lasting = nanoseconds(lasting),
+                    .on_cpu = nanoseconds(on_cpu),
+                    .preempted = nanoseconds(waiting),
+                    .blocked = nanoseconds(lasting - on_cpu - waiting)};
+  if (pool_.options.on_stall)
+    pool_.options.on_stall(found);
   else
-    std::fprintf(stderr, "%s\n", to_string(told).c_str());
+    std::fprintf(stderr, "%s\n", to_string(found).c_str());
 }
 
 /// The kernel's own account, up to this moment; zeros where it keeps none.
@@ -163,17 +164,17 @@ bool Watch::is_runnable(int tid) {
 
 namespace morpheus {
 
-std::string to_string(const stall& told) {
+std::string to_string(const stall& found) {
   const auto ms = [](std::chrono::nanoseconds span) {
     return std::chrono::duration<double, std::milli>(span).count();
   };
   char text[512];
   std::snprintf(
       text, sizeof text,
-      "morpheus: worker %u: task %s stalls for %.1f ms (%.1f ms on the CPU, %.1f ms preempted, "
+      "morpheus: thread %u: task %s stalls for %.1f ms (%.1f ms on the CPU, %.1f ms preempted, "
       "%.1f ms blocked), last await %s:%u",
-      told.thread, told.task.c_str(), ms(told.lasting), ms(told.on_cpu), ms(told.preempted),
-      ms(told.blocked), told.where.file_name(), told.where.line());
+      found.thread, found.task.c_str(), ms(found.lasting), ms(found.on_cpu), ms(found.preempted),
+      ms(found.blocked), found.where.file_name(), found.where.line());
   return text;
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A thread that looks at the workers of a pool now and then: takes jobs and timers from those that
-// make no step, and reports stalls. Sleeps for good while all workers do.
+// A thread that looks at the threads of a runtime now and then: takes jobs and timers over from
+// those that make no step, and reports stalls. It sleeps for good while all of them sleep.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -15,18 +16,16 @@ namespace morpheus::sdk {
 
 class Watch {
  public:
-  explicit Watch(ThreadPool& pool);
+  using Threads = std::vector<std::unique_ptr<RuntimeThread>>;
+
+  /// `threads` stay the same until end().
+  Watch(PoolState& pool, const Threads& threads);
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
   /// After end().
   ~Watch() = default;
-  /// Ends the thread. notice_wake() may still be called.
+  /// Ends the watch's thread.
   void end();
-
-  /// A worker has woken up. On the worker; a futex(2) only if the watch sleeps for good.
-  void notice_wake() {
-    if (is_dormant_.load(std::memory_order_relaxed) != 0) end_sleep();
-  }
 
  private:
   struct Times {  // nanoseconds
@@ -35,7 +34,7 @@ class Watch {
     bool is_runnable = false;  // runs or waits to run
   };
   struct Seen {
-    RuntimeThread::Sight sight;
+    ThreadRunner::Sight sight;
     std::uint64_t since_ns = 0;
     Times times;  // at that time
     OffCpu off_cpu;
@@ -43,17 +42,17 @@ class Watch {
   };
 
   void run();
-  void end_sleep();
   [[nodiscard]] bool look();
-  void look_at(RuntimeThread& worker, Seen& seen, std::uint64_t now);
-  void relieve(RuntimeThread& worker);
-  void report(RuntimeThread& worker, Seen& seen, std::uint64_t now);
+  void look_at(RuntimeThread& thread, Seen& seen, std::uint64_t now);
+  void relieve(RuntimeThread& thread);
+  void call_relief();
+  void report(const RuntimeThread& thread, Seen& seen, std::uint64_t now);
   [[nodiscard]] static Times times_of(int tid);
   [[nodiscard]] static bool is_runnable(int tid);
 
-  ThreadPool& pool_;
-  std::vector<Seen> seen_;
-  std::atomic<std::uint32_t> is_dormant_{0};
+  PoolState& pool_;
+  const Threads& threads_;
+  std::vector<Seen> seen_;  // by thread
   std::atomic<std::uint32_t> is_ending_{0};
   std::thread thread_;
 };

@@ -222,7 +222,7 @@ class run_on final : detail::driver {
  private:
   void poll() noexcept override { context_.poll(); }
   void wait(std::uint64_t span_ns) noexcept override {
-    if (span_ns == ~std::uint64_t{0})
+    if (span_ns == kForever)
       context_.run_one();
     else
       context_.run_one_for(std::chrono::nanoseconds(span_ns));

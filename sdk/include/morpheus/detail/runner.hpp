@@ -192,13 +192,13 @@ class alignas(64) runner {
     if (!MORPHEUS_LIKELY(!is_disturbed())) serve();
   }
   void offer() noexcept {
-    if (!MORPHEUS_LIKELY(!is_call_useful_->load(std::memory_order_relaxed))) call_an_idle_worker();
+    if (!MORPHEUS_LIKELY(!is_call_useful_->load(std::memory_order_relaxed))) call_idle_thread();
   }
 
   MORPHEUS_API MORPHEUS_COLD job* yield_slowly(job* self) noexcept;
   MORPHEUS_API MORPHEUS_COLD job* next_slowly() noexcept;
   MORPHEUS_API MORPHEUS_COLD void serve() noexcept;
-  MORPHEUS_API MORPHEUS_COLD void call_an_idle_worker() noexcept;
+  MORPHEUS_API MORPHEUS_COLD void call_idle_thread() noexcept;
 
   std::atomic<job*> running_{nullptr};  ///< what the owner runs, inside() or away()
   job_list ready_;

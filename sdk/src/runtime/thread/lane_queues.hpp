@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What waits on one worker in other lanes than the one that it runs, and whose turn is next:
-// start-time fair queueing (Goyal, Vin, Cheng 1996). The time that a lane has had, divided by its
-// shares, moves its clock; the lane whose clock is behind is next, and one that had nothing to do
-// gets no credit for that.
+// The jobs that wait on one thread in other lanes than the one that it runs, and which lane is
+// next: start-time fair queueing (Goyal, Vin, Cheng 1996). The time that a lane has had, divided by
+// its shares, moves its clock; the lane whose clock is behind is next, and one that had nothing to
+// do gets no credit for that.
 #pragma once
 
 #include <morpheus/detail/job.hpp>
@@ -14,12 +14,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sdk/src/runtime/shared/shared_jobs.hpp"
+
 namespace morpheus::sdk {
 
 /// For one thread at a time; any thread may ask waiting().
 class LaneQueues {
  public:
-  static constexpr unsigned kMost = 16;  ///< lanes, numbered from 0
+  static constexpr unsigned kMost = SharedJobs::kMostLanes;
 
   /// One bit for each lane that has jobs here.
   [[nodiscard]] std::uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }

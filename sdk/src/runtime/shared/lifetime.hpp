@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// How a runtime ends: it asks its tasks to stop, waits for the last of them, then ends its threads.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <stop_token>
+
+#include "sdk/src/sync/futex.hpp"
+
+namespace morpheus::sdk {
+
+/// Any thread.
+class Lifetime {
+ public:
+  /// The tasks that began and have not ended, for lanes to count.
+  [[nodiscard]] std::atomic<std::size_t>& live_tasks() { return live_tasks_; }
+  /// The last live task has ended.
+  void all_ended() {
+    ends_.fetch_add(1, std::memory_order_release);
+    if (stop_.stop_requested()) futex_wake_one(ends_);
+  }
+  void wait_for_tasks() const {
+    while (true) {
+      const std::uint32_t seen = ends_.load(std::memory_order_acquire);
+      if (live_tasks_.load(std::memory_order_acquire) == 0) return;
+      futex_wait(ends_, seen);
+    }
+  }
+
+  [[nodiscard]] std::stop_source& stop() { return stop_; }
+  /// Threads that find nothing to do return from now on.
+  void end_threads() { is_ending_.store(true, std::memory_order_release); }
+  [[nodiscard]] bool is_ending() const { return is_ending_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<std::size_t> live_tasks_{0};
+  std::atomic<std::uint32_t> ends_{0};
+  std::stop_source stop_;
+  std::atomic<bool> is_ending_{false};
+};
+
+}  // namespace morpheus::sdk
