@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <system_error>
 
 #include "sdk/src/client/daemon_absence.hpp"
@@ -22,7 +21,7 @@ bool is_allowed(morpheus_worker_state from, morpheus_worker_state to) {
   return to == MORPHEUS_WORKER_QUIESCING && from == MORPHEUS_WORKER_RUNNING;
 }
 
-/// Signals belong to the application's threads.
+/// Signals belong to the application's threads. Null: the thread could not be started.
 template <class F>
 std::unique_ptr<std::thread> start_without_signals(F body) {
   sigset_t all;
@@ -33,7 +32,7 @@ std::unique_ptr<std::thread> start_without_signals(F body) {
   try {
     thread = std::make_unique<std::thread>(std::move(body));
   } catch (const std::system_error&) {
-    // reported by the empty result
+    // reported as null
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
@@ -58,11 +57,11 @@ int Registry::attach(const LinkSpec& spec) {
   attaches_ = 0;
   last_error_.clear();
   socket_watch_.emplace(spec.socket);
-  (void)connect();  // the thread tries again
-  house_keeper_ = start_without_signals([this] { keep_house(); });
-  if (!house_keeper_) {
+  (void)connect();  // the link thread tries again
+  link_thread_ = start_without_signals([this] { keep_link(); });
+  if (!link_thread_) {
     link_.reset();
-    change_epoch(Epoch::base_above(highest_seq()), nullptr);
+    change_epoch(next_base());
     return MORPHEUS_ERR_SYSTEM;
   }
   is_attached_ = true;
@@ -73,10 +72,7 @@ Result<void> Registry::prepare() {
   watch_forks();
   wake_fd_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_fd_) return fail_errno("make an eventfd");
-  if (kernel_window_.data() != nullptr) return {};
-  if (auto kernel = kernel_window_.reserve((kMaxWorkers + 1) * MORPHEUS_SCB_LINE_SIZE); !kernel)
-    return kernel;
-  return global_window_.reserve(sizeof(morpheus_global_pressure));
+  return lines_.reserve(kMaxWorkers);
 }
 
 int Registry::detach() {
@@ -86,15 +82,15 @@ int Registry::detach() {
     if (!workers_.empty()) return MORPHEUS_ERR_BUSY;
     is_stopping_ = true;
     is_attached_ = false;  // from here on no thread can register
-    wake();
+    wake_link_thread();
   }
-  house_keeper_->join();
+  link_thread_->join();
   const std::scoped_lock lock(lock_);
-  house_keeper_.reset();
+  link_thread_.reset();
   socket_watch_.reset();
   link_.reset();
   DaemonAbsence::set({});
-  change_epoch(Epoch::base_above(highest_seq()), nullptr);
+  change_epoch(next_base());
   drop_unused_lines();
   return MORPHEUS_OK;
 }
@@ -111,12 +107,6 @@ void Registry::status(morpheus_status& out) {
   std::snprintf(out.last_error, sizeof out.last_error, "%s", last_error_.c_str());
 }
 
-morpheus_global_pressure Registry::pressure() const {
-  morpheus_global_pressure copy{};
-  if (global_window_.data() != nullptr) std::memcpy(&copy, global_window_.data(), sizeof copy);
-  return copy;
-}
-
 int Registry::add(ClientThread& worker) {
   const std::scoped_lock lock(lock_);
   if (!is_attached_) return MORPHEUS_ERR_NOT_ATTACHED;
@@ -126,7 +116,7 @@ int Registry::add(ClientThread& worker) {
   worker.tid = ::gettid();
   const std::uint64_t base = Epoch::base();
   if (link_) guide(worker, base);
-  worker.begin(binding_of(worker, Epoch::current(), base));
+  worker.begin(lines_.binding_of(worker, Epoch::current(), base));
   return MORPHEUS_OK;
 }
 
@@ -147,7 +137,7 @@ int Registry::set_state(ClientThread& worker, morpheus_worker_state state) {
   if (link_ && worker.slot != ClientThread::kUnguided) {
     auto set = link_->set_state(worker.slot, state);
     if (!set) note(set.error());
-    // A connection that broke is no refusal: the next daemon is told the new state.
+    // A link that broke is no refusal: the next daemon gets the new state.
     if (!set && link_->is_open()) return MORPHEUS_ERR_STATE;
   }
   worker.state = state;
@@ -156,9 +146,9 @@ int Registry::set_state(ClientThread& worker, morpheus_worker_state state) {
 
 void Registry::note(const Error& error) {
   last_error_ = error.text();
-  wake();  // the connection may have broken
+  wake_link_thread();  // the link may have broken
 }
 
-void Registry::wake() const { (void)::eventfd_write(wake_fd_.get(), 1); }
+void Registry::wake_link_thread() const { (void)::eventfd_write(wake_fd_.get(), 1); }
 
 }  // namespace morpheus::sdk

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The process as the daemon knows it: the connection, the shared memory and the registered threads.
-// One per process. One lock serialises everything but the workers' slow path, which never takes it.
+// The process as the daemon knows it: the link, the shared memory and the registered threads. One
+// per process. One lock serialises everything but the workers' slow path, which never takes it.
 #pragma once
 
 #include <morpheus/morpheus.h>
@@ -12,10 +12,9 @@
 #include <thread>
 #include <vector>
 
-#include "proto/mapping.hpp"
 #include "sdk/src/client/client_thread.hpp"
 #include "sdk/src/client/daemon_link.hpp"
-#include "sdk/src/client/fixed_window.hpp"
+#include "sdk/src/client/shared_lines.hpp"
 #include "sdk/src/client/socket_watch.hpp"
 
 namespace morpheus::sdk {
@@ -32,7 +31,7 @@ class Registry {
   [[nodiscard]] int detach();
   void status(morpheus_status& out);
   /// Lock-free; all 0 before the first attach.
-  [[nodiscard]] morpheus_global_pressure pressure() const;
+  [[nodiscard]] morpheus_global_pressure pressure() const { return lines_.pressure(); }
 
   // On the worker's own thread.
   [[nodiscard]] int add(ClientThread& worker);
@@ -40,32 +39,23 @@ class Registry {
   [[nodiscard]] int set_state(ClientThread& worker, morpheus_worker_state state);
 
  private:
-  struct RuntimeLines {
-    std::uint64_t epoch;
-    Mapping memory;
-  };
-
   Registry() = default;
 
-  // registry.cpp
   [[nodiscard]] Result<void> prepare();
   void note(const Error& error);
-  void wake() const;
+  void wake_link_thread() const;
 
-  // registry_link.cpp; all under lock_
-  void keep_house();  // the thread
+  // How the link comes and goes: registry_link.cpp. All under lock_, but keep_link().
+  void keep_link();  // the link thread
   [[nodiscard]] bool is_link_alive() const;
   [[nodiscard]] bool connect();
   void lose_link();
   void guide(ClientThread& worker, std::uint64_t base);
-  void change_epoch(std::uint64_t base, DaemonLink* link);
-  [[nodiscard]] Binding binding_of(const ClientThread& worker, std::uint64_t epoch,
-                                   std::uint64_t base) const;
-  [[nodiscard]] std::uint64_t highest_seq() const;
-  [[nodiscard]] const morpheus_scb_kernel* kernel_line(std::uint32_t slot) const;
+  void change_epoch(std::uint64_t base);
+  [[nodiscard]] std::uint64_t next_base() const;
   void drop_unused_lines();
 
-  // registry_fork.cpp
+  // fork(): registry_fork.cpp
   static void watch_forks();
   void forget_parent();
 
@@ -74,16 +64,14 @@ class Registry {
   bool is_stopping_ = false;
   LinkSpec spec_;
   std::optional<DaemonLink> link_;
-  bool is_nobody_listening_ = false;  // as of the last attempt to connect
+  bool is_daemon_absent_ = false;  // nothing listened at the last attempt to connect
   std::uint32_t attaches_ = 0;
   std::string last_error_;
   std::vector<ClientThread*> workers_;
-  FixedWindow kernel_window_;
-  FixedWindow global_window_;
-  std::vector<RuntimeLines> runtime_lines_;  // the newest last; older ones while in use
+  SharedLines lines_;
   UniqueFd wake_fd_;
-  std::optional<SocketWatch> socket_watch_;  // the house keeper's
-  std::unique_ptr<std::thread> house_keeper_;
+  std::optional<SocketWatch> socket_watch_;  // the link thread's
+  std::unique_ptr<std::thread> link_thread_;
 };
 
 }  // namespace morpheus::sdk

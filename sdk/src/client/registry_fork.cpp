@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // fork(): the child has one thread, none of the parent's rights with the daemon, and a copy of
-// every mapping. It must never write into its parent's lines, so it lets go of all of them before
-// any of its code runs, and starts anew as a process that has not attached.
+// every mapping. It must never write to its parent's lines, so it lets go of all of them before any
+// of its code runs, and starts anew as a process that has not attached.
 #include <pthread.h>
 
 #include "sdk/src/client/daemon_absence.hpp"
@@ -26,14 +26,12 @@ void Registry::forget_parent() {
     ThisThread::set_worker(nullptr);
   }
   workers_.clear();
-  runtime_lines_.clear();
-  kernel_window_.hide();
-  global_window_.hide();
+  lines_.forget();
   link_.reset();
   socket_watch_.reset();
   DaemonAbsence::set({});
-  // The thread exists in the parent only; a std::thread that nobody joins must not be destroyed.
-  [[maybe_unused]] auto* parents = house_keeper_.release();
+  // The thread exists in the parent only; a std::thread that is not joined must not be destroyed.
+  [[maybe_unused]] auto* parents = link_thread_.release();
   is_attached_ = false;
 }
 

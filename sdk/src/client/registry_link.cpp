@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The registry's connection to a daemon: how it comes, goes and comes again.
+// The registry's link to a daemon: how it comes, goes and comes again.
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -16,8 +16,8 @@ namespace morpheus::sdk {
 namespace {
 
 constexpr int kForever = -1;
-/// Tries are at most so far apart; the longer one while nobody listens and the coming of a socket
-/// is noticed.
+/// The longest wait between two attempts to connect; the second one if no daemon listens and the
+/// watch will see its socket appear.
 constexpr int kLongestMs = 1'000;
 constexpr int kLongestWatchedMs = 30'000;
 
@@ -28,7 +28,7 @@ void wait_until_lost(int link_fd, int wake_fd) {
   (void)::eventfd_read(wake_fd, &ignored);
 }
 
-/// Until `timeout_ms` have passed or wake_fd is written to; true: until there is news at the
+/// Until `timeout_ms` have passed, or wake_fd is written to. True: until there was news of the
 /// socket.
 bool wait_for_socket(SocketWatch& socket, int wake_fd, int timeout_ms) {
   const std::uint64_t end = monotonic_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000;
@@ -44,7 +44,7 @@ bool wait_for_socket(SocketWatch& socket, int wake_fd, int timeout_ms) {
 
 }  // namespace
 
-void Registry::keep_house() {
+void Registry::keep_link() {
   pthread_setname_np(pthread_self(), "morpheus-sdk");
   Backoff backoff(static_cast<std::uint32_t>(monotonic_ns()));
   while (true) {
@@ -60,7 +60,7 @@ void Registry::keep_house() {
       drop_unused_lines();
       if (link_) link_fd = link_->fd();
       if (link_) socket_watch_->disarm();
-      if (is_nobody_listening_ && socket_watch_->fd() >= 0) longest_ms = kLongestWatchedMs;
+      if (is_daemon_absent_ && socket_watch_->fd() >= 0) longest_ms = kLongestWatchedMs;
       wake_fd = wake_fd_.get();
     }
     if (link_fd >= 0) {
@@ -68,7 +68,7 @@ void Registry::keep_house() {
       continue;
     }
     if (!wait_for_socket(*socket_watch_, wake_fd, backoff.next_ms(longest_ms))) continue;
-    // It may be bound and not listen yet, and all clients see it at once.
+    // The socket may be bound without listening yet, and all clients see it at once.
     backoff.reset();
     (void)wait_for_socket(*socket_watch_, wake_fd, backoff.next_ms(longest_ms));
   }
@@ -82,14 +82,14 @@ bool Registry::is_link_alive() const {
 
 bool Registry::connect() {
   auto opened = DaemonLink::open(spec_);
-  is_nobody_listening_ =
+  is_daemon_absent_ =
       !opened && (opened.error().code == ENOENT || opened.error().code == ECONNREFUSED);
   if (!opened) {
     last_error_ = opened.error().text();
     return false;
   }
   link_ = std::move(*opened);
-  const std::uint64_t base = Epoch::base_above(highest_seq());
+  const std::uint64_t base = next_base();
   for (ClientThread* worker : workers_) guide(*worker, base);
   if (!link_->is_open()) {
     link_.reset();
@@ -97,19 +97,19 @@ bool Registry::connect() {
   }
   ++attaches_;
   DaemonAbsence::set({});
-  change_epoch(base, &*link_);
+  change_epoch(base);
   return link_.has_value();
 }
 
 void Registry::lose_link() {
   DaemonAbsence::set({monotonic_ns(), std::min(pressure().cpu_pressure_pct, 100U)});
-  const std::uint64_t base = Epoch::base_above(highest_seq());
+  const std::uint64_t base = next_base();
   link_.reset();
-  change_epoch(base, nullptr);
+  change_epoch(base);
 }
 
-/// Registers the worker with the link's daemon and takes it to its state there. A refusal leaves
-/// it unguided.
+/// Registers the worker with the link's daemon and brings it to its state there. After a refusal it
+/// stays unguided.
 void Registry::guide(ClientThread& worker, std::uint64_t base) {
   worker.slot = ClientThread::kUnguided;
   auto slot = link_->add_worker(worker.tid, base);
@@ -121,61 +121,30 @@ void Registry::guide(ClientThread& worker, std::uint64_t base) {
   worker.slot = *slot;
 }
 
-/// Begins an epoch with the memory of `link`, or with none. The workers' slots are those of the
+/// Begins an epoch with the memory of the link, or with none. The workers' slots are those of the
 /// new epoch already.
-void Registry::change_epoch(std::uint64_t base, DaemonLink* link) {
+void Registry::change_epoch(std::uint64_t base) {
   Epoch::begin_change();
   const std::uint64_t next = Epoch::current() + 1;
-  kernel_window_.hide();
-  global_window_.hide();
-  if (link != nullptr) {
-    runtime_lines_.push_back({next, link->take_runtime_lines()});
-    const std::size_t size = std::size_t{spec_.workers} * MORPHEUS_SCB_LINE_SIZE;
-    auto shown = kernel_window_.show(link->kernel_lines(), size).and_then([&] {
-      return global_window_.show(link->global_block(), sizeof(morpheus_global_pressure));
-    });
-    if (!shown) {  // the next attempt may do better; until then nobody is guided
+  lines_.hide();
+  if (link_) {
+    // The next attempt may do better; until then no worker is guided.
+    if (auto shown = lines_.show(*link_, spec_.workers, next); !shown) {
       note(shown.error());
       link_.reset();
     }
   }
   for (ClientThread* worker : workers_) {
     if (!link_) worker->slot = ClientThread::kUnguided;
-    worker->offer(binding_of(*worker, next, base));
+    worker->offer(lines_.binding_of(*worker, next, base));
   }
   Epoch::end_change(base);
 }
 
-Binding Registry::binding_of(const ClientThread& worker, std::uint64_t epoch,
-                             std::uint64_t base) const {
-  Binding binding{.epoch = epoch, .base = base};
-  if (worker.slot == ClientThread::kUnguided) return binding;
-  binding.kernel = kernel_line(worker.slot);
-  binding.runtime =
-      static_cast<morpheus_scb_runtime*>(runtime_lines_.back().memory.data()) + worker.slot;
-  return binding;
+std::uint64_t Registry::next_base() const {
+  return Epoch::base_above(lines_.highest_seq(spec_.workers));
 }
 
-const morpheus_scb_kernel* Registry::kernel_line(std::uint32_t slot) const {
-  return static_cast<const morpheus_scb_kernel*>(kernel_window_.data()) + slot;
-}
-
-std::uint64_t Registry::highest_seq() const {
-  std::uint64_t highest = Epoch::base();
-  if (kernel_window_.data() == nullptr) return highest;
-  for (std::uint32_t slot = 0; slot < spec_.workers; ++slot)
-    highest = std::max<std::uint64_t>(
-        highest, __atomic_load_n(&kernel_line(slot)->preempt_seq, __ATOMIC_ACQUIRE));
-  return highest;
-}
-
-void Registry::drop_unused_lines() {
-  std::erase_if(runtime_lines_, [this](const RuntimeLines& lines) {
-    if (link_ && lines.epoch == Epoch::current()) return false;
-    return std::ranges::none_of(workers_, [&](const ClientThread* worker) {
-      return worker->epoch_in_use() == lines.epoch;
-    });
-  });
-}
+void Registry::drop_unused_lines() { lines_.drop_unused(workers_, link_.has_value()); }
 
 }  // namespace morpheus::sdk
