@@ -7,8 +7,8 @@
 
 namespace morpheus {
 
-/// Attaches the process; one at a time. Must outlive every worker: a process whose threads are
-/// still registered stays attached.
+/// Attaches the process; one at a time. Must outlive every worker: a process with registered
+/// threads stays attached.
 ///
 ///     morpheus::attachment attachment;
 ///     morpheus::worker self;
@@ -16,7 +16,7 @@ namespace morpheus {
 ///     while (work()) here.checkpoint();
 class attachment {
  public:
-  /// See morpheus_attach(). An absent daemon is no error. Throws std::system_error.
+  /// See morpheus_attach(). It is no error if there is no daemon. Throws std::system_error.
   explicit attachment(const morpheus_options& options = {}) {
     throw_on_error(morpheus_attach(&options), "attach to morpheusd");
   }
@@ -24,7 +24,7 @@ class attachment {
   attachment& operator=(const attachment&) = delete;
   ~attachment() { morpheus_detach(); }
 
-  /// Whether a daemon watches the workers now. May wait about a second. Any thread.
+  /// Whether a daemon watches the workers now. May block for about a second. Any thread.
   [[nodiscard]] static morpheus_status status() noexcept {
     morpheus_status now{};
     morpheus_get_status(&now);

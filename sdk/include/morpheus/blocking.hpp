@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Code that blocks its thread, run beside the workers.
+// Code that blocks its thread, run beside the runtime's threads.
 #pragma once
 
 #include <morpheus/detail/promise.hpp>
@@ -14,13 +14,13 @@ namespace morpheus {
 
 namespace detail {
 
-/// Something to run on a thread of its own. Links while it waits for one.
+/// Something to run on a thread that may block. `next` links it while it waits for one.
 struct blocking_call {
   void (*run)(blocking_call& self) noexcept;
   blocking_call* next = nullptr;
 };
-/// Runs `call` on a thread of the calling worker's runtime. Throws std::system_error if there is no
-/// thread and none can be started.
+/// Runs `call` on a blocking thread of the calling thread's runtime. Throws std::system_error if
+/// there is none and none can be started.
 MORPHEUS_API void run_blocking(blocking_call& call);
 
 }  // namespace detail
@@ -68,9 +68,9 @@ class [[nodiscard]] blocking_awaiter final : detail::blocking_call {
 };
 
 /// `co_await blocking(f)` calls f() on a thread that may block, and gives its result or throws its
-/// exception; the workers go on meanwhile. Threads are started as needed, up to
-/// runtime_options::blocking_threads at once (further calls wait), and end after a second without
-/// work. Only in a task.
+/// exception. Meanwhile the runtime's threads run other tasks. Blocking threads are started as
+/// needed, up to runtime_options::blocking_threads (further calls wait), and end after a second
+/// without work. Only in a task.
 template <class F>
 blocking_awaiter<F> blocking(F body) {
   return blocking_awaiter<F>(std::move(body));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// How an operation that was asked to stop ends.
+// The exception that ends an operation that was asked to stop.
 #pragma once
 
 #include <morpheus/export.h>
@@ -15,7 +15,7 @@ class cancelled : public std::exception {
 };
 
 namespace detail {
-/// Ends the program if `error` is an exception, and not `cancelled`, that nobody will see.
+/// Ends the program if `error` is an exception other than `cancelled`: no code will see it.
 MORPHEUS_API void report_unheard(const std::exception_ptr& error) noexcept;
 }  // namespace detail
 

@@ -16,7 +16,7 @@ namespace morpheus {
 /// Carries values from any number of senders to any number of receivers, in order, and holds up to
 /// `capacity` of them; with capacity 0 a send waits for its receiver. Senders and receivers are
 /// served in the order in which they came. try_send(), try_receive() and close() on any thread.
-/// Must outlive whoever waits.
+/// Must outlive the tasks that wait.
 template <class T>
 class channel {
  public:
@@ -33,7 +33,7 @@ class channel {
     if (receiver != nullptr) receiver->resume();
     return is_taken;
   }
-  /// Nothing if none is there.
+  /// Nothing if the channel is empty.
   [[nodiscard]] std::optional<T> try_receive() {
     detail::waiter* sender = nullptr;
     std::optional<T> value;
@@ -44,7 +44,7 @@ class channel {
     if (sender != nullptr) sender->resume();
     return value;
   }
-  /// No more values: who waits to send is told so; who receives gets what is there, then nothing.
+  /// No more values: sends that wait fail; receivers get the values that are left, then nothing.
   void close() {
     detail::released_waiters waiting;
     {
@@ -108,9 +108,8 @@ class channel {
   }
 
  private:
-  // All under the lock. Either senders wait, or receivers do, or nobody. Inlined, with
-  // take_locked(), into what locks: `woken` stays in a register, which makes a message an eighth
-  // cheaper.
+  // All under the lock. Senders wait, or receivers, or neither. Inlined, with take_locked(), where
+  // the lock is taken: `woken` then stays in a register, which makes a message an eighth cheaper.
 
   [[nodiscard, gnu::always_inline]] bool give(T& value, detail::waiter*& woken) {
     if (!senders_wait_) {
@@ -143,7 +142,7 @@ class channel {
   const std::size_t capacity_;
   std::deque<T> values_;
   bool is_closed_ = false;
-  bool senders_wait_ = false;  // whom the queue holds, if anybody
+  bool senders_wait_ = false;  // the waiters in the queue are senders
   detail::wait_queue queue_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a runtime can tell about itself: counts, stalls, tasks, and a trace of what runs.
+// What a runtime reports about itself: counts, stalls, tasks, and a trace of what runs.
 #pragma once
 
 #include <morpheus/export.h>
@@ -16,21 +16,21 @@
 
 namespace morpheus {
 
-/// Counts of one worker since it started.
+/// Counts of one thread of a runtime since it started.
 struct thread_stats {
   unsigned thread;
-  bool is_guided;              ///< registered; see morpheus_worker_register()
+  bool is_guided;              ///< registered as a worker; see morpheus_worker_register()
   morpheus_runtime_mode mode;  ///< see morpheus_get_mode()
-  std::uint64_t steps;         ///< jobs begun or resumed, to the last look at the clock
+  std::uint64_t steps;         ///< jobs begun or resumed, up to the last look at the clock
   std::uint64_t sleeps;        ///< times without any work
-  std::uint64_t shared;        ///< times jobs were given to workers without work
-  std::uint64_t handed_over;   ///< times everything was made available because the kernel asked
-  std::uint64_t taken_over;    ///< times another thread took jobs, because the worker made no step
-  std::uint64_t hints;         ///< from the kernel, that were answered
+  std::uint64_t shared;        ///< times jobs were given to threads without work
+  std::uint64_t handed_over;   ///< times everything was made available because of a hint
+  std::uint64_t taken_over;    ///< times another thread took jobs because this one made no step
+  std::uint64_t hints;         ///< from the kernel, acknowledged
   std::uint64_t yields;        ///< of these, the CPU given up
 };
 
-/// A task that has kept its worker for longer than runtime_options::stall_threshold without a step.
+/// A task that has run for longer than runtime_options::stall_threshold without a step.
 struct stall {
   unsigned thread;
   std::string task;            ///< its name, or the function that it is in
@@ -42,14 +42,14 @@ struct stall {
 };
 
 /// One line about a stall, as it is written to standard error by default.
-[[nodiscard]] MORPHEUS_API std::string to_string(const stall& told);
+[[nodiscard]] MORPHEUS_API std::string to_string(const stall& found);
 
 /// A task that exists.
 struct task_info {
   const void* id;              ///< the same while the task lives
   std::string name;            ///< see named(); empty if it has none
-  std::string function;        ///< in which it is; empty if it has not begun
-  std::source_location where;  ///< the co_await in which it is suspended; line 0: it has not begun
+  std::string function;        ///< that it is in; empty if it has not begun
+  std::source_location where;  ///< the co_await that it is suspended in; line 0: it has not begun
   bool has_ended;              ///< its result has not been taken
   const void* awaited_by;      ///< the task that waits for it, if one does
 };
@@ -58,7 +58,7 @@ struct task_info {
 /// ends meanwhile may be missing; one that runs shows its last co_await. Any thread.
 [[nodiscard]] MORPHEUS_API std::vector<task_info> tasks();
 
-/// Writes them for people: one line for each task that nobody awaits, and below it the tasks that
+/// Writes them for people: one line for each task that no task awaits, and below it the tasks that
 /// it waits for. Any thread.
 MORPHEUS_API void dump_tasks(std::ostream& out);
 
@@ -98,7 +98,7 @@ task<T> named(std::string name, task<T> inner) {
   co_return co_await std::move(inner);
 }
 
-/// A job that a worker is about to run; see runtime::trace().
+/// A job that a thread is about to run; see runtime::trace().
 struct trace_event {
   unsigned thread;
   std::uint64_t time_ns;  ///< CLOCK_MONOTONIC

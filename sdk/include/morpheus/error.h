@@ -15,20 +15,20 @@ enum morpheus_error {
 	MORPHEUS_ERR_ALREADY =
 		-2, /**< the process is attached, or the thread registered, already */
 	MORPHEUS_ERR_NOT_ATTACHED = -3,   /**< morpheus_attach() comes first */
-	MORPHEUS_ERR_NOT_REGISTERED = -4, /**< the calling thread is no registered worker */
-	MORPHEUS_ERR_STATE = -5,     /**< a worker cannot go from its state to the one asked for */
-	MORPHEUS_ERR_CRITICAL = -6,  /**< not possible inside a critical section */
+	MORPHEUS_ERR_NOT_REGISTERED = -4, /**< the calling thread is not registered */
+	MORPHEUS_ERR_STATE = -5,          /**< the worker cannot go to that state from its own */
+	MORPHEUS_ERR_CRITICAL = -6,       /**< not possible inside a critical section */
 	MORPHEUS_ERR_LIMIT = -7,     /**< as many workers as morpheus_options.max_workers allows */
 	MORPHEUS_ERR_BUSY = -8,      /**< threads of this process are still registered */
-	MORPHEUS_ERR_NO_MEMORY = -9, /**< memory or address space is short */
-	MORPHEUS_ERR_SYSTEM = -10,   /**< no thread or descriptor could be had */
+	MORPHEUS_ERR_NO_MEMORY = -9, /**< not enough memory or address space */
+	MORPHEUS_ERR_SYSTEM = -10,   /**< a thread or a descriptor could not be made */
 };
 
 /// The name of an error, e.g. "MORPHEUS_ERR_BUSY"; "MORPHEUS_ERR_UNKNOWN" for any other number.
 /// Static storage; any thread.
 MORPHEUS_API const char *morpheus_error_name(int error) MORPHEUS_NOEXCEPT;
 
-/// One English sentence fragment for people. Static storage; any thread.
+/// What the error means, in English: part of a sentence. Static storage; any thread.
 MORPHEUS_API const char *morpheus_error_text(int error) MORPHEUS_NOEXCEPT;
 
 MORPHEUS_END_C

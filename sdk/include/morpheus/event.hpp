@@ -12,15 +12,15 @@
 namespace morpheus {
 
 /// Is set or not; `co_await event` (or event.wait()) waits until it is. set(), reset() and is_set()
-/// on any thread. What happened before set() is seen after the wait. May go once nobody waits any
-/// more: set() does not touch it after it has let the waiting tasks go.
+/// on any thread. What happened before set() is seen after the wait. May be destroyed once no task
+/// waits: set() does not touch it after it has resumed the tasks.
 class event {
  public:
   explicit event(bool is_set = false) noexcept : is_set_(is_set) {}
 
   [[nodiscard]] bool is_set() const noexcept { return is_set_.load(std::memory_order_acquire); }
   void reset() noexcept { is_set_.store(false, std::memory_order_relaxed); }
-  /// Makes everybody ready who waits, in the order in which they came.
+  /// Resumes all tasks that wait, in the order in which they came.
   void set() noexcept {
     detail::released_waiters waiting;
     {

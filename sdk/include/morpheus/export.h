@@ -12,7 +12,7 @@
 #else
 #define MORPHEUS_MAYBE_ABSENT
 #endif
-/* Out of line and out of the way: keeps the code around a checkpoint as if it were not there. */
+/* Out of line and out of the way: the code around a checkpoint stays as if it were not there. */
 #define MORPHEUS_COLD __attribute__((cold, noinline))
 #define MORPHEUS_LIKELY(condition) __builtin_expect(!!(condition), 1)
 

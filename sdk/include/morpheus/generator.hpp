@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// generator<T>: a coroutine whose values are taken one by one, in a range-for loop. Not a task: it
-// runs where it is asked, and cannot wait.
+// generator<T>: a coroutine whose values are taken one by one, in a range-for loop. It is no task:
+// it runs within its caller, and cannot wait.
 #pragma once
 
 #include <coroutine>
@@ -16,8 +16,8 @@ namespace morpheus {
 ///     morpheus::generator<int> up_to(int n) { for (int i = 0; i < n; ++i) co_yield i; }
 ///     for (int i : up_to(3)) use(i);
 ///
-/// Values are handed out by reference to what was yielded, valid until the next step. An exception
-/// leaves the loop. To be iterated once; movable; for one thread at a time.
+/// Each value is a reference to what was yielded, valid until the next step. An exception leaves
+/// the loop. Iterate it once; movable; for one thread at a time.
 template <class T>
 class [[nodiscard]] generator {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What spawn() returns: the spawned task's result, to be awaited once, or not at all.
+// What spawn() returns: a handle to await the spawned task's result, once or not at all.
 #pragma once
 
 #include <morpheus/cancelled.hpp>
@@ -18,12 +18,12 @@ class join_handle;
 
 namespace detail {
 
-/// What comes from the memory of frames and is none says so in its second word.
+/// Something that comes from the memory of frames but is no frame: its second word says so.
 class no_frame {
   [[maybe_unused]] void* in_use_ = nullptr;
 };
 
-/// A spawned task and who waits for it. Goes with the later of task and handle.
+/// A spawned task and the task that waits for it. Lives as long as the task or the handle.
 template <class T>
 class join_state final : completion, no_frame {
  public:
@@ -95,9 +95,9 @@ template <class T>
 }  // namespace detail
 
 /// A spawned task. `co_await` it once, in a task: gives the task's result or throws its exception.
-/// A handle that is dropped leaves the task running (its runtime waits for it in the end); an
-/// exception that then escapes the task, other than `cancelled`, ends the program as one that
-/// escapes a thread does. Movable; for one thread at a time.
+/// If the handle is dropped, the task goes on, and its runtime waits for it in the end. An
+/// exception that then leaves the task, other than `cancelled`, ends the program, as one that
+/// leaves a thread does. Movable; for one thread at a time.
 template <class T>
 class [[nodiscard]] join_handle {
  public:

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * libmorpheus, the C ABI: attach a process to morpheusd, register its worker threads, learn what the
- * kernel asks of them. The ground for the C++ API and for the adapters of other languages.
+ * libmorpheus, the C ABI: attach a process to morpheusd, register its threads as workers, acknowledge
+ * the kernel's hints. The C++ API and the adapters of other languages are built on it.
  *
- * Without a daemon everything here works, costs the same and no safe point ever fires; the library
- * keeps looking for a daemon and takes its workers there by itself, also after a daemon restart.
+ * Without a daemon everything here works and costs the same, and no safe point ever fires; the library
+ * keeps looking for a daemon and registers its workers there by itself, also after a daemon restart.
  *
  *     struct morpheus_thread *self;
  *     morpheus_attach(NULL);
@@ -16,8 +16,8 @@
  *     morpheus_worker_unregister();
  *     morpheus_detach();
  *
- * No function may be called from a signal handler. Functions that take no morpheus_thread and speak
- * of "the calling thread's worker" fail with MORPHEUS_ERR_NOT_REGISTERED on any other thread.
+ * No function may be called from a signal handler. Functions about "the calling thread's worker" fail
+ * with MORPHEUS_ERR_NOT_REGISTERED on a thread that is not registered.
  */
 #ifndef MORPHEUS_MORPHEUS_H
 #define MORPHEUS_MORPHEUS_H
@@ -44,14 +44,14 @@ struct morpheus_options {
 /// The library's version, e.g. "0.1.0". Static storage; any thread.
 MORPHEUS_API const char *morpheus_version(void) MORPHEUS_NOEXCEPT;
 
-/// Attaches the process; `options` may be NULL. Tries the daemon once (at most about a second if it
-/// is there but does not answer) and starts one thread, "morpheus-sdk", that keeps the connection. An
-/// absent daemon is no error. Any thread.
+/// Attaches the process; `options` may be NULL. Tries the daemon once (for about a second at most, if it
+/// is there but does not respond) and starts one thread, "morpheus-sdk", that keeps the link. It is no
+/// error if there is no daemon. Any thread.
 /// Errors: INVALID, ALREADY, NO_MEMORY, SYSTEM.
 MORPHEUS_API int morpheus_attach(const struct morpheus_options *options) MORPHEUS_NOEXCEPT;
 
 /// Undoes morpheus_attach(). Safe points that are still held never fire again.
-/// Errors: NOT_ATTACHED, BUSY (a thread is registered; nothing was done). Any thread but
+/// Errors: NOT_ATTACHED, BUSY (a thread is registered; nothing was done). Any thread, but not
 /// concurrently with another attach or detach.
 MORPHEUS_API int morpheus_detach(void) MORPHEUS_NOEXCEPT;
 
@@ -66,7 +66,7 @@ struct morpheus_status {
 	uint32_t link;     /**< enum morpheus_link */
 	uint32_t workers;  /**< threads registered */
 	uint32_t guided;   /**< of these, watched by the daemon; fewer if it refused some */
-	uint32_t attaches; /**< how often a daemon took this process on since morpheus_attach() */
+	uint32_t attaches; /**< how often a daemon accepted this process since morpheus_attach() */
 	char last_error[128]; /**< why the last attempt or registration failed; empty if none did */
 };
 
@@ -75,9 +75,9 @@ struct morpheus_status {
 MORPHEUS_API int morpheus_get_status(struct morpheus_status *out) MORPHEUS_NOEXCEPT;
 
 /// Registers the calling thread; it is then in state REGISTERED, not escapable, priority 500, policy
-/// NONE. `out`, which may be NULL, gets the handle; it stays valid memory until the thread ends. A
-/// thread that ends is unregistered by itself. Round trip to the daemon if there is one; its refusal
-/// is no error (morpheus_status.guided, .last_error).
+/// NONE. `out`, which may be NULL, gets the handle; it stays valid memory until the thread ends, which
+/// unregisters it. One round trip to the daemon if there is one; its refusal is no error (see
+/// morpheus_status.guided, .last_error).
 /// Errors: NOT_ATTACHED, ALREADY, LIMIT, CRITICAL.
 MORPHEUS_API int morpheus_worker_register(struct morpheus_thread **out) MORPHEUS_NOEXCEPT;
 
@@ -88,7 +88,7 @@ MORPHEUS_API int morpheus_worker_unregister(void) MORPHEUS_NOEXCEPT;
 MORPHEUS_API struct morpheus_thread *morpheus_worker_self(void) MORPHEUS_NOEXCEPT;
 
 /// Moves the calling thread's worker to MORPHEUS_WORKER_RUNNING (hints may come) or
-/// MORPHEUS_WORKER_QUIESCING (from RUNNING; no hints). Round trip to the daemon if there is one.
+/// MORPHEUS_WORKER_QUIESCING (from RUNNING; no hints). One round trip to the daemon if there is one.
 /// Errors: NOT_REGISTERED, INVALID, STATE.
 MORPHEUS_API int morpheus_worker_set_state(enum morpheus_worker_state state) MORPHEUS_NOEXCEPT;
 
@@ -96,30 +96,31 @@ MORPHEUS_API int morpheus_worker_set_state(enum morpheus_worker_state state) MOR
 /// outside critical sections (Enforced mode, policy not NONE). Errors: NOT_REGISTERED.
 MORPHEUS_API int morpheus_set_escapable(bool escapable) MORPHEUS_NOEXCEPT;
 
-/// 0 to MORPHEUS_PRIORITY_MAX. In Enforced mode the lowest is asked to yield first, and less than 500
-/// lowers the thread's share of the CPU in proportion, to a tenth at least; more adds nothing.
+/// 0 to MORPHEUS_PRIORITY_MAX. In Enforced mode the worker of the lowest priority is hinted first, and a
+/// priority below 500 lowers the thread's share of the CPU in proportion, to no less than a tenth; more
+/// than 500 adds nothing.
 /// Errors: NOT_REGISTERED, INVALID.
 MORPHEUS_API int morpheus_set_priority(uint32_t priority) MORPHEUS_NOEXCEPT;
 
-/// What may be done to the calling thread's worker. Errors: NOT_REGISTERED, INVALID.
+/// How the kernel may escalate the calling thread's worker. Errors: NOT_REGISTERED, INVALID.
 MORPHEUS_API int morpheus_set_policy(enum morpheus_escalation_policy policy) MORPHEUS_NOEXCEPT;
 
 /// Gives up the CPU now (sched_yield). Inside a critical section, too: that is the caller's choice.
 /// Any thread.
 MORPHEUS_API void morpheus_yield(void) MORPHEUS_NOEXCEPT;
 
-/// What the kernel says to one worker. Times in nanoseconds; 0 where nothing is known.
+/// What the kernel says about one worker. Times in nanoseconds; 0 where nothing is known.
 struct morpheus_guidance {
-	uint64_t budget_remaining_ns; /**< advisory, of the present slice */
+	uint64_t budget_remaining_ns; /**< advisory, of the current slice */
 	uint64_t hint_deadline_ns;    /**< CLOCK_MONOTONIC; when the last hint becomes late */
 	uint64_t last_escalation_ns;  /**< CLOCK_MONOTONIC; when the CPU was last taken */
 	uint64_t cpu_time_ns;         /**< on a CPU, up to the last switch away */
 	uint64_t wait_time_ns;        /**< runnable without a CPU, up to the last switch to it */
 	uint32_t pressure_level;      /**< 0-100: how crowded the worker's CPU is */
 	uint32_t hint_reason;         /**< enum morpheus_hint_reason of the last hint */
-	uint32_t hint_loss_count;     /**< hints that became late unanswered */
-	uint32_t source;              /**< 0: nothing is known; else differs from one daemon to the
-	                                   next: times of different sources do not compare */
+	uint32_t hint_loss_count;     /**< hints that became late before they were acknowledged */
+	uint32_t
+		source; /**< 0: unknown; else another for each daemon: their times do not compare */
 };
 
 /// Reads the calling thread's guidance; all 0 without a daemon. Errors: INVALID, NOT_REGISTERED.
@@ -128,22 +129,22 @@ MORPHEUS_API int morpheus_get_guidance(struct morpheus_guidance *out) MORPHEUS_N
 /// Copies the system-wide pressure block; all 0 without a daemon. Any thread. Errors: INVALID.
 MORPHEUS_API int morpheus_get_pressure(struct morpheus_global_pressure *out) MORPHEUS_NOEXCEPT;
 
-/// What one worker has met since it registered.
+/// Counts of one worker since it registered.
 struct morpheus_stats {
-	uint64_t hints;        /**< raised by the kernel, as the sequence counts them */
-	uint64_t acks;         /**< answers given; one may answer several hints */
-	uint64_t withdrawn;    /**< of these, without giving up the CPU: nobody waited any more */
-	uint64_t yields;       /**< CPU given up for any reason */
+	uint64_t hints;     /**< raised by the kernel, as the sequence counts them */
+	uint64_t acks;      /**< acknowledgements; one may cover several hints */
+	uint64_t withdrawn; /**< of these, without giving up the CPU: no thread waited any more */
+	uint64_t yields;    /**< CPU given up for any reason */
 	uint64_t eager_yields; /**< of these, by itself in MORPHEUS_DEFENSIVE */
-	uint64_t deferred; /**< checkpoints that answered nothing because of a critical section */
-	uint64_t rebinds;  /**< moved to or from a daemon */
+	uint64_t deferred;     /**< checkpoints that acknowledged nothing: in a critical section */
+	uint64_t rebinds;      /**< moves to or from a daemon */
 };
 
 /// The calling thread's counts. Errors: INVALID, NOT_REGISTERED.
 MORPHEUS_API int morpheus_get_stats(struct morpheus_stats *out) MORPHEUS_NOEXCEPT;
 
-/// The calling thread's mode, decided anew by this call. Of a thread that is not registered:
-/// MORPHEUS_DETERMINISTIC.
+/// The calling thread's mode, decided anew by this call. MORPHEUS_DETERMINISTIC on a thread that is not
+/// registered.
 ///   DETERMINISTIC  no hint for a second
 ///   PRESSURED      a hint within the last second
 ///   DEFENSIVE      a hint was lost within the last second, or the daemon went away within the last

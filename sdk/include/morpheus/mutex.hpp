@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A mutex that tasks wait for without holding up their worker.
+// A mutex that tasks wait for without holding up their thread.
 #pragma once
 
 #include <morpheus/semaphore.hpp>
@@ -10,9 +10,9 @@
 
 namespace morpheus {
 
-/// `auto guard = co_await mutex.lock()` owns it until the guard goes, on whatever worker that is.
-/// Handed over in the order of asking. May be held across awaits; never recursive. Must outlive
-/// whoever waits.
+/// `auto guard = co_await mutex.lock()` owns it until the guard is destroyed, on any thread. Tasks
+/// get it in the order of their requests. May be held across awaits; never recursive. Must outlive
+/// the tasks that wait.
 class mutex {
  public:
   using guard = std::unique_lock<mutex>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Worker threads that run tasks, and the ways to give them one.
+// Threads that run tasks, and the ways to give them one.
 #pragma once
 
 #include <morpheus/detail/blocking_result.hpp>
@@ -26,19 +26,19 @@ namespace sdk {
 class ThreadPool;
 }
 
-/// How a runtime is to be.
+/// How to make a runtime.
 struct runtime_options {
-  unsigned threads = 0;        ///< threads; 0: one for each CPU that the process may use
-  std::vector<int> cpus = {};  ///< not empty: worker i runs on CPU cpus[i % size] only
-  bool guided = true;  ///< attach to morpheusd and register each worker; works without one, too
-  worker_options worker = {};      ///< what each worker allows the kernel
+  unsigned threads = 0;        ///< 0: one for each CPU that the process may use
+  std::vector<int> cpus = {};  ///< not empty: thread i runs on CPU cpus[i % size] only
+  bool guided = true;  ///< attach to morpheusd and register each thread; works without one, too
+  worker_options worker = {};      ///< what each registered thread allows the kernel to do
   unsigned blocking_threads = 64;  ///< at most, for blocking()
   std::string name = "task";       ///< threads are called NAME/0, NAME/1, ... (15 characters)
-  /// Further threads that run tasks only while the workers make no step: so many tasks that never
-  /// give way cannot hold up all others. Tasks then run on more than `workers` threads.
+  /// Further threads, which run tasks only while the others make no step: that many tasks that
+  /// never give way cannot hold up all others. Tasks then run on more than `threads` threads.
   unsigned relief_threads = 0;
-  /// For tests, not 0: tasks run in a random order, and move between workers for no reason. With
-  /// one worker the order is the same for the same seed.
+  /// For tests, if not 0: tasks run in a random order, and move between threads for no reason. With
+  /// one thread, the same seed gives the same order.
   std::uint64_t shuffle_seed = 0;
   std::chrono::nanoseconds stall_threshold{0};  ///< report tasks that take longer; 0: none
   /// Called on a thread of the library; default: to_string() to standard error.
@@ -46,8 +46,8 @@ struct runtime_options {
 };
 
 namespace detail {
-/// What programs and the library must agree on. By default, what the one who asks was compiled
-/// with.
+/// What programs and the library must agree on. The defaults are those of the code that is
+/// compiled.
 struct layout {
   std::size_t of_runner = sizeof(runner);
   std::size_t of_promise = sizeof(promise_base);
@@ -57,27 +57,27 @@ struct layout {
 };
 }  // namespace detail
 
-/// Owns worker threads and everything that was spawned on them.
+/// Owns threads, and everything that was spawned on them.
 ///
 ///     morpheus::runtime runtime({.threads = 4});
 ///     int n = runtime.run(answer());
 ///
-/// Each worker runs its own tasks first-in, first-out and shares them with workers that have none.
-/// With one worker and without hints the order of execution depends on the program only.
+/// Each thread runs its own tasks first-in, first-out and shares them with threads that have none.
+/// With one thread and without hints the order of execution depends on the program only.
 class runtime {
  public:
   /// Throws std::system_error if a thread cannot be started, and std::logic_error if the program
-  /// was compiled with the headers of another library than it runs with. `built` is for the
-  /// library.
+  /// was compiled with the headers of another library than the one that it runs with. Leave `built`
+  /// alone: it is how the library finds out.
   MORPHEUS_API explicit runtime(const runtime_options& options = {}, detail::layout built = {});
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
-  /// Requests a stop, waits until everything spawned has ended, then ends the threads. Not from a
-  /// worker.
+  /// Requests a stop, waits until everything spawned has ended, then ends the threads. Not on one
+  /// of them.
   MORPHEUS_API ~runtime();
 
-  /// Runs `main` on a worker and waits for its result, or throws its exception. Any thread but a
-  /// worker.
+  /// Runs `main` on one of the threads and waits for its result, or throws its exception. On any
+  /// other thread.
   template <class T>
   T run(task<T> main) {
     detail::blocking_result<T> result(std::move(main));
@@ -94,9 +94,9 @@ class runtime {
   /// A new group of tasks; see scheduling_group. At most 14; throws std::length_error beyond, and
   /// std::invalid_argument for shares that cannot be. Any thread.
   [[nodiscard]] MORPHEUS_API scheduling_group add_group(const group_options& options);
-  /// What is spawned there runs on that worker only, counted from 0, and is never taken over: it
-  /// waits while the worker is held up. All such tasks of a worker have together the shares of a
-  /// group. Throws std::out_of_range if there is no such worker. Any thread.
+  /// What is spawned there runs only on that thread, counted from 0, and is never taken over: it
+  /// waits while the thread is held up. All such tasks of a thread together have the shares of one
+  /// group. Throws std::out_of_range if there is no such thread. Any thread.
   [[nodiscard]] MORPHEUS_API scheduling_group on_thread(unsigned index);
 
   /// What long-running tasks should heed: see request_stop().
@@ -105,13 +105,13 @@ class runtime {
   MORPHEUS_API void request_stop() noexcept;
 
   [[nodiscard]] MORPHEUS_API unsigned threads() const noexcept;
-  /// One for each worker, relief workers last. Any thread.
+  /// One for each thread, relief threads last. Any thread.
   [[nodiscard]] MORPHEUS_API std::vector<thread_stats> stats() const;
-  /// Calls `hook` on the worker whenever it is about to run a job; empty: no more. Costs nothing
-  /// while there is none. The hook must not throw. Any thread.
+  /// Calls `hook` on each thread that is about to run a job; empty: no more. Costs nothing while
+  /// there is no hook. The hook must not throw. Any thread.
   MORPHEUS_API void trace(std::function<void(const trace_event&)> hook);
 
-  /// The runtime whose worker the calling thread is; null on other threads.
+  /// The runtime that the calling thread belongs to; null on other threads.
   [[nodiscard]] MORPHEUS_API static runtime* current() noexcept;
 
   /// For the library.
@@ -122,8 +122,8 @@ class runtime {
   std::unique_ptr<sdk::ThreadPool> pool_;
 };
 
-/// spawn() on the calling task's runtime; goes to the end of the calling worker's queue. Only in a
-/// task.
+/// spawn() in the calling task's runtime and group, at the end of the calling thread's queue. Only
+/// in a task.
 template <class T>
 join_handle<T> spawn(task<T> started) {
   return detail::start_in(*detail::here->where(), std::move(started));

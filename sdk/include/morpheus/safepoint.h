@@ -15,16 +15,16 @@
 
 MORPHEUS_BEGIN_C
 
-/// Where a thread looks for hints and what it has answered. Hold it by value, best in a local
+/// Where a thread looks for hints, and what it has acknowledged. Hold it by value, best in a local
 /// variable around the loop that checks it: both fields then stay in registers.
-/// Valid from morpheus_safepoint_get() until the thread unregisters; a copy taken over to another
+/// Valid from morpheus_safepoint_get() until the thread unregisters; a copy that moves to another
 /// registered thread corrects itself at its next slow path. Never points at memory that goes away.
 struct morpheus_safepoint {
 	const uint64_t *seq; /**< the kernel's hint counter for this worker */
-	uint64_t seen;       /**< its value when last answered */
+	uint64_t seen;       /**< its value when last acknowledged */
 };
 
-/// A registered worker thread. Lives as long as its thread; only that thread may use it.
+/// A worker. Lives as long as its thread; only that thread may use it.
 struct morpheus_thread {
 	uint32_t *
 		critical; /**< nesting depth of critical sections, in memory that the kernel reads */
@@ -34,15 +34,15 @@ struct morpheus_thread {
 /// taken.
 struct morpheus_answer {
 	struct morpheus_safepoint next;
-	bool asked; /**< somebody waits for this CPU */
+	bool asked; /**< another thread waits for this CPU */
 };
 
-/// The calling thread's safe point. Of a thread that is not registered: one that never fires.
+/// The calling thread's safe point. On a thread that is not registered: one that never fires.
 MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_MAYBE_ABSENT struct morpheus_safepoint
 morpheus_safepoint_get(void) MORPHEUS_NOEXCEPT;
 
-/// Slow path of morpheus_acknowledge(): answers what has changed. Inside a critical section it
-/// answers nothing, so that every checkpoint comes here again until the section ends.
+/// Slow path of morpheus_acknowledge(): acknowledges what has changed. Inside a critical section it
+/// acknowledges nothing, so that every checkpoint comes here again until the section ends.
 MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_COLD MORPHEUS_MAYBE_ABSENT struct morpheus_answer
 morpheus_answer_hint(struct morpheus_safepoint at) MORPHEUS_NOEXCEPT;
 
@@ -50,18 +50,18 @@ morpheus_answer_hint(struct morpheus_safepoint at) MORPHEUS_NOEXCEPT;
 MORPHEUS_NODISCARD MORPHEUS_API MORPHEUS_COLD MORPHEUS_MAYBE_ABSENT struct morpheus_answer
 morpheus_answer_and_yield(struct morpheus_safepoint at) MORPHEUS_NOEXCEPT;
 
-/// Whether something has changed since the last answer: a hint, mostly. Answers nothing. A runtime
-/// that must do something before it gives up the CPU (make queued work stealable) asks this, does
-/// it, and then calls morpheus_acknowledge().
+/// Whether something has changed since the last acknowledgement: mostly, there is a hint.
+/// Acknowledges nothing. A runtime that must do something before it gives up the CPU (make queued
+/// work stealable) calls this, does it, and then calls morpheus_acknowledge().
 MORPHEUS_NODISCARD static inline bool
 morpheus_asked(const struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
 {
 	return !MORPHEUS_LIKELY(__atomic_load_n(sp->seq, __ATOMIC_RELAXED) == sp->seen);
 }
 
-/// A safe point that does everything: if the kernel has asked, acknowledges and gives up the CPU.
+/// A safe point that does everything: if there is a hint, acknowledges it and gives up the CPU.
 /// Returns true if the CPU was given up. A hint that was withdrawn in the meantime is acknowledged
-/// without giving up anything; inside a critical section nothing happens.
+/// without giving up the CPU; inside a critical section nothing happens.
 static inline bool morpheus_checkpoint(struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
 {
 	if (!morpheus_asked(sp))
@@ -84,12 +84,12 @@ morpheus_acknowledge(struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
 }
 
 #ifndef MORPHEUS_HEADER_ONLY
-/// The calling thread's own safe point, for code that has no place to keep one.
+/// The calling thread's own safe point, for code that has no place to store one.
 extern MORPHEUS_API __thread struct morpheus_safepoint morpheus_here
 	__attribute__((tls_model("initial-exec")));
 
 /// morpheus_asked() of the thread's own safe point. A runtime may make it fire by itself: other threads
-/// may store to morpheus_here.seen, whole.
+/// may store to morpheus_here.seen, atomically.
 MORPHEUS_NODISCARD static inline bool morpheus_asked_here(void) MORPHEUS_NOEXCEPT
 {
 	return !MORPHEUS_LIKELY(__atomic_load_n(morpheus_here.seq, __ATOMIC_RELAXED) ==

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Safe points for code that links nothing: a library whose loops should be able to give way, but that
- * must not depend on libmorpheus. Nothing here needs to be linked. In a program that has libmorpheus, by
- * whatever way, the loops answer hints; in any other a checkpoint costs the same and never fires.
- * Include this instead of the other headers, which must not come before it.
+ * Safe points for a library whose loops should be able to give way, but which must not depend on
+ * libmorpheus. Nothing here needs to be linked. In a program that has libmorpheus loaded, the loops
+ * acknowledge hints; in any other a checkpoint costs the same and never fires. Include this instead of
+ * the other headers, which must not come before it.
  *
  *     struct morpheus_safepoint sp = morpheus_safepoint_find();
  *     for (...)
@@ -21,8 +21,8 @@ MORPHEUS_BEGIN_C
 MORPHEUS_NODISCARD static inline struct morpheus_safepoint
 morpheus_safepoint_find(void) MORPHEUS_NOEXCEPT
 {
-	static const uint64_t nobody_asks = 0;
-	struct morpheus_safepoint never = {&nobody_asks, 0};
+	static const uint64_t no_hint = 0;
+	struct morpheus_safepoint never = {&no_hint, 0};
 
 	if (!morpheus_safepoint_get)
 		return never;

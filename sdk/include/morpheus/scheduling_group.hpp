@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Groups of tasks that share the workers by weight, and tasks that stay on one worker.
+// Groups of tasks that share a runtime's threads by weight, and tasks that stay on one thread.
 #pragma once
 
 #include <morpheus/export.h>
@@ -14,20 +14,20 @@ namespace morpheus {
 
 class runtime;
 
-/// How a group is to be.
+/// How to make a group.
 struct group_options {
   std::string name = {};   ///< for people
   unsigned shares = 1000;  ///< 1 to 100,000; tasks without a group have 1000 together
 };
 
-/// Where tasks run: in a group of a runtime (runtime::add_group()) or on one of its workers
-/// (runtime::on_thread()). While tasks of several groups are ready on a worker, each group gets CPU
-/// time there in proportion to its shares; nobody starves. A group that is alone gets all of it.
-/// Who is next is decided between two steps of tasks, about every 10 us. Inside a group the order
+/// Where tasks run: in a group of a runtime (runtime::add_group()) or on one of its threads
+/// (runtime::on_thread()). While tasks of several groups are ready on a thread, each group gets CPU
+/// time there in proportion to its shares; none starves. A group that is alone gets all of it.
+/// The next group is chosen between two steps of tasks, about every 10 us. Inside a group the order
 /// is that of a runtime without groups.
 ///
 ///     auto background = runtime.add_group({.name = "background", .shares = 50});
-///     auto report = background.spawn(summarise(logs));        // beside others
+///     auto report = background.spawn(summarise(logs));        // beside other tasks
 ///     co_await background.spawn(compact(logs));               // in a task: waits for it there
 ///
 /// What a task of a group starts (spawn(), scope, when_all()) and what it waits for stays in the
@@ -42,8 +42,8 @@ class scheduling_group {
 
   [[nodiscard]] MORPHEUS_API const std::string& name() const noexcept;
   [[nodiscard]] MORPHEUS_API unsigned shares() const noexcept;
-  /// How long workers have run the group's tasks, up to their last look at the clock. Counted once
-  /// the runtime has had a group or a task on a worker of its own.
+  /// How long threads have run the group's tasks, up to their last look at the clock. Counted once
+  /// the runtime has a group, or tasks that stay on one thread.
   [[nodiscard]] MORPHEUS_API std::chrono::nanoseconds run_time() const noexcept;
 
  private:

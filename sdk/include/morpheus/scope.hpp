@@ -15,27 +15,27 @@
 
 namespace morpheus {
 
-/// Tasks started in a scope run beside the task that owns it; join() waits for all of them, those
-/// included that they started in it themselves. If one throws, the scope is asked to stop, and
-/// join() throws the first such exception.
+/// Tasks that are started in a scope run beside the task that owns it. join() waits for all of
+/// them, also for those that they start in it themselves. If one throws, the scope is asked to
+/// stop, and join() throws the first such exception.
 ///
 ///     morpheus::scope scope;
 ///     for (auto& item : items) scope.spawn(handle(item));
 ///     co_await scope.join();
 ///
-/// Must be joined before it is destroyed, or the program ends: in code that can throw in between,
-/// use with_scope(). spawn() from any task of the scope; join() once at a time, by its owner; may
-/// be used again after a join.
+/// If it is destroyed without a join, the program ends: in code that can throw in between, use
+/// with_scope(). spawn() from any task of the scope; join() once at a time, by its owner; may be
+/// used again after a join.
 class scope {
  public:
   scope() = default;
   scope(const scope&) = delete;
   scope& operator=(const scope&) = delete;
-  /// Tasks of an outer scope or runtime pass their stop on to this one.
+  /// A stop request of `outer`, an outer scope's or the runtime's, stops this one, too.
   explicit scope(std::stop_token outer) { state_.stop_with(std::move(outer)); }
   ~scope() = default;
 
-  /// Starts `child` at the end of the calling worker's queue. Its result is dropped.
+  /// Starts `child` at the end of the calling thread's queue. Its result is dropped.
   template <class T>
   void spawn(task<T> child) {
     detail::here->push(state_.adopt(detail::job_of(child.release())));

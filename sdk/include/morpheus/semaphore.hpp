@@ -11,8 +11,8 @@
 
 namespace morpheus {
 
-/// Holds permits. `co_await semaphore.acquire()` takes one, in the order of asking; release() on
-/// any thread hands permits to those who wait. Must outlive whoever waits.
+/// Holds permits. `co_await semaphore.acquire()` takes one; tasks that wait are served in order.
+/// release() on any thread. Must outlive the tasks that wait.
 class semaphore {
  public:
   explicit semaphore(std::size_t permits) noexcept : permits_(permits) {}
@@ -49,7 +49,7 @@ class semaphore {
   }
 
  private:
-  // Under the lock. Permits are there only while nobody waits.
+  // Under the lock. There are permits only while no task waits.
   [[nodiscard]] bool take() noexcept {
     if (permits_ == 0) return false;
     --permits_;

@@ -58,8 +58,7 @@ class [[nodiscard]] stoppable_sleep_awaiter {
 };
 
 namespace detail {
-/// `span` from now, in nanoseconds of CLOCK_MONOTONIC; never before now, never beyond the end of
-/// time.
+/// `span` from now, in nanoseconds of CLOCK_MONOTONIC; not before now, and at most a century ahead.
 template <class Rep, class Period>
 [[nodiscard]] std::uint64_t deadline_after(std::chrono::duration<Rep, Period> span) {
   constexpr auto kLongest = std::chrono::hours(24 * 365 * 100);
@@ -75,18 +74,18 @@ template <class Rep, class Period>
 }  // namespace detail
 
 /// `co_await sleep_for(span)` waits at least that long; a span that is not positive yields. Only in
-/// a task. How late it may be: docs/runtime.md.
+/// a task. docs/runtime.md says how late it may be.
 template <class Rep, class Period>
 [[nodiscard]] sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> span) {
   return sleep_awaiter(detail::deadline_after(span));
 }
-/// Throws `cancelled` if asked to stop, at once.
+/// Throws `cancelled` as soon as it is asked to stop.
 template <class Rep, class Period>
 [[nodiscard]] stoppable_sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> span,
                                                 std::stop_token stop) {
   return {detail::deadline_after(span), std::move(stop)};
 }
-/// The same up to a point in time. steady_clock is CLOCK_MONOTONIC.
+/// The same until a point in time. steady_clock is CLOCK_MONOTONIC.
 [[nodiscard]] inline sleep_awaiter sleep_until(std::chrono::steady_clock::time_point time) {
   return sleep_awaiter(detail::deadline_at(time));
 }

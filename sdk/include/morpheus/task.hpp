@@ -72,8 +72,8 @@ class task_promise<void> final : public promise_base {
 }  // namespace detail
 
 /// A coroutine that has not begun. `co_await std::move(t)` (or of a temporary) runs it on the
-/// awaiting task's worker, without going through any queue, and gives its result or throws its
-/// exception. spawn(), scope and when_all() run it beside others.
+/// awaiting task's thread, without any queue, and gives its result or throws its exception.
+/// spawn(), scope and when_all() run it beside others.
 ///
 ///     morpheus::task<int> answer() { co_return 42; }
 ///     morpheus::task<> use() { std::printf("%d\n", co_await answer()); }

@@ -15,7 +15,7 @@ namespace morpheus {
 
 namespace detail {
 
-/// What a task gives, where nothing has to be something.
+/// A task's result as a value that can be stored.
 template <class T>
 struct storable {
   using type = T;
@@ -68,8 +68,8 @@ class [[nodiscard]] when_all_awaiter {
 };
 
 /// `auto [a, b] = co_await when_all(f(), g())` runs the tasks beside each other and waits for all
-/// of them; void results come as std::monostate. The first runs at once on this worker; the others
-/// follow there, newest first, unless workers without work have taken them. That makes it the
+/// of them; void results come as std::monostate. The first runs at once on this thread; the others
+/// follow there, newest first, unless threads without work have taken them. That makes it the
 /// cheapest way to fork and join. If tasks throw, the exception of the leftmost is thrown once all
 /// have ended.
 template <class... T>

@@ -75,8 +75,8 @@ class race {
 }  // namespace detail
 
 /// Runs tasks beside each other; the first that ends gives the result or the exception. The others
-/// are asked to stop by the token that made them, and awaited: none goes on after when_any() has
-/// ended.
+/// are asked to stop, by the token that they were made with, and awaited: none goes on after
+/// when_any() has ended.
 ///
 ///     auto first = co_await when_any<int>({[&](std::stop_token stop) { return fetch(a, stop); },
 ///                                          [&](std::stop_token stop) { return fetch(b, stop); }});

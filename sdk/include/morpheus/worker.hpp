@@ -9,8 +9,8 @@
 
 namespace morpheus {
 
-/// What a worker allows the kernel. The default of C++ code is to be escapable: outside critical
-/// sections a thread may be preempted anywhere, as any thread may; it takes a policy to be
+/// What a worker allows the kernel to do. C++ code is escapable by default: outside critical
+/// sections it may be preempted anywhere, as any thread may. Without a policy it is never
 /// escalated.
 struct worker_options {
   bool escapable = true;
@@ -39,7 +39,7 @@ class worker {
   worker& operator=(const worker&) = delete;
   ~worker() { morpheus_worker_unregister(); }
 
-  /// No hints from here on, until resume(): the thread is about to stop working.
+  /// No hints until resume(): the thread is about to stop working.
   void quiesce() {
     throw_on_error(morpheus_worker_set_state(MORPHEUS_WORKER_QUIESCING), "quiesce a worker");
   }
@@ -66,15 +66,15 @@ class worker {
   morpheus_thread* self_ = nullptr;
 };
 
-/// Where the calling thread may be asked to give up the CPU. Keep one in a local variable around
-/// the loop: a checkpoint without a hint is then one load, one compare and one branch.
+/// Where the calling thread gives up the CPU if there is a hint. Keep one in a local variable
+/// around the loop: a checkpoint without a hint is then one load, one compare and one branch.
 class safe_point {
  public:
   safe_point() noexcept : at_(morpheus_safepoint_get()) {}
 
   /// Acknowledges a hint and gives up the CPU. True if it did.
   bool checkpoint() noexcept { return morpheus_checkpoint(&at_); }
-  /// Whether a hint stands, without answering it.
+  /// Whether there is a hint, without acknowledging it.
   [[nodiscard]] bool asked() const noexcept { return morpheus_asked(&at_); }
   /// Acknowledges a hint; true if the caller should now give up the CPU by itself.
   [[nodiscard]] bool acknowledge() noexcept { return morpheus_acknowledge(&at_); }
@@ -83,17 +83,17 @@ class safe_point {
   morpheus_safepoint at_;
 };
 
-/// safe_point::checkpoint() where there is no place to keep a safe_point: a little dearer.
+/// safe_point::checkpoint() where there is no place to store a safe_point. Costs a little more.
 inline bool checkpoint_here() noexcept { return morpheus_checkpoint_here(); }
 
 /// While it lives, the kernel defers the end of the thread's slice and never escalates, up to the
-/// operator's hold cap. Nests. Must end on the thread where it began: in a task, no co_await may
-/// come in between.
+/// operator's hold cap. Nests. Must end on the thread where it began: in a task, without a co_await
+/// in between.
 class [[nodiscard]] critical_section {
  public:
   /// `self` must be the calling thread's.
   explicit critical_section(const worker& self) noexcept : critical_section(self.handle()) {}
-  /// On whatever thread: a worker of a runtime, too. On one that is not registered it does nothing.
+  /// On any thread, a runtime's included. Does nothing on a thread that is not registered.
   critical_section() noexcept : critical_section(morpheus_worker_self()) {}
   critical_section(const critical_section&) = delete;
   critical_section& operator=(const critical_section&) = delete;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The two ways in which a task gives way: always, and when somebody asks.
+// The two ways in which a task gives way: always, and when it is asked to.
 #pragma once
 
 #include <morpheus/safepoint.h>
@@ -19,8 +19,8 @@ struct [[nodiscard]] yield_awaiter {
   static void await_resume() noexcept {}
 };
 
-/// `co_await yield()` lets every task that is ready on this worker run before the caller goes on,
-/// and every timer and I/O event that is due be seen. Only in a task.
+/// `co_await yield()` runs every other task that is ready on this thread before the caller goes on,
+/// and looks for timers and I/O events that are due. Only in a task.
 inline yield_awaiter yield() noexcept { return {}; }
 
 struct [[nodiscard]] checkpoint_awaiter {
@@ -33,11 +33,11 @@ struct [[nodiscard]] checkpoint_awaiter {
   static void await_resume() noexcept {}
 };
 
-/// `co_await checkpoint()` gives way if somebody asks, and costs a load, a compare and a branch if
-/// nobody does. Asked by the kernel, the worker makes its queued tasks available to other workers,
-/// acknowledges and gives up the CPU; asked by an idle worker or by a task that has long been
-/// ready, it runs other tasks first. Only in a task. In a plain function: checkpoint_here() or a
-/// safe_point, which answer the kernel but cannot run other tasks.
+/// `co_await checkpoint()` gives way if it is asked to, and otherwise costs a load, a compare and a
+/// branch. On a hint from the kernel the thread makes its queued tasks available to other threads,
+/// acknowledges the hint and gives up the CPU. If an idle thread asks for work, or a task has been
+/// ready for long, it runs other tasks first. Only in a task. In a plain function use
+/// checkpoint_here() or a safe_point, which acknowledge hints but cannot run other tasks.
 inline checkpoint_awaiter checkpoint() noexcept { return {}; }
 
 }  // namespace morpheus

@@ -131,7 +131,7 @@ morpheus_safepoint morpheus_safepoint_get() noexcept { return ThisThread::safepo
 morpheus_answer morpheus_answer_hint(morpheus_safepoint at) noexcept {
   ClientThread* worker = ThisThread::worker();
   if (worker == nullptr) return {ThisThread::safepoint(), false};
-  return worker->answer(at);
+  return worker->acknowledge(at);
 }
 
 morpheus_answer morpheus_answer_and_yield(morpheus_safepoint at) noexcept {

@@ -4,7 +4,6 @@
 #include <sched.h>
 
 #include "proto/monotonic_clock.hpp"
-#include "sdk/src/client/daemon_absence.hpp"
 
 namespace morpheus::sdk {
 namespace {
@@ -24,8 +23,7 @@ void store(T& field, T value) {
 void ClientThread::begin(const Binding& binding) {
   claims_ = {};
   stats_ = {};
-  last_hint_ns_ = last_loss_ns_ = last_yield_ns_ = 0;
-  mode_ = MORPHEUS_DETERMINISTIC;
+  mode_ = {};
   bind(binding);
 }
 
@@ -42,34 +40,26 @@ void ClientThread::abandon() {
   line_ = &own_line_;
   critical = &own_line_.is_in_critical_section;
   bound_ = {};
-  answered_ = seen_ = Epoch::base();
+  acknowledged_ = seen_ = Epoch::base();
   state = MORPHEUS_WORKER_INIT;
   slot = kUnguided;
 }
 
-void ClientThread::offer(const Binding& binding) {
-  const std::scoped_lock lock(offer_lock_);
-  offered_ = binding;
-}
-
 bool ClientThread::rebind(std::uint64_t epoch) {
-  // Held until in_use_ is stored: the registry unmaps a line once nobody uses its epoch, and looks
-  // only after it has offered a later one.
-  const std::scoped_lock lock(offer_lock_);
-  if (offered_.epoch != epoch) return false;
-  ++stats_.rebinds;
-  bind(offered_);
-  return true;
+  return offer_.accept(epoch, [this](const Binding& offered) {
+    ++stats_.rebinds;
+    bind(offered);
+  });
 }
 
 void ClientThread::bind(const Binding& binding) {
   bound_ = binding;
   line_ = binding.runtime != nullptr ? binding.runtime : &own_line_;
   critical = &line_->is_in_critical_section;
-  answered_ = seen_ = binding.kernel != nullptr ? binding.base : Epoch::base();
-  losses_ = binding.kernel != nullptr ? load(binding.kernel->hint_loss_count) : 0;
+  acknowledged_ = seen_ = binding.kernel != nullptr ? binding.base : Epoch::base();
+  mode_.begin_losses(binding.kernel != nullptr ? load(binding.kernel->hint_loss_count) : 0);
   write_claims();
-  in_use_.store(binding.epoch, std::memory_order_release);
+  offer_.note_in_use(binding.epoch);
 }
 
 const std::uint64_t* ClientThread::seq() const {
@@ -77,14 +67,14 @@ const std::uint64_t* ClientThread::seq() const {
   return reinterpret_cast<const std::uint64_t*>(&bound_.kernel->preempt_seq);
 }
 
-morpheus_answer ClientThread::answer(morpheus_safepoint at) {
+morpheus_answer ClientThread::acknowledge(morpheus_safepoint at) {
   if (is_critical()) {
     ++stats_.deferred;
     return {at, false};
   }
   while (true) {
     const std::uint64_t epoch = Epoch::current();
-    // Unanswered, the safe point differs from whatever the new epoch shows, and comes back.
+    // Left as it is, the safe point differs from what the new epoch shows, and comes back.
     if (!Epoch::is_settled(epoch)) return {at, false};
     if (epoch != bound_.epoch && !rebind(epoch)) return {at, false};
     const Sight sight = look();
@@ -100,15 +90,12 @@ ClientThread::Sight ClientThread::look() const {
 
 morpheus_answer ClientThread::decide(const Sight& sight) {
   const std::uint64_t now = monotonic_ns();
-  if (sight.losses != losses_) {
-    losses_ = sight.losses;
-    last_loss_ns_ = now;
-  }
+  mode_.note_losses(sight.losses, now);
   bool asked = false;
-  // Another copy of the safe point may have answered already.
-  if (sight.seq != answered_) asked = acknowledge(sight, now);
+  // Another copy of the safe point may have acknowledged already.
+  if (sight.seq != acknowledged_) asked = acknowledge_hints(sight, now);
   const bool defensive = update_mode() == MORPHEUS_DEFENSIVE;
-  if (defensive && !asked && is_eager(now)) {
+  if (defensive && !asked && mode_.is_yield_due(now)) {
     asked = true;
     ++stats_.eager_yields;
     write_reason(MORPHEUS_YIELD_CHECKPOINT);
@@ -118,21 +105,18 @@ morpheus_answer ClientThread::decide(const Sight& sight) {
   return {safepoint(), asked};
 }
 
-bool ClientThread::acknowledge(const Sight& sight, std::uint64_t now) {
+/// True: the thread is to give up the CPU.
+bool ClientThread::acknowledge_hints(const Sight& sight, std::uint64_t now) {
   const bool withdrawn = sight.withdrawn >= sight.seq;
-  stats_.hints += sight.seq - answered_;
+  stats_.hints += sight.seq - acknowledged_;
   stats_.acks += 1;
   stats_.withdrawn += withdrawn ? 1 : 0;
-  last_hint_ns_ = now;
-  answered_ = sight.seq;
+  mode_.note_hint(now);
+  acknowledged_ = sight.seq;
   if (!withdrawn) write_reason(MORPHEUS_YIELD_HINT);
   store(line_->last_ack_ns, static_cast<__u64>(now));
   __atomic_store_n(&line_->last_ack_seq, static_cast<__u64>(sight.seq), __ATOMIC_RELEASE);
   return !withdrawn;
-}
-
-bool ClientThread::is_eager(std::uint64_t now) const {
-  return now - last_yield_ns_ >= kEagerYieldNs;
 }
 
 void ClientThread::claim(const Claims& claims) {
@@ -141,10 +125,10 @@ void ClientThread::claim(const Claims& claims) {
 }
 
 void ClientThread::write_claims() {
-  store(line_->last_ack_seq, static_cast<__u64>(answered_));
+  store(line_->last_ack_seq, static_cast<__u64>(acknowledged_));
   store(line_->runtime_priority, claims_.priority);
   store(line_->escalation_policy, claims_.policy);
-  store(line_->runtime_mode, static_cast<__u32>(mode_));
+  store(line_->runtime_mode, static_cast<__u32>(mode_.current()));
   // Consent last: the rest must be in place when the kernel may act on it.
   __atomic_store_n(&line_->escapable, claims_.escapable, __ATOMIC_RELEASE);
 }
@@ -159,23 +143,18 @@ void ClientThread::yield() {
   reason_is_set_ = false;
   ++stats_.yields;
   ::sched_yield();
-  last_yield_ns_ = monotonic_ns();
+  mode_.note_yield(monotonic_ns());
 }
 
 morpheus_runtime_mode ClientThread::update_mode() {
-  const DaemonAbsence absence = DaemonAbsence::current();
-  mode_ = mode_for({.now_ns = monotonic_ns(),
-                    .last_hint_ns = last_hint_ns_,
-                    .last_loss_ns = last_loss_ns_,
-                    .daemon_gone_ns = absence.since_ns,
-                    .pressure_when_gone = absence.cpu_pressure_pct});
-  store(line_->runtime_mode, static_cast<__u32>(mode_));
-  return mode_;
+  const morpheus_runtime_mode mode = mode_.update(monotonic_ns());
+  store(line_->runtime_mode, static_cast<__u32>(mode));
+  return mode;
 }
 
 morpheus_guidance ClientThread::guidance() const {
   const morpheus_scb_kernel* line = bound_.kernel;
-  // Of an epoch that is over: the window may show another worker's line there.
+  // In an epoch that is over, the window may show another worker's line there.
   if (line == nullptr || bound_.epoch != Epoch::current()) return {};
   return {.budget_remaining_ns = load(line->budget_remaining_ns),
           .hint_deadline_ns = load(line->hint_deadline_ns),

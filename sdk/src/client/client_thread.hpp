@@ -1,38 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One worker, seen from its own thread: what it claims, what it has answered, and how it moves from
-// one daemon to the next. Everything is for the owner thread but the part under "hand-over".
+// One worker, seen from its own thread: what it claims, what it has acknowledged, and how it moves
+// from one daemon to the next.
 #pragma once
 
 #include <morpheus/morpheus.h>
 
-#include <atomic>
-#include <mutex>
-
+#include "sdk/src/client/binding_offer.hpp"
 #include "sdk/src/client/epoch.hpp"
 #include "sdk/src/client/mode.hpp"
 
 namespace morpheus::sdk {
 
-/// What the worker tells the kernel, kept here because every daemon must be told again.
+/// What the worker tells the kernel, stored here because each daemon's line starts without it.
 struct Claims {
   std::uint32_t escapable = 0;
   std::uint32_t priority = MORPHEUS_PRIORITY_DEFAULT;
   std::uint32_t policy = MORPHEUS_POLICY_NONE;
 };
 
-/// The public handle is its first and only base: `critical` always points into the line in use.
+/// The public handle is its first and only base: `critical` always points into the line in use. For
+/// the owner thread, but offer() and epoch_in_use().
 class ClientThread : public morpheus_thread {
  public:
   ClientThread() : morpheus_thread{&own_line_.is_in_critical_section} {}
   ClientThread(const ClientThread&) = delete;
   ClientThread& operator=(const ClientThread&) = delete;
 
-  /// Begins and ends a registration; the registry calls these on the owner thread.
+  /// The registry begins and ends a registration.
   void begin(const Binding& binding);
   void end();
 
   /// The slow path of a safe point: see morpheus_answer_hint().
-  [[nodiscard]] morpheus_answer answer(morpheus_safepoint at);
+  [[nodiscard]] morpheus_answer acknowledge(morpheus_safepoint at);
   [[nodiscard]] morpheus_safepoint safepoint() const { return {seq(), seen_}; }
   [[nodiscard]] bool is_critical() const { return *critical != 0; }
 
@@ -49,12 +48,9 @@ class ClientThread : public morpheus_thread {
   /// nothing that is shared, and ends the registration.
   void abandon();
 
-  /// Hand-over, by the registry on any thread: where to go at the next slow path.
-  void offer(const Binding& binding);
-  /// The oldest epoch whose runtime line the owner may still write to.
-  [[nodiscard]] std::uint64_t epoch_in_use() const {
-    return in_use_.load(std::memory_order_acquire);
-  }
+  /// By the registry, on any thread: where to go at the next slow path.
+  void offer(const Binding& binding) { offer_.make(binding); }
+  [[nodiscard]] std::uint64_t epoch_in_use() const { return offer_.epoch_in_use(); }
 
   // For the registry, under its lock.
   int tid = 0;
@@ -73,8 +69,7 @@ class ClientThread : public morpheus_thread {
   void bind(const Binding& binding);
   [[nodiscard]] Sight look() const;
   [[nodiscard]] morpheus_answer decide(const Sight& sight);
-  [[nodiscard]] bool acknowledge(const Sight& sight, std::uint64_t now);
-  [[nodiscard]] bool is_eager(std::uint64_t now) const;
+  [[nodiscard]] bool acknowledge_hints(const Sight& sight, std::uint64_t now);
   void write_claims();
   void write_reason(morpheus_yield_reason reason);
 
@@ -82,19 +77,12 @@ class ClientThread : public morpheus_thread {
   morpheus_scb_runtime* line_ = &own_line_;
   Binding bound_;
   Claims claims_;
-  std::uint64_t answered_ = 0;
-  std::uint64_t seen_ = 0;  // what the next safe point compares with
-  std::uint32_t losses_ = 0;
-  std::uint64_t last_hint_ns_ = 0;
-  std::uint64_t last_loss_ns_ = 0;
-  std::uint64_t last_yield_ns_ = 0;
+  std::uint64_t acknowledged_ = 0;
+  std::uint64_t seen_ = 0;      // what the next safe point compares with
   bool reason_is_set_ = false;  // the next yield was asked for: keep the reason
-  morpheus_runtime_mode mode_ = MORPHEUS_DETERMINISTIC;
+  WorkerMode mode_;
   morpheus_stats stats_{};
-
-  std::mutex offer_lock_;
-  Binding offered_;  // under offer_lock_
-  std::atomic<std::uint64_t> in_use_{0};
+  BindingOffer offer_;
 };
 
 }  // namespace morpheus::sdk

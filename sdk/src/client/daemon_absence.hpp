@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Since when the daemon is gone, and how crowded the CPUs were when it went: what makes workers
-// defensive. Written by the registry, read by every worker's slow path.
+// Since when the daemon is gone, and how high the CPU pressure was when it went: what makes workers
+// defensive. Written by the registry, read on every worker's slow path.
 #pragma once
 
 #include <atomic>

@@ -40,7 +40,7 @@ Result<UniqueFd> take_fd(varlink::Reply& reply, const char* key) {
 
 }  // namespace
 
-/// The connection. Only this file knows Varlink and JSON.
+/// The connection. No other file of the SDK knows Varlink and JSON.
 class DaemonLink::Wire {
  public:
   explicit Wire(varlink::Client client) : client_(std::move(client)) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One attachment to one daemon: the connection and the memory that came with it. Ends with the
-// daemon; the next one gets a new DaemonLink.
+// A link: one connection of this process to one daemon, with the memory that came with it. It ends
+// with the daemon; the next daemon gets a new one.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class DaemonLink {
   /// Connects and attaches.
   [[nodiscard]] static Result<DaemonLink> open(const LinkSpec& spec);
 
-  /// Registers thread `tid` of this process; its sequence then starts at `base`, asking for
-  /// nothing. Returns the slot, below LinkSpec::workers.
+  /// Registers thread `tid` of this process. Its sequence then starts at `base`, without a hint.
+  /// Returns the slot, below LinkSpec::workers.
   [[nodiscard]] Result<std::uint32_t> add_worker(int tid, std::uint64_t base);
   [[nodiscard]] Result<void> set_state(std::uint32_t slot, morpheus_worker_state state);
   [[nodiscard]] Result<void> remove_worker(std::uint32_t slot);
@@ -43,7 +43,7 @@ class DaemonLink {
 
   [[nodiscard]] int kernel_lines() const { return kernel_lines_.get(); }
   [[nodiscard]] int global_block() const { return global_block_.get(); }
-  /// The runtime lines, mapped read-write; hands over the ownership.
+  /// The runtime lines, mapped read-write; the caller owns them.
   [[nodiscard]] Mapping take_runtime_lines() { return std::move(runtime_lines_); }
 
  private:

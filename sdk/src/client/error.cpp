@@ -15,13 +15,13 @@ constexpr Described kErrors[] = {
     {MORPHEUS_ERR_ALREADY, "MORPHEUS_ERR_ALREADY", "attached or registered already"},
     {MORPHEUS_ERR_NOT_ATTACHED, "MORPHEUS_ERR_NOT_ATTACHED", "the process is not attached"},
     {MORPHEUS_ERR_NOT_REGISTERED, "MORPHEUS_ERR_NOT_REGISTERED",
-     "the calling thread is no registered worker"},
+     "the calling thread is not registered"},
     {MORPHEUS_ERR_STATE, "MORPHEUS_ERR_STATE", "the worker cannot go to that state from its own"},
     {MORPHEUS_ERR_CRITICAL, "MORPHEUS_ERR_CRITICAL", "not possible inside a critical section"},
     {MORPHEUS_ERR_LIMIT, "MORPHEUS_ERR_LIMIT", "as many workers are registered as max_workers"},
     {MORPHEUS_ERR_BUSY, "MORPHEUS_ERR_BUSY", "threads of the process are still registered"},
-    {MORPHEUS_ERR_NO_MEMORY, "MORPHEUS_ERR_NO_MEMORY", "memory or address space is short"},
-    {MORPHEUS_ERR_SYSTEM, "MORPHEUS_ERR_SYSTEM", "no thread or descriptor could be had"},
+    {MORPHEUS_ERR_NO_MEMORY, "MORPHEUS_ERR_NO_MEMORY", "not enough memory or address space"},
+    {MORPHEUS_ERR_SYSTEM, "MORPHEUS_ERR_SYSTEM", "a thread or a descriptor could not be made"},
 };
 
 constexpr Described kUnknown{1, "MORPHEUS_ERR_UNKNOWN", "unknown error"};

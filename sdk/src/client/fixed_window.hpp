@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A stretch of addresses that never moves while the memory behind it changes: a daemon's memfd, or
-// zeros. Readers need no lock and never fault, whatever becomes of the daemon.
+// A range of addresses that never moves while the memory behind it changes: a daemon's memfd, or
+// zeros. Readers need no lock and never fault, whatever happens to the daemon.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,15 @@
 
 namespace morpheus::sdk {
 
-/// Read-only. The address space is kept for the life of the process: safe points may point into it.
+/// Read-only. Stays reserved until the process ends: safe points may point into it.
 class FixedWindow {
  public:
   /// Reserves `size` bytes, rounded up to pages, showing zeros. Not more than once.
   [[nodiscard]] Result<void> reserve(std::size_t size);
   /// Shows the first `size` bytes of the daemon's memory `fd`, and zeros after them. Refuses memory
-  /// that is too short or could be made so: touching it would then be fatal.
+  /// that is too short, or can be made so: touching it would be fatal.
   [[nodiscard]] Result<void> show(int fd, std::size_t size);
-  /// Shows zeros. Cannot fail on a stretch that is reserved.
+  /// Shows zeros. Cannot fail once the range is reserved.
   void hide();
 
   [[nodiscard]] const void* data() const { return data_; }

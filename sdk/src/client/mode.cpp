@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sdk/src/client/mode.hpp"
 
+#include "sdk/src/client/daemon_absence.hpp"
+
 namespace morpheus::sdk {
 namespace {
 
@@ -17,6 +19,15 @@ morpheus_runtime_mode mode_for(const ModeInput& input) {
   if (lost_hints || gone_under_pressure) return MORPHEUS_DEFENSIVE;
   if (within(input.now_ns, input.last_hint_ns, kQuietNs)) return MORPHEUS_PRESSURED;
   return MORPHEUS_DETERMINISTIC;
+}
+
+morpheus_runtime_mode WorkerMode::update(std::uint64_t now) {
+  const DaemonAbsence absence = DaemonAbsence::current();
+  met_.now_ns = now;
+  met_.daemon_gone_ns = absence.since_ns;
+  met_.pressure_when_gone = absence.cpu_pressure_pct;
+  mode_ = mode_for(met_);
+  return mode_;
 }
 
 }  // namespace morpheus::sdk

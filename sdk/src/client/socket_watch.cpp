@@ -19,8 +19,8 @@ constexpr std::uint32_t kNews =
 
 void SocketWatch::arm() {
   if (!inotify_) inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  // A directory that is made while one above it is chosen would be missed: until the choice is the
-  // same.
+  // A directory that appears while one above it is chosen would be missed: choose again until the
+  // choice stays the same.
   while (inotify_ && watch_nearest()) {
   }
 }
@@ -46,7 +46,7 @@ bool SocketWatch::watch_nearest() {
     }
     child = child.parent_path();
   }
-  disarm();  // not even the root: this user may have too many watches
+  disarm();  // not even the root directory: this user may have too many watches
   return false;
 }
 

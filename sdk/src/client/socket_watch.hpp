@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Tells when somebody may have begun to listen at a path, so that nobody has to try again and
-// again.
+// Reports when a daemon may have begun to listen at a path, so that the client need not try again
+// and again.
 #pragma once
 
 #include <string>
@@ -14,14 +14,14 @@ class SocketWatch {
  public:
   explicit SocketWatch(const std::string& socket) : socket_(socket) {}
 
-  /// Watches the directory of the socket, or the nearest one above it that exists. Called before
-  /// each attempt to connect, it misses no socket that is made after the attempt.
+  /// Watches the directory of the socket, or the nearest one above it that exists. If it is called
+  /// before each attempt to connect, no socket that appears after the attempt is missed.
   void arm();
-  /// No more, until it is armed again.
+  /// Watches nothing until it is armed again.
   void disarm();
-  /// Readable when something was made there; negative: nothing can be watched.
+  /// Readable when something appeared there; negative: nothing can be watched.
   [[nodiscard]] int fd() const { return inotify_.get(); }
-  /// Whether that was the socket, or the next directory on the way to it. Takes all news.
+  /// Whether that was the socket, or the next directory on the way to it. Reads all events.
   [[nodiscard]] bool has_news();
 
  private:

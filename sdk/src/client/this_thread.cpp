@@ -3,7 +3,7 @@
 
 #include "sdk/src/client/registry.hpp"
 
-// Never equal to the counter that it points at, so the first checkpoint settles it.
+// Never equal to the counter that it points at, so the first checkpoint corrects it.
 __thread morpheus_safepoint morpheus_here = {&morpheus::sdk::Epoch::idle_seq(), 0};
 
 namespace morpheus::sdk {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the library keeps in thread-local storage.
+// What the library stores for the calling thread.
 #pragma once
 
 #include "sdk/src/client/client_thread.hpp"
@@ -10,11 +10,11 @@ class ThisThread {
  public:
   /// The calling thread's registered worker, or none.
   [[nodiscard]] static ClientThread* worker();
-  /// Makes it the thread's worker (or none) and renews morpheus_here.
+  /// Makes it the thread's worker, or none, and updates morpheus_here.
   static void set_worker(ClientThread* worker);
-  /// Room for the thread's worker: lives until the thread ends, which unregisters it.
+  /// Memory for the thread's worker, until the thread ends, which unregisters it.
   [[nodiscard]] static ClientThread& room();
-  /// What the thread does before it answers a hint at a plain safe point and gives up the CPU.
+  /// What the thread does before it acknowledges a hint at a plain safe point and gives up the CPU.
   static void set_hand_over(void (*hand_over)());
   static void hand_over();
   /// A safe point for the calling thread.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Whether a worker has lost its CPU, by its kernel line: cpu_time_ns moves when it is switched
-// away, wait_time_ns when it comes back after waiting. Pure.
+// Whether a thread has lost its CPU, by its kernel line: cpu_time_ns moves when the thread is
+// switched away, wait_time_ns when it comes back after waiting. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,10 @@ namespace morpheus::sdk {
 
 class OffCpu {
  public:
-  /// Takes note of what the line says now. `has_stepped`: the worker has run since the last time.
-  /// Returns whether it has been switched away and nothing tells that it came back. What came first
-  /// since the last time is not known: who steps, or comes back, and is switched away is taken to
-  /// be off, as the one is that loses its CPU to who looks.
+  /// Notes what the line says now. `has_stepped`: the thread has run since the last look. Returns
+  /// whether it was switched away and nothing shows that it came back. If both happened since the
+  /// last look, their order is not known: the thread is taken to be off, as it is when it lost its
+  /// CPU to the thread that looks.
   bool look(std::uint64_t cpu_time_ns, std::uint64_t wait_time_ns, bool has_stepped) {
     const bool left = cpu_time_ns != cpu_time_ns_;
     const bool came_back = wait_time_ns != wait_time_ns_;

@@ -37,10 +37,10 @@ void biased_lock::settle() noexcept {
     is_held_.store(false, std::memory_order_release);
     return;
   }
-  favours_.store(nobody(), std::memory_order_release);
+  favours_.store(no_runner(), std::memory_order_release);
   if (favoured == nullptr) return;
   sdk::barrier_on_all_threads();
-  // The favoured one is inside, and seen here, or will see that it is favoured no more.
+  // The favoured runner is inside, and seen here, or will see that it is favoured no more.
   spin_until([this] { return inside_.load(std::memory_order_acquire) == nullptr; });
 }
 

@@ -26,7 +26,7 @@ inline void futex_wake_one(const std::atomic<std::uint32_t>& word) {
   ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }
 
-/// Whether barrier_on_all_threads() may be used; asks the kernel once.
+/// Whether barrier_on_all_threads() works here; asks the kernel once.
 inline bool can_barrier_all_threads() {
   static const bool can =
       ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;

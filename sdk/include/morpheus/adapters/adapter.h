@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a language runtime does to be guided by the kernel: five operations, all about the calling
- * thread, which should be a registered worker (morpheus_worker_register(), state RUNNING). On any other
- * thread they do nothing, or give up the CPU where they say so. The C++ concept for the same is
+ * What a language runtime calls to be guided by the kernel: five operations, all about the calling
+ * thread, which should be a worker (morpheus_worker_register(), state RUNNING). On any other thread they
+ * do nothing, except that morpheus_yield_worker() gives up the CPU. The C++ concept for the same is
  * LanguageAdapter in language_adapter.hpp; docs/runtime.md shows adapters for several kinds of runtime.
  */
 #ifndef MORPHEUS_ADAPTER_H
@@ -12,26 +12,26 @@
 
 MORPHEUS_BEGIN_C
 
-/// Languages whose code differs in where it can be preempted.
+/// Languages, by where their code can be preempted.
 enum morpheus_language {
 	MORPHEUS_LANGUAGE_NATIVE = 0,      /**< C, C++, Rust: anywhere outside critical sections */
-	MORPHEUS_LANGUAGE_INTERPRETED = 1, /**< one global lock, as Python: only where it says */
+	MORPHEUS_LANGUAGE_INTERPRETED = 1, /**< one global lock, as Python: only at safe points */
 };
 
-/// 1. Safe point: here the thread may stop. Answers a hint and gives up the CPU.
+/// 1. Safe point: here the thread may stop. Acknowledges a hint and gives up the CPU.
 static inline void morpheus_enter_safe_point(void) MORPHEUS_NOEXCEPT
 {
 	(void)morpheus_checkpoint_here();
 }
 
-/// 2. Checkpoint: answers a hint. True: the runtime should put its work where others can take it, and
-/// then call morpheus_yield_worker().
+/// 2. Checkpoint: acknowledges a hint. True: the runtime should put its work where other threads can
+/// take it, and then call morpheus_yield_worker().
 MORPHEUS_NODISCARD static inline bool morpheus_enter_checkpoint(void) MORPHEUS_NOEXCEPT
 {
 	return morpheus_acknowledge(&morpheus_here);
 }
 
-/// 3. Critical section: until the matching leave the thread must not be stopped. They nest.
+/// 3. Critical section: the thread must not be stopped until it leaves it. They nest.
 MORPHEUS_API void morpheus_enter_critical(void) MORPHEUS_NOEXCEPT;
 MORPHEUS_API void morpheus_leave_critical(void) MORPHEUS_NOEXCEPT;
 
@@ -42,7 +42,7 @@ static inline void morpheus_yield_worker(void) MORPHEUS_NOEXCEPT
 }
 
 /// 5. Default escapable: whether threads of such a language may be preempted outside critical sections;
-/// what to give to morpheus_set_escapable().
+/// the argument for morpheus_set_escapable().
 static inline bool morpheus_default_escapable(enum morpheus_language language) MORPHEUS_NOEXCEPT
 {
 	return language == MORPHEUS_LANGUAGE_NATIVE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Boost.Asio with morpheus, both ways: Asio operations are awaited in tasks, Asio handlers run on a
-// runtime, and the runtime's workers run an io_context between tasks. Needs Boost 1.81 or later.
+// runtime, and the runtime's threads run an io_context between tasks. Needs Boost 1.81 or later.
 #pragma once
 
 #include <morpheus/cancelled.hpp>
@@ -30,8 +30,8 @@ namespace morpheus {
 /// The completion token of tasks: `std::size_t n = co_await socket.async_read_some(buffer,
 /// use_task)`. An error_code that comes first is thrown as boost::system::system_error, an
 /// exception_ptr as what it holds; asio::as_tuple(use_task) gives everything instead. The task goes
-/// on in its own runtime, whoever completes the operation. If the operation is dropped (its
-/// io_context goes), the task gets `cancelled`.
+/// on in its own runtime, whichever thread completes the operation. If the operation is dropped
+/// because its io_context is destroyed, the task gets `cancelled`.
 struct use_task_t {};
 inline constexpr use_task_t use_task{};
 
@@ -127,7 +127,7 @@ class [[nodiscard]] asio_awaiter {
   template <task_coroutine P>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) {
     operation_.is_suspended(job_of(self));
-    // Once it is begun, the operation may complete elsewhere, and this object go.
+    // Once it has begun, the operation may complete elsewhere: this object may be gone.
     Initiation initiation = std::move(initiation_);
     InitArgs args = std::move(args_);
     typename asio_operation<Args...>::handler handler(operation_);
@@ -170,8 +170,8 @@ class function_job final : job {
 }  // namespace detail
 
 /// A runtime as an Asio executor: `asio::post(asio_executor(runtime, context), f)` runs f() on one
-/// of its workers, at the end of the queue. Its execution context, which keeps the services of
-/// sockets and timers, is that io_context: run it with run_on(). A handler that throws ends the
+/// of its threads, at the end of the queue. Its execution context, which holds the services of
+/// sockets and timers, is that io_context: run it with run_on. A handler that throws ends the
 /// program. Copies are cheap; the runtime and the context must outlive them.
 class asio_executor {
  public:
@@ -198,10 +198,10 @@ class asio_executor {
   boost::asio::io_context* context_;
 };
 
-/// While it lives, the workers of a runtime run an io_context: its handlers between tasks, with a
-/// safe point after each, and a worker without tasks waits in it. Nothing else need run the
-/// context. One for each runtime at a time; not to be destroyed on a worker. Handlers that throw
-/// end the program.
+/// While it lives, the threads of a runtime run an io_context: its handlers between tasks, with a
+/// safe point after each, and a thread without tasks waits in it. Nothing else need run the
+/// context. One for each runtime at a time; not to be destroyed on one of its threads. A handler
+/// that throws ends the program.
 ///
 ///     boost::asio::io_context context;
 ///     morpheus::runtime runtime;
@@ -210,13 +210,13 @@ class run_on final : detail::driver {
  public:
   /// Throws std::logic_error if the runtime runs one already.
   run_on(runtime& on, boost::asio::io_context& context)
-      : scheduler_(on), context_(context), work_(context.get_executor()) {
+      : runtime_(on), context_(context), work_(context.get_executor()) {
     attach(on);
   }
-  ~run_on() { detach(scheduler_); }
+  ~run_on() { detach(runtime_); }
 
   [[nodiscard]] asio_executor get_executor() const noexcept {
-    return asio_executor(scheduler_, context_);
+    return asio_executor(runtime_, context_);
   }
 
  private:
@@ -231,14 +231,14 @@ class run_on final : detail::driver {
     boost::asio::post(context_, [] {});
   }
 
-  runtime& scheduler_;
+  runtime& runtime_;
   boost::asio::io_context& context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
 };
 
 }  // namespace morpheus
 
-/// How Asio makes an awaitable of an operation.
+/// How Asio makes an operation awaitable.
 template <class R, class... Args>
 class boost::asio::async_result<morpheus::use_task_t, R(Args...)> {
  public:

@@ -8,10 +8,10 @@
 
 namespace morpheus {
 
-/// An adapter belongs to one worker thread.
-///   enter_safe_point()   here the thread may stop: answers a hint and gives up the CPU
-///   enter_checkpoint()   answers a hint; true: the runtime should call yield_worker() soon
-///   enter_critical()     returns a guard; until it is destroyed the thread must not be stopped
+/// An adapter belongs to one worker.
+///   enter_safe_point()   here the thread may stop: acknowledges a hint and gives up the CPU
+///   enter_checkpoint()   acknowledges a hint; true: the runtime should call yield_worker() soon
+///   enter_critical()     returns a guard; while it lives the thread must not be stopped
 ///   yield_worker()       gives up the CPU now
 ///   default_escapable()  whether code in this language can be preempted outside critical sections
 template <class A>

@@ -11,9 +11,9 @@
 
 namespace morpheus {
 
-/// While it lives, every thread that works in the arena (or in any, without one) is a registered
-/// worker; the process must be attached (morpheus::attachment). A thread that cannot be registered
-/// works unguided. oneTBB steals by itself, so a safe point only has to give up the CPU.
+/// While it lives, every thread that works in the arena (without one: in any) is a worker; the
+/// process must be attached (morpheus::attachment). A thread that cannot be registered works
+/// unguided. oneTBB steals by itself, so a safe point only has to give up the CPU.
 ///
 ///     morpheus::tbb_adapter guided;
 ///     tbb::parallel_for(0, n, morpheus::tbb_adapter::body([](int i) { work(i); }));

@@ -18,8 +18,8 @@ namespace morpheus {
 ///       }
 ///     }
 ///
-/// A pool whose threads have queues of their own asks enter_checkpoint() instead, gives its queue
-/// away if that is true, and then calls yield_worker(). Throws std::system_error as worker does.
+/// If threads have queues of their own, they call enter_checkpoint() instead, give the queue away
+/// if it returns true, and then call yield_worker(). Throws std::system_error as worker does.
 class pool_thread_adapter {
  public:
   explicit pool_thread_adapter(const worker_options& options = {}) : self_(options) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A small cooperative worker loop: posted jobs run on registered threads with a safe point between
-// any two of them.
+// A small thread pool whose threads are workers: posted jobs run with a safe point between any two
+// of them.
 #pragma once
 
 #include <morpheus/attachment.hpp>
@@ -22,8 +22,8 @@ class worker_loop {
  public:
   using job = std::function<void()>;
 
-  /// Starts `threads` registered workers of the attached process. Throws std::system_error if one
-  /// cannot be started or registered; none is left behind.
+  /// Starts `threads` workers of the attached process. Throws std::system_error if one cannot be
+  /// started or registered; none is left behind.
   worker_loop(const attachment&, unsigned threads, const worker_options& options = {}) {
     std::vector<std::future<void>> started;
     try {
@@ -43,7 +43,7 @@ class worker_loop {
   /// Finishes what was posted, then ends the threads.
   ~worker_loop() { stop(); }
 
-  /// Runs `work` on some worker. Any thread, a job's own included.
+  /// Runs `work` on one of the workers. Any thread, a job's own included.
   void post(job work) {
     {
       const std::scoped_lock lock(lock_);

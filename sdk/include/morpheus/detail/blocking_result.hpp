@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A thread that is no worker waits for a task.
+// How a thread outside the runtime waits for a task.
 #pragma once
 
 #include <morpheus/task.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Forks that are joined by the one that forked. The hot path, where nobody takes a fork away, uses
-// no atomic read-modify-write: a child that ends and finds its only unfinished sibling on top of
-// this worker's stack lets it return straight to the parent.
+// Forks that are joined by the task that forked. The hot path, where no other thread takes a fork,
+// uses no atomic read-modify-write: a child that ends and finds its only unfinished sibling on top
+// of this thread's stack lets the sibling return straight to the parent.
 #pragma once
 
 #include <morpheus/detail/promise.hpp>
@@ -24,7 +24,7 @@ class fork_block final : public completion {
     resume_in_ = mine.where();
     unfinished_.store(count, std::memory_order_relaxed);
     for (std::size_t i = 0; i < count; ++i) promise_of(children[i]).complete_at_end(*this);
-    // Not touched any more once a fork can be taken: the parent may go on, and end, elsewhere.
+    // Once a fork can be taken, the parent may go on, and end, elsewhere: this object may be gone.
     job* const first = children[0];
     if (!MORPHEUS_LIKELY(mine.fork(children, count))) mine.fork_slowly(children, count);
     return mine.transfer(first);
@@ -41,7 +41,7 @@ class fork_block final : public completion {
     job* const sibling =
         here->unfork([this](job* fork) { return promise_of(fork).completes(*this); });
     if (!MORPHEUS_LIKELY(sibling != nullptr)) return nullptr;
-    // Two unfinished: the one that ends and the one in hand. Nobody else counts any more.
+    // Two unfinished: the one that ends and the one in hand. No other thread counts any more.
     if (MORPHEUS_LIKELY(unfinished_.load(std::memory_order_acquire) == 2))
       promise_of(sibling).resume_at_end(parent_);
     else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Where coroutine frames live: blocks of a few sizes that each thread keeps for the next frame of
-// that size. A frame that ends on another thread than it began goes to that thread's blocks;
-// whoever has too many hands half of them to all. Memory is never given back to the system.
+// Where coroutine frames live: blocks of a few sizes, which each thread keeps for its next frame of
+// that size. A frame that ends on another thread than it began on joins that thread's blocks; a
+// thread with too many offers half of them to all. Memory is never given back to the system.
 #pragma once
 
 #include <morpheus/export.h>
@@ -38,7 +38,7 @@ class frame_memory {
     ++mine.room;
     return block;
   }
-  /// Hands all free blocks to whoever needs them: the thread ends.
+  /// Offers all free blocks to other threads: this one ends.
   void give_back() noexcept;
 
   void release(void* frame, std::size_t size) noexcept {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a worker runs: anything that begins as a coroutine frame does. GCC and Clang place two
-// function pointers there and the promise behind them; so a suspended coroutine is a job as it
-// stands, and code that is no coroutine can be one, too. Nothing is allocated or erased to queue
-// it.
+// What a thread of a runtime runs: anything that begins as a coroutine frame does. GCC and Clang
+// place two function pointers there and the promise behind them. So a suspended coroutine is a job
+// as it stands, and code that is no coroutine can be a job, too. Queueing one allocates nothing.
 #pragma once
 
 #include <morpheus/export.h>
@@ -12,7 +11,7 @@
 #include <cstdint>
 
 // Symmetric transfer is a tail call, which GCC makes only when it optimises, and not under
-// sanitizers. Elsewhere a suspended coroutine returns to the worker's loop, which resumes the next
+// sanitizers. Elsewhere a suspended coroutine returns to the thread's loop, which resumes the next
 // one.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define MORPHEUS_TAIL_CALLS 0

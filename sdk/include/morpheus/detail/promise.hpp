@@ -16,14 +16,14 @@
 
 namespace morpheus::detail {
 
-/// Who is told that a task has ended, if that is more than one coroutine that waits for it.
+/// What happens when a task ends, if it is more than the resumption of one coroutine.
 class completion {
  public:
   using handler = job* (*)(completion& self, job* ended) noexcept;
   explicit constexpr completion(handler done) noexcept : done_(done) {}
   completion(const completion&) = delete;
   completion& operator=(const completion&) = delete;
-  /// Returns what to run next; null: whatever is ready.
+  /// Returns what to run next; null: any job that is ready.
   [[nodiscard]] job* done(job* ended) noexcept { return done_(*this, ended); }
 
  private:
@@ -68,8 +68,8 @@ class promise_base {
   };
   [[nodiscard]] static final_awaiter final_suspend() noexcept { return {}; }
 
-  /// Notes where the coroutine is, for whoever asks what it waits for. By the pointer that a
-  /// std::source_location is: GCC would keep whole objects in the frame, for each await.
+  /// Notes where the coroutine is, for diagnosis. As the pointer that a std::source_location is:
+  /// GCC would keep a whole object in the frame for each await.
   template <class A>
   [[nodiscard]] A&& await_transform(A&& awaited,
                                     const void* at = __builtin_source_location()) noexcept {
@@ -85,11 +85,11 @@ class promise_base {
   }
 
   void resume_at_end(job* waiting) noexcept { at_end_ = reinterpret_cast<std::uintptr_t>(waiting); }
-  void complete_at_end(completion& told) noexcept {
-    at_end_ = reinterpret_cast<std::uintptr_t>(&told) | kCompletion;
+  void complete_at_end(completion& called) noexcept {
+    at_end_ = reinterpret_cast<std::uintptr_t>(&called) | kCompletion;
   }
-  [[nodiscard]] bool completes(const completion& told) const noexcept {
-    return at_end_ == (reinterpret_cast<std::uintptr_t>(&told) | kCompletion);
+  [[nodiscard]] bool completes(const completion& called) const noexcept {
+    return at_end_ == (reinterpret_cast<std::uintptr_t>(&called) | kCompletion);
   }
   /// The coroutine that waits for this one; null if a completion does.
   [[nodiscard]] job* awaited_by() const noexcept {
@@ -123,7 +123,7 @@ class promise_base {
   }
 
  private:
-  // Apart, so that what is done without an exception is inlined.
+  // Out of line, so that the path without an exception is inlined.
   [[noreturn, gnu::cold, gnu::noinline]] void throw_error() const {
     std::rethrow_exception(error_);
   }
@@ -149,7 +149,7 @@ class promise_base {
   };
 };
 
-/// Only tasks can wait for what the runtime wakes: it queues them through their promise.
+/// Only tasks can await what the runtime resumes: it queues them through their promise.
 template <class P>
 concept task_coroutine = std::derived_from<P, promise_base>;
 

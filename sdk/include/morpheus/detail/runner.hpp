@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What one thread runs: the hot path of the runtime. Jobs that are ready stand in a list that
-// belongs to the thread alone, without atomic operations. Whoever else needs something of it (an
-// idle worker that wants work, the kernel, a timer) sets a bit of `attention` and is served at the
-// owner's next step.
+// belongs to the thread alone, without atomic operations. A thread that needs something of the
+// owner, such as work, sets a bit of `attention`; the owner serves it at its next step.
 //
-// An owner that makes no steps, because its job is long or the kernel took its CPU, can be bereft
-// of its list: a biased lock. While it looks at the list the owner says so (running == kInside, two
-// plain stores a step); the bereaver sets kRevoked, makes every CPU of the process pass a barrier
-// (membarrier(2)), and then knows that an owner that is not inside will see the bit before it
-// touches the list again.
+// If the owner makes no step, because its job is long or the kernel took its CPU, another thread
+// can take its list over: a biased lock. While the owner uses the list it says so (running_ ==
+// inside(), two plain stores a step). The other thread sets kRevoked and makes every CPU of the
+// process pass a barrier (membarrier(2)). From then on an owner that is not inside will see the bit
+// before it touches the list again.
 #pragma once
 
 #include <morpheus/detail/frame_memory.hpp>
@@ -21,8 +20,8 @@
 
 namespace morpheus::detail {
 
-/// Where a job is to run: in which runtime, in which group of it, and on which of its workers if
-/// not on any. A job that waits keeps the lane that it ran in.
+/// Where a job runs: in which runtime, in which group, and on which thread if not on any. A job
+/// that waits keeps the lane that it ran in.
 class lane {
  public:
   /// Queues `ready`. Any thread.
@@ -44,14 +43,14 @@ class lane {
 };
 
 enum attention : std::uint32_t {
-  kRevoked = 1,   ///< somebody takes the list: wait until it is cleared
-  kWanted = 2,    ///< an idle worker has nothing to do: share
-  kTraced = 4,    ///< tell of every step
+  kRevoked = 1,   ///< another thread takes the list over: wait until the bit is cleared
+  kWanted = 2,    ///< another thread has nothing to do: share
+  kTraced = 4,    ///< call the trace hook at every step
   kShuffled = 8,  ///< every step goes the slow way, which changes the order
 };
 
-/// Unstarted siblings of a fork, newest last. The oldest ones are given away. For one thread at a
-/// time; any thread may ask empty().
+/// Unstarted siblings of a fork, newest last. The oldest are given away first. For one thread at a
+/// time; any thread may call empty().
 class fork_stack {
  public:
   static constexpr std::uint32_t kMost = 512;
@@ -91,15 +90,14 @@ class fork_stack {
   job* slots_[kMost] = {};
 };
 
-/// The calling thread's. A thread that is no worker has frames only.
+/// One for each thread. On a thread of no runtime it has frames only.
 class alignas(64) runner {
  public:
   runner() = default;
   runner(const runner&) = delete;
   runner& operator=(const runner&) = delete;
 
-  // --- For a job, about itself; each returns what to resume next.
-  // ---------------------------------
+  // --- For a job, about itself; each returns what to resume next
 
   /// Lets every other ready job run before `self` goes on.
   [[nodiscard]] std::coroutine_handle<> yield(job* self) noexcept {
@@ -116,7 +114,7 @@ class alignas(64) runner {
     return transfer(leave(ready_.pop()));
   }
 
-  /// Goes on with `job` at once, which is queued nowhere.
+  /// Goes on with `next` at once, which is queued nowhere.
   [[nodiscard]] std::coroutine_handle<> transfer(job* next) noexcept {
 #if MORPHEUS_TAIL_CALLS
     return next == nullptr ? std::noop_coroutine() : handle_of(next);
@@ -129,8 +127,7 @@ class alignas(64) runner {
   /// As next(), after `self` was asked to give way: see checkpoint().
   [[nodiscard]] MORPHEUS_API MORPHEUS_COLD std::coroutine_handle<> give_way(job* self) noexcept;
 
-  // --- For a job, about others.
-  // -------------------------------------------------------------------
+  // --- For a job, about others
 
   /// Queues `ready` behind all others. The caller runs on this runner.
   void push(job* ready) noexcept {
@@ -141,9 +138,9 @@ class alignas(64) runner {
     offer();
   }
 
-  /// Puts forks[1] up to forks[count - 1] on the stack of those that the forking job takes back, if
-  /// nobody else does, and goes on with forks[0]. False: nothing was done, because something is to
-  /// be done first; see fork_slowly().
+  /// Puts forks[1] to forks[count - 1] on the stack, from which the forking job takes them back
+  /// unless another thread does, and goes on with forks[0]. False: nothing was done, because
+  /// something else comes first; see fork_slowly().
   [[nodiscard]] bool fork(job* const* forks, std::size_t count) noexcept {
     enter();
     if (is_disturbed() || is_call_useful_->load(std::memory_order_relaxed) ||
@@ -156,18 +153,18 @@ class alignas(64) runner {
   MORPHEUS_API MORPHEUS_COLD void fork_slowly(job* const* forks, std::size_t count) noexcept;
 
   /// Takes the newest fork, and goes on with it, if `is_wanted(fork)`. Otherwise null, maybe
-  /// because something is to be done first; see unfork_slowly().
+  /// because something else comes first; see unfork_slowly().
   template <class F>
   [[nodiscard]] job* unfork(F is_wanted) noexcept {
     enter();
     if (is_disturbed() || forks_.empty() || !is_wanted(forks_.top())) return nullptr;
     return leave(forks_.pop());
   }
-  /// After unfork() has failed: serves whoever asks, and takes the newest fork if it is `wanted`.
+  /// After unfork() has failed: serves the threads that ask. unfork() may then succeed.
   MORPHEUS_API MORPHEUS_COLD void unfork_slowly() noexcept;
 
   [[nodiscard]] lane* where() const noexcept { return lane_; }
-  /// Whether it is the only one of its runtime, and locks may favour it: see biased_lock.
+  /// Whether it is the only one of its runtime, so that locks may favour it: see biased_lock.
   [[nodiscard]] bool is_alone() const noexcept { return is_alone_; }
 
  protected:
@@ -204,8 +201,8 @@ class alignas(64) runner {
   job_list ready_;
   std::int32_t ticks_ = 1;  ///< steps until the clock is looked at
   bool is_alone_ = false;
-  lane* lane_ = nullptr;  ///< the running job's; null on a thread that is no worker
-  const std::atomic<bool>* is_call_useful_ = nullptr;  ///< an idle worker could take something
+  lane* lane_ = nullptr;  ///< the running job's; null on a thread of no runtime
+  const std::atomic<bool>* is_call_useful_ = nullptr;  ///< an idle thread could take something
   job* handoff_ = nullptr;
   alignas(64) std::atomic<std::uint32_t> attention_{0};  ///< written by others
   alignas(64) fork_stack forks_;
@@ -214,7 +211,7 @@ class alignas(64) runner {
   frame_memory frames;
 };
 
-/// The calling thread's runner; one that runs nothing on threads that are no workers.
+/// The calling thread's runner; on a thread of no runtime, one that runs nothing.
 extern MORPHEUS_API __thread runner* here __attribute__((tls_model("initial-exec")));
 
 /// Queues `ready` in `where`. Any thread.

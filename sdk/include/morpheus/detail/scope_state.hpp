@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// How many tasks a scope has, who waits for them, and what went wrong in one.
+// How many tasks a scope has, which task waits for them, and the first exception of one.
 #pragma once
 
 #include <morpheus/detail/promise.hpp>
@@ -22,7 +22,7 @@ class scope_state final : completion {
     if (!is_alone()) std::terminate();  // tasks would go on in a scope that is gone
   }
 
-  /// Takes a task over; returns what to queue.
+  /// Becomes the owner of a task; returns what to queue.
   [[nodiscard]] job* adopt(job* child) noexcept {
     unfinished_.fetch_add(1, std::memory_order_relaxed);
     promise_of(child).complete_at_end(*this);
@@ -32,7 +32,7 @@ class scope_state final : completion {
   [[nodiscard]] bool is_alone() const noexcept {
     return unfinished_.load(std::memory_order_acquire) == 1;
   }
-  /// The owner is resumed when it is alone. False: it is.
+  /// The owner is resumed once it is alone. False: it is alone now.
   [[nodiscard]] bool wait(job* owner) noexcept {
     owner_ = owner;
     resume_in_ = here->where();
@@ -77,7 +77,7 @@ class scope_state final : completion {
   job* owner_ = nullptr;
   lane* resume_in_ = nullptr;
   std::atomic<bool> has_failed_{false};
-  std::exception_ptr failure_;  // of whoever set has_failed_
+  std::exception_ptr failure_;  // of the child that set has_failed_
   std::stop_source stop_;
   std::optional<std::stop_callback<pass_on>> outer_;
 };

@@ -22,12 +22,12 @@ class timer {
 
   [[nodiscard]] MORPHEUS_API static std::uint64_t now_ns() noexcept;
 
-  /// Before a stop() that may come before start(): on the worker that will start it.
+  /// Before a stop() that may come before start(): on the thread that will start it.
   MORPHEUS_API void prepare() noexcept;
-  /// Resumes `task`, which runs on this worker, in its lane at the deadline or soon after. False:
-  /// it was stopped already. Throws std::bad_alloc.
+  /// Resumes `task`, which runs on this thread, in its lane at the deadline or soon after. False:
+  /// the timer was stopped already. Throws std::bad_alloc.
   MORPHEUS_API bool start(job* task);
-  /// Resumes the task now, if it still waits, or keeps it from waiting. Any thread.
+  /// Resumes the task now if it still waits, or else keeps it from waiting. Any thread.
   MORPHEUS_API void stop() noexcept;
 
  private:

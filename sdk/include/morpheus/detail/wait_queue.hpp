@@ -31,9 +31,10 @@ struct waiter : wait_link {
   void resume() noexcept { schedule(task, reinterpret_cast<lane*>(task->next)); }
 };
 
-/// Waiters that were taken from a queue under its lock, to be resumed without it: whoever is
-/// resumed may end what the queue belongs to. Linked by `previous`, the last one to itself: `next`
-/// tells a late stop request, which may come until they are resumed, that they are queued no more.
+/// Waiters that were taken from a queue under its lock, to be resumed without it: a task that is
+/// resumed may end what the queue belongs to. Linked by `previous`, the last one to itself: by
+/// `next`, a late stop request, which may come until they are resumed, sees that they are queued no
+/// more.
 class released_waiters {
  public:
   void add(waiter& taken) noexcept {
@@ -63,7 +64,7 @@ class wait_queue {
   ~wait_queue() = default;
 
   [[nodiscard]] bool empty() const noexcept { return ends_.next == &ends_; }
-  // Where one waits alone its links are known, and the next step does not wait until they are read.
+  // The links of a lone waiter are known, so that the next step need not wait until they are read.
   void push(waiter& last) noexcept {
     last.next = &ends_;
     if (MORPHEUS_LIKELY(empty())) {
@@ -105,10 +106,9 @@ class wait_queue {
 
 /// An awaiter that heeds a stop_token. `A` is one that is a waiter, and has
 ///   queue()             the queue that it would wait in
-///   take_locked(woken)  under the queue's lock: whether it need not wait; if so it may set `woken`
-///   to
-///                       another waiter, taken from the queue, that is to be resumed. Does not
-///                       throw if not
+///   take_locked(woken)  under the queue's lock: whether it need not wait. If so, it may set
+///                       `woken` to another waiter, taken from the queue, to be resumed; if not,
+///                       it does not throw
 template <class A>
 class [[nodiscard]] stoppable : public A {
  public:
@@ -127,7 +127,7 @@ class [[nodiscard]] stoppable : public A {
     return begin() ? here->next() : std::coroutine_handle<>(self);
   }
   decltype(auto) await_resume() {
-    on_stop_.reset();  // waits for a stop that goes on elsewhere
+    on_stop_.reset();  // waits for a stop request that runs elsewhere
     if (is_stopped_) throw cancelled();
     return A::await_resume();
   }
@@ -149,7 +149,7 @@ class [[nodiscard]] stoppable : public A {
     }
     this->resume();
   }
-  // Whether it waits; false: there is no need, or it was stopped before.
+  // Whether it waits; false: it need not, or it was stopped before.
   [[nodiscard]] bool begin() {
     waiter* woken = nullptr;
     bool waits = false;
@@ -165,7 +165,7 @@ class [[nodiscard]] stoppable : public A {
     if (woken != nullptr) woken->resume();
     return waits;
   }
-  // Whether it has been queued or found that it need not be: later stops come too late.
+  // Whether it has been queued, or need not be: later stop requests come too late.
   [[nodiscard]] bool is_decided() const noexcept { return this->previous != nullptr; }
 
   std::stop_token stop_;
@@ -173,7 +173,7 @@ class [[nodiscard]] stoppable : public A {
   std::optional<std::stop_callback<stopper>> on_stop_;
 };
 
-/// The rest of such an awaiter, for waiting without a stop_token.
+/// The base of such an awaiter, for waiting without a stop_token.
 template <class A>
 class waits : public waiter {
  public:

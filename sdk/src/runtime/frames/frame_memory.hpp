@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The blocks that no thread keeps, and the chunks that all blocks come from.
+// The free blocks that no thread keeps, and the chunks that all blocks come from.
 #pragma once
 
 #include <morpheus/detail/frame_memory.hpp>

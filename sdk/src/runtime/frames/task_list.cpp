@@ -32,7 +32,7 @@ struct Names {
   }
 };
 
-/// Whether `at` points into a loaded program or library: what stands there stays.
+/// Whether `at` points into a loaded program or library, where it stays readable.
 bool is_static(const void* at) {
   struct Query {
     std::uintptr_t at;
@@ -169,7 +169,7 @@ void dump_tasks(std::ostream& out) {
 }
 
 void dump_tasks_on(int signal) {
-  static std::counting_semaphore<>& asked = *new std::counting_semaphore<>(0);
+  static std::counting_semaphore<>& requests = *new std::counting_semaphore<>(0);
   [[maybe_unused]] static const bool started = [] {
     sigset_t all;
     sigset_t before;
@@ -178,7 +178,7 @@ void dump_tasks_on(int signal) {
     std::thread([] {
       pthread_setname_np(pthread_self(), "morpheus-dump");
       while (true) {
-        asked.acquire();
+        requests.acquire();
         dump_tasks(std::cerr);
       }
     }).detach();
@@ -186,7 +186,7 @@ void dump_tasks_on(int signal) {
     return true;
   }();
   struct sigaction action{};
-  action.sa_handler = [](int) { asked.release(); };  // an atomic add and a futex(2)
+  action.sa_handler = [](int) { requests.release(); };  // an atomic add and a futex(2)
   action.sa_flags = SA_RESTART;
   if (::sigaction(signal, &action, nullptr) != 0)
     throw std::system_error(errno, std::generic_category(), "dump tasks on a signal");

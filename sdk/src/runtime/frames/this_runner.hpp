@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which runner the calling thread has: a worker's, one for frames only, or none as yet.
+// The calling thread's runner: that of a runtime's thread, one for frames only, or none yet.
 #pragma once
 
 #include <morpheus/detail/runner.hpp>
@@ -8,8 +8,8 @@ namespace morpheus::sdk {
 
 class ThisRunner {
  public:
-  /// The runner of threads that have had no frame yet. Empty and without room, so it is never
-  /// written.
+  /// The runner of threads that have had no frame yet. It is empty and has no room, so it is never
+  /// written to.
   [[nodiscard]] static detail::runner& none();
   /// Gives the calling thread a runner for frames, for as long as the thread lives.
   static detail::runner& make();

@@ -46,7 +46,7 @@ void BlockingThreads::work() {
   if (--threads_ == 0) ended_.notify_all();
 }
 
-/// The next call; null when the thread is to end.
+/// The next call; null: the thread ends.
 detail::blocking_call* BlockingThreads::take(std::unique_lock<std::mutex>& lock) {
   ++idle_;
   changed_.wait_for(lock, kIdle, [this] { return first_ != nullptr || is_ending_; });

@@ -64,8 +64,8 @@ class PoolLane final : public detail::lane {
 class PoolLanes {
  public:
   explicit PoolLanes(PoolState& pool) : pool_(pool) {
-    lanes_[PoolLane::kHome] = std::make_unique<PoolLane>(
-        pool, PoolLane::kHome, PoolLane::kUsualShares, pool.options.name);
+    lanes_[PoolLane::kHome] = std::make_unique<PoolLane>(pool, PoolLane::kHome,
+                                                         PoolLane::kUsualShares, pool.options.name);
   }
 
   [[nodiscard]] PoolLane& home() { return *lanes_[PoolLane::kHome]; }
@@ -73,8 +73,8 @@ class PoolLanes {
   [[nodiscard]] PoolLane& add_group(const group_options& options);
   /// The lane of the next thread.
   void add_own(std::string thread_name, Inbox& owner) {
-    own_lanes_.push_back(std::make_unique<PoolLane>(
-        pool_, PoolLane::kOwn, PoolLane::kUsualShares, std::move(thread_name), &owner));
+    own_lanes_.push_back(std::make_unique<PoolLane>(pool_, PoolLane::kOwn, PoolLane::kUsualShares,
+                                                    std::move(thread_name), &owner));
   }
   [[nodiscard]] PoolLane& own(std::size_t thread) {
     are_many_.store(true, std::memory_order_relaxed);

@@ -50,7 +50,7 @@ void TimerQueue::sink(std::size_t index, const Entry& entry) {
   while (true) {
     const std::size_t first = index * kChildren + 1;
     if (first >= size_) break;
-    // Which of them is next takes a while to find out, and a large heap is in no near cache.
+    // It takes a while to find the earliest of them, and a large heap is in no near cache.
     for (std::size_t child = first; child < first + kChildren; ++child)
       if (child + 1 < blocks_.size()) __builtin_prefetch(&blocks_[child + 1]);
     const auto& children = blocks_[index + 1].entries;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The timers of one worker, earliest first. Another thread may fire them if the worker is held up.
+// The timers of one thread, earliest first. Another thread may fire them if that one is held up.
 #pragma once
 
 #include <morpheus/detail/spin_lock.hpp>
@@ -40,7 +40,7 @@ class TimerQueue {
   }
 
  private:
-  // All that moves need to know: the timers themselves are in frames all over the memory.
+  // All that a move needs: the timers themselves are in frames, all over the memory.
   struct Entry {
     std::uint64_t deadline_ns;
     std::uintptr_t tagged;  // the timer, with kStoppable if it may be stopped
@@ -55,13 +55,13 @@ class TimerQueue {
       return deadline_ns < other.deadline_ns;
     }
   };
-  static constexpr std::uintptr_t kStoppable = 1;  // the timer is told where it stands
+  static constexpr std::uintptr_t kStoppable = 1;  // the timer notes its index
   static constexpr std::size_t kChildren = 4;
   struct alignas(64) Siblings {  // one cache line
     std::array<Entry, kChildren> entries;
   };
 
-  // The first one is the last of its block, so that the children of each are a block.
+  // The first entry is the last of its block, so that the children of each entry are a block.
   [[nodiscard]] Entry& at(std::size_t index) {
     const std::size_t place = index + kChildren - 1;
     return blocks_[place / kChildren].entries[place % kChildren];
