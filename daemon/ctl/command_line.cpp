@@ -10,17 +10,17 @@ namespace {
 constexpr const char* kFooter = R"(Exit status:
   0   ok
   1   error; one line on stderr says what to do
-  2   wrong use
+  2   wrong usage
   3   morpheusd is not running
-  4   degraded: enforced mode was chosen but is not in force (of doctor: something does not work)
-  77  the kernel cannot do it
+  4   degraded: Enforced mode was chosen and is not in force (doctor: something does not work)
+  77  this kernel cannot do what was asked
 
 Examples:
   morpheusctl doctor                 what works on this host, and what to do about the rest
-  morpheusctl status                 is it running, and what does it do?
+  morpheusctl status                 is it running, and what is it doing?
   morpheusctl top                    which worker is in the way?
-  morpheusctl events --follow        what happens now, until Ctrl-C
-  morpheusctl trace --seconds 5 -o t.json    a picture of it, for https://ui.perfetto.dev
+  morpheusctl events --follow        what is happening now, until Ctrl-C
+  morpheusctl trace --seconds 5 -o t.json    record it for https://ui.perfetto.dev
   morpheusctl mode enforced          attach the scheduler (root or the admin group)
   morpheusctl tunables set slice=4ms grace=8ms
   morpheusctl workers --json | jq '.workers[] | select(.lost > 0)')";
@@ -32,8 +32,8 @@ class Definition {
     app.require_subcommand(1);
     app.fallthrough();
     app.set_version_flag("--version", "morpheusctl " MORPHEUS_PROJECT_VERSION);
-    app.add_option("--socket", request.socket, "Where morpheusd listens")->capture_default_str();
-    app.add_flag("--json", request.json, "JSON objects, each with schema_version");
+    app.add_option("--socket", request.socket, "The socket of morpheusd")->capture_default_str();
+    app.add_flag("--json", request.json, "Print JSON objects, each with schema_version");
     add_views();
     add_changes();
     add_streams();
@@ -52,20 +52,20 @@ class Definition {
 
   void add_views() {
     verb("status", "Mode, scheduler, counters, latency, pressure", Command::status);
-    verb("last-exit", "How the kernel last ended the scheduler, with its dump", Command::last_exit);
+    verb("last-exit", "Why the kernel last ended the scheduler, with its dump", Command::last_exit);
     verb("clients", "All attached processes", Command::clients);
-    verb("workers", "All registered threads and what was asked of them", Command::workers);
-    verb("stats", "Counts by reason, and how long answers and waits took", Command::stats);
+    verb("workers", "All registered threads, with their hints and escalations", Command::workers);
+    verb("stats", "Counts by reason; histograms of acknowledgement latency and waits",
+         Command::stats);
     verb("metrics", "What the metrics endpoint serves, as OpenMetrics text", Command::metrics);
-    CLI::App* top =
-        verb("top", "Live: who runs, waits, is asked and does not answer", Command::top);
-    top->add_option("-d,--interval", request_.interval_s, "Seconds between two pictures")
+    CLI::App* top = verb("top", "Live: each worker's CPU, waits, hints, escalations", Command::top);
+    top->add_option("-d,--interval", request_.interval_s, "Seconds between two updates")
         ->capture_default_str()
         ->check(CLI::Range(0.1, 60.0));
     top->add_option("-n,--iterations", request_.iterations,
-                    "Stop after so many [for ever on a terminal, else 1]")
+                    "How many updates [endless on a terminal, else 1]")
         ->check(CLI::PositiveNumber);
-    top->add_option("-s,--sort", request_.sort, "Column, the largest first")
+    top->add_option("-s,--sort", request_.sort, "Sort by this column, largest first")
         ->capture_default_str()
         ->check(
             CLI::IsMember({"cpu", "wait", "hints", "acknowledged", "lost", "escalated", "worker"}));
@@ -75,28 +75,30 @@ class Definition {
     verb("mode", "Show the mode, or change it", Command::mode)
         ->add_option("mode", request_.mode, "observer or enforced")
         ->check(CLI::IsMember({"observer", "enforced"}));
-    CLI::App* tunables = app_.add_subcommand("tunables", "Show or change the scheduler's times");
+    CLI::App* tunables =
+        app_.add_subcommand("tunables", "Show or change the tunables, the scheduler's times");
     tunables->require_subcommand(0, 1)->fallthrough();
     tunables->callback([this, tunables] {
       if (tunables->get_subcommands().empty()) request_.command = Command::tunables_get;
     });
     verb(*tunables, "get", "Show them (the default)", Command::tunables_get);
-    verb(*tunables, "set", "Change some, all at once or not at all", Command::tunables_set)
-        ->add_option("assignments", request_.assignments, "name=value with unit ns, us, ms or s")
+    verb(*tunables, "set", "Change one or more, all at once or not at all", Command::tunables_set)
+        ->add_option("assignments", request_.assignments, "name=value; units ns, us, ms, s")
         ->required();
   }
 
   void add_streams() {
-    CLI::App* events = verb("events", "Hints, acknowledgements, escalations", Command::events);
-    auto* count = events->add_option("--count", request_.count, "Stop after so many");
+    CLI::App* events =
+        verb("events", "Hints, acknowledgements and escalations as they happen", Command::events);
+    auto* count = events->add_option("--count", request_.count, "Stop after this many events");
     count->capture_default_str()->check(CLI::PositiveNumber);
-    events->add_option("--timeout", request_.timeout_s, "Stop after so many seconds")
+    events->add_option("--timeout", request_.timeout_s, "Stop after this many seconds")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1e6));
-    events->add_flag("--follow", request_.follow, "Go on until interrupted")->excludes(count);
+    events->add_flag("--follow", request_.follow, "Run until interrupted")->excludes(count);
     CLI::App* trace =
-        verb("trace", "Record runs, hints and answers for ui.perfetto.dev", Command::trace);
-    trace->add_option("--seconds", request_.seconds, "How long; Ctrl-C ends it early")
+        verb("trace", "Record runs, hints and escalations for ui.perfetto.dev", Command::trace);
+    trace->add_option("--seconds", request_.seconds, "How long to record; Ctrl-C stops early")
         ->capture_default_str()
         ->check(CLI::Range(0.1, 3600.0));
     trace->add_option("-o,--output", request_.output, "The file to write")->required();
@@ -116,7 +118,9 @@ class Definition {
   Request& request_;
 };
 
-CLI::App make_app() { return CLI::App{"morpheusctl sees and steers morpheusd.", "morpheusctl"}; }
+CLI::App make_app() {
+  return CLI::App{"morpheusctl inspects and controls morpheusd.", "morpheusctl"};
+}
 
 // CLI11 keeps a choice in the type's name: "TEXT:{observer,enforced}".
 std::vector<std::string> choices_of(const CLI::Option& option) {
@@ -145,7 +149,7 @@ Verb verb_of(const CLI::App& app) {
   return verb;
 }
 
-// The verb whose arguments were wrong, for the hint at the end of the line.
+// The verb with the wrong arguments, for the advice at the end of the line.
 std::string verb_in(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? "" : " " + chosen.front()->get_name() + verb_in(*chosen.front());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// morpheusctl's command line: the one definition from which parsing, --help and the shells'
-// completions come.
+// morpheusctl's command line: the one definition behind parsing, --help and the shells'
+// completions.
 #pragma once
 
 #include <optional>
@@ -12,12 +12,12 @@
 
 namespace morpheus::ctl {
 
-/// The end of the program without a request: --help and --version (0), or wrong use (2).
+/// No request, the program just ends: after --help and --version (0), or on wrong usage (2).
 struct Ended {
   ExitStatus status = ExitStatus::ok;
 };
 
-/// Writes help to stdout; of wrong use one line to stderr.
+/// Prints help on stdout; on wrong usage one line on stderr.
 [[nodiscard]] std::variant<Request, Ended> parse_command_line(int argc, const char* const* argv);
 
 /// One option or positional argument, for completion.

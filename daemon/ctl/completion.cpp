@@ -8,7 +8,7 @@
 namespace morpheus::ctl {
 namespace {
 
-/// Calls `visit` with each verb and the names that lead to it, the root's being none.
+/// Calls `visit` with each verb and the names that lead to it (none for the root).
 void walk(const Verb& verb, const std::string& path,
           const std::function<void(const Verb&, const std::string&)>& visit) {
   visit(verb, path);
@@ -26,7 +26,7 @@ std::string quoted(const std::string& text, const char* escape) {
   return out + "'";
 }
 
-/// What may follow: sub-verbs, choices of positional arguments, options.
+/// The words that may follow: sub-verbs, choices of positional arguments, options.
 std::string candidates(const Verb& verb, const Verb& root) {
   std::string words;
   const auto add = [&](const std::string& word) { words += (words.empty() ? "" : " ") + word; };

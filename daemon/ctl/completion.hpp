@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Completion scripts, written from the definition of the command line. Pure.
+// Completion scripts, made from the definition of the command line. Pure.
 #pragma once
 
 #include <string>

@@ -6,7 +6,7 @@
 #include <iostream>
 
 #include "daemon/ctl/command_line.hpp"
-#include "daemon/ctl/commands.hpp"
+#include "daemon/ctl/run.hpp"
 
 using namespace morpheus::ctl;
 
@@ -26,8 +26,8 @@ int main(int argc, char** argv) {
   request.colour = wants_colour();
   try {
     return static_cast<int>(run(request));
-  } catch (const std::exception& error) {  // a reply of unexpected types
-    std::cerr << "morpheusctl: cannot read the reply, is morpheusd of another version? "
+  } catch (const std::exception& error) {  // a reply with unexpected types
+    std::cerr << "morpheusctl: cannot read the reply (has morpheusd another version?): "
               << error.what() << '\n';
     return static_cast<int>(ExitStatus::error);
   }

@@ -18,7 +18,7 @@ using varlink::Client;
 constexpr std::size_t kEvents = 1000;
 constexpr std::chrono::seconds kListen{1};
 
-// A call that fails leaves its error in the place of its reply.
+// A failed call leaves its error in place of the reply.
 Json reply_or_error(Client& client, const char* method) {
   auto reply = control(client, method);
   return reply ? std::move(reply->parameters) : Json{{"error", reply.error().text()}};

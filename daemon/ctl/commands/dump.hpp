@@ -8,7 +8,7 @@
 
 namespace morpheus::ctl {
 
-/// `client` may have failed: what the host alone tells is written all the same.
+/// `client` may have failed: the dump then holds the facts of the host alone.
 [[nodiscard]] ExitStatus write_dump(Result<varlink::Client>& client, const Request& request);
 
 }  // namespace morpheus::ctl

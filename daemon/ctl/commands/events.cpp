@@ -14,8 +14,6 @@ namespace {
 using varlink::CallError;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kLook{200};  // how soon a signal is noticed
-
 // Shows one batch; returns how many events it held.
 std::uint64_t show_events(const Request& request, const Json& batch, std::uint64_t most,
                           Json& collected) {
@@ -49,7 +47,7 @@ ExitStatus stream_events(varlink::Client& client, const Request& request) {
   std::uint64_t left = request.follow ? std::numeric_limits<std::uint64_t>::max() : request.count;
   Json collected{{"events", Json::array()}, {"dropped", 0u}};
   while (left > 0 && Clock::now() < end && !was_interrupted()) {
-    auto reply = client.next_reply(kLook);
+    auto reply = client.next_reply(kSignalWait);
     if (!reply && reply.error().kind == CallError::Kind::timeout) continue;
     if (!reply && was_interrupted()) break;
     if (!reply) return call_failed(reply.error());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// morpheusctl events: what happens to hints, as it happens.
+// morpheusctl events: prints hints, acknowledgements and escalations as they happen.
 #pragma once
 
 #include "daemon/ctl/console/request.hpp"

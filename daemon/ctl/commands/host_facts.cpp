@@ -34,7 +34,7 @@ std::optional<std::uint64_t> first_number(const std::string& path) {
   return value;
 }
 
-// Plain text or gzip: zlib reads both.
+// zlib reads plain text and gzip.
 std::string read_maybe_compressed(const std::string& path) {
   std::string text;
   gzFile file = ::gzopen(path.c_str(), "rb");

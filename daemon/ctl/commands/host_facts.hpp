@@ -11,25 +11,25 @@ namespace morpheus::ctl {
 
 struct HostFacts {
   std::string kernel_release;
-  /// CONFIG_X -> y, m or n, as far as a configuration was found (`config_from`).
+  /// CONFIG_X -> y, m or n, from the file `config_from`; empty if there is no such file.
   std::map<std::string, std::string> config;
   std::string config_from;
   bool has_btf = false;
   std::optional<std::string> sched_ext_state;  ///< nothing: this kernel has no sched_ext
   std::optional<std::string> sched_ext_ops;
-  /// Runtime of the first CPU's ext_server in its period; nothing: none here, or not allowed to
-  /// see.
+  /// Runtime and period of the first CPU's ext_server; nothing if there is none, or if this process
+  /// may not see it.
   std::optional<std::uint64_t> ext_server_runtime_ns, ext_server_period_ns;
   bool has_pressure = false;  ///< /proc/pressure/cpu can be read
   bool has_cgroup2 = false, has_cgroup1 = false;
   std::optional<std::string> lockdown;  ///< none, integrity or confidentiality
   std::uint64_t capabilities = 0;       ///< effective, of this process
-  /// Of the rseq slice extension: 1 on, 0 off for this process, -1 this kernel has none.
+  /// The rseq slice extension: 1 on, 0 off for this process, -1 not in this kernel.
   int slice_extension = -1;
 };
 
-/// `root` stands before every path ("" for the real host); release, capabilities and the slice
-/// extension are always this process's own.
+/// `root` is put before every path ("" for the real host). Release, capabilities and the slice
+/// extension are always those of this process.
 [[nodiscard]] HostFacts read_host_facts(const std::string& root = "");
 
 }  // namespace morpheus::ctl

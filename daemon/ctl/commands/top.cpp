@@ -1,137 +1,184 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/ctl/commands/top.hpp"
 
-#include <fmt/core.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <map>
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <utility>
 
+#include "daemon/ctl/commands/top_picture.hpp"
+#include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/reply.hpp"
+#include "proto/monotonic_clock.hpp"
 
 namespace morpheus::ctl {
 namespace {
 
-// 79 columns with the blanks between them.
-constexpr auto kHead = "{:>6} {:>7} {:<15} {:<3} {:>4} {:>5} {:>5} {:>5} {:>5} {:>5} {:>9}";
-constexpr auto kRow =
-    "{:>6} {:>7} {:<15.15} {:<3.3} {:>4} {:>5.1f} {:>5.1f} {:>5} {:>5} {:>5} {:>9}";
+using Clock = std::chrono::steady_clock;
 
-std::map<std::uint64_t, const Json*> by_id(const Json& list, const char* key) {
-  std::map<std::uint64_t, const Json*> found;
-  for (const auto& item : list) found[number(item, key)] = &item;
-  return found;
-}
-
-double grown(const Json& before, const Json& now, const char* key) {
-  const auto then = number(before, key), here = number(now, key);
-  return here > then ? static_cast<double>(here - then) : 0;
-}
-
-double value_of(const TopRow& row, const std::string& column) {
-  if (column == "wait") return row.wait;
-  if (column == "hints") return row.hints;
-  if (column == "acknowledged") return row.acknowledged;
-  if (column == "lost") return row.lost;
-  if (column == "escalated") return row.escalated;
-  if (column == "worker") return -static_cast<double>(row.worker_id);  // the oldest first
-  return row.cpu;
-}
-
-std::string rate(double value) {
-  if (value > 0 && value < 9.95) return fmt::format("{:.1f}", value);
-  return short_count(static_cast<std::uint64_t>(value + 0.5));
-}
-
-std::string summary(const Look& before, const Look& now, double seconds) {
-  const Json& was = member(before.status, "counters");
-  const Json& is = member(now.status, "counters");
-  const auto per_second = [&](const char* key) { return rate(grown(was, is, key) / seconds); };
-  return fmt::format(
-      "hints {}/s: {} acknowledged, {} withdrawn, {} lost, {} escalated; deferrals {}/s",
-      per_second("hints"), per_second("acknowledged"), per_second("withdrawn"), per_second("lost"),
-      per_second("escalations"), per_second("deferrals"));
-}
-
-std::string headline(const Look& now) {
-  const Json& pressure = member(now.status, "pressure");
-  return fmt::format("mode {}{}; {} clients, {} workers; cpu pressure {} %, {} runnable; up {}",
-                     text(now.status, "mode"), is_degraded(now.status) ? " (not in force)" : "",
-                     number(now.status, "clients"), number(now.status, "workers"),
-                     number(pressure, "cpu_pct"), number(pressure, "runqueue_depth"),
-                     short_time(number(now.status, "uptime_ns")));
-}
-
-// "sort: [c]pu* [w]ait ...": the star marks the order in force.
-std::string key_line(const std::string& sort) {
-  std::string line = "sort:";
-  for (const auto& [key, column] : kSortKeys) {
-    std::string name(column);
-    name.replace(name.find(key), 1, {'[', key, ']'});
-    line += " " + name + (column == sort ? "*" : "");
+/// Takes the terminal: an alternate screen, keys without Enter. Restores it at the end.
+class Screen {
+ public:
+  Screen() {
+    ::tcgetattr(STDIN_FILENO, &before_);
+    termios raw = before_;
+    raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+    raw.c_cc[VMIN] = 0;
+    raw.c_cc[VTIME] = 0;
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    print("\033[?1049h\033[?25l");
   }
-  return line + "; [q]uit";
+  ~Screen() {
+    print("\033[?25h\033[?1049l");
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+
+  static void fit(TopView& view) {
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return;
+    view.columns = size.ws_col;
+    view.lines = std::max<std::size_t>(size.ws_row, 5) - 1;
+  }
+
+  /// In one write, and each line is cleared only behind its end, so nothing flickers.
+  static void draw(const std::vector<std::string>& picture) {
+    std::string out = "\033[H";
+    for (const auto& line : picture) out += line + "\033[K\r\n";
+    print(out + "\033[J");
+  }
+
+ private:
+  termios before_{};
+};
+
+bool is_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
+
+tl::expected<Look, varlink::CallError> look(varlink::Client& client) {
+  Look look;
+  const auto take = [&](const char* method, const char* key,
+                        Json& into) -> tl::expected<void, varlink::CallError> {
+    auto reply = control(client, method);
+    if (!reply) return tl::unexpected(reply.error());
+    into =
+        key == nullptr ? std::move(reply->parameters) : reply->parameters.value(key, Json::array());
+    return {};
+  };
+  if (auto got = take("GetStatus", nullptr, look.status); !got) return tl::unexpected(got.error());
+  if (auto got = take("ListClients", "clients", look.clients); !got)
+    return tl::unexpected(got.error());
+  if (auto got = take("ListWorkers", "workers", look.workers); !got)
+    return tl::unexpected(got.error());
+  look.time_ns = monotonic_ns();
+  return look;
 }
 
-std::string line_of(const TopRow& row) {
-  return fmt::format(kRow, row.worker_id, row.tid, row.name, row.state, row.cpu_number, row.cpu,
-                     row.wait, rate(row.hints), rate(row.acknowledged), rate(row.lost),
-                     rate(row.escalated));
+enum class Pressed : std::uint8_t { nothing, sort, quit };
+
+/// Waits for a key until `end`. The end of the terminal counts as quit.
+Pressed wait_for_key(Clock::time_point end, TopView& view) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+  pollfd keyboard{STDIN_FILENO, POLLIN, 0};
+  if (::poll(&keyboard, 1, static_cast<int>(std::max<long>(0, left))) <= 0) return Pressed::nothing;
+  char key = 0;
+  if (::read(STDIN_FILENO, &key, 1) <= 0 || key == 'q') return Pressed::quit;
+  const auto* chosen = std::ranges::find(kSortKeys, key, &SortKey::key);
+  if (chosen == std::end(kSortKeys)) return Pressed::nothing;
+  view.sort = chosen->column;
+  return Pressed::sort;
 }
 
-// It is asked and does not answer.
-bool is_noisy(const TopRow& row) {
-  return row.lost > 0 || row.escalated > 0 || (row.hints >= 1 && row.acknowledged <= 0);
+Json to_json(const TopRow& row) {
+  return {{"worker_id", row.worker_id},
+          {"pid", row.pid},
+          {"tid", row.tid},
+          {"name", row.name},
+          {"state", row.state},
+          {"cpu", row.cpu_number},
+          {"cpu_pct", row.cpu},
+          {"wait_pct", row.wait},
+          {"hints_per_s", row.hints},
+          {"acknowledged_per_s", row.acknowledged},
+          {"lost_per_s", row.lost},
+          {"escalations_per_s", row.escalated}};
 }
 
-std::string cut(std::string line, std::size_t columns) {
-  if (line.size() > columns) line.resize(columns);
-  return line;
+Clock::duration interval_of(const Request& request) {
+  return std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(request.interval_s));
+}
+
+/// Runs until the operator quits. Returns a failure, to be printed on the shell's own screen.
+std::optional<varlink::CallError> show_live(varlink::Client& client, const Request& request,
+                                            Look before) {
+  TopView view{.sort = request.sort, .keys = true};
+  const Palette palette{request.colour};
+  const Screen screen;
+  Look now = before;
+  for (std::uint64_t shown = 0; !was_interrupted();) {
+    Screen::fit(view);
+    Screen::draw(top_picture(before, now, view, palette));
+    if (request.iterations != 0 && shown++ == request.iterations) break;
+    const auto end = Clock::now() + interval_of(request);
+    while (Clock::now() < end && !was_interrupted()) {
+      const auto pressed = wait_for_key(end, view);
+      if (pressed == Pressed::quit) return std::nullopt;
+      if (pressed == Pressed::sort) Screen::draw(top_picture(before, now, view, palette));
+    }
+    auto next = look(client);
+    if (!next) return next.error();
+    before = std::exchange(now, std::move(*next));
+  }
+  return std::nullopt;
+}
+
+void sleep_until(Clock::time_point end) {
+  while (!was_interrupted() && Clock::now() < end) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+    (void)::poll(nullptr, 0, static_cast<int>(std::max<long>(0, left)));
+  }
+}
+
+ExitStatus show_plain(varlink::Client& client, const Request& request, Look before) {
+  const TopView view{.sort = request.sort};
+  const auto pictures = std::max<std::uint64_t>(1, request.iterations);
+  for (std::uint64_t shown = 0; shown < pictures; ++shown) {
+    sleep_until(Clock::now() + interval_of(request));
+    if (was_interrupted()) break;
+    auto now = look(client);
+    if (!now) return call_failed(now.error());
+    if (request.json) {
+      Json rows = Json::array();
+      for (const auto& row : top_rows(before, *now, request.sort)) rows.push_back(to_json(row));
+      print_json({{"workers", std::move(rows)}, {"interval_ns", now->time_ns - before.time_ns}});
+    } else {
+      std::string out = shown == 0 ? "" : "\n";
+      for (const auto& line : top_picture(before, *now, view, Palette{request.colour}))
+        out += line + "\n";
+      print(out);
+    }
+    before = std::move(*now);
+  }
+  return ExitStatus::ok;
 }
 
 }  // namespace
 
-std::vector<TopRow> top_rows(const Look& before, const Look& now, const std::string& sort) {
-  std::vector<TopRow> rows;
-  const auto earlier = by_id(before.workers, "worker_id");
-  const auto clients = by_id(now.clients, "client_id");
-  const double seconds = std::max(1e-3, static_cast<double>(now.time_ns - before.time_ns) / 1e9);
-  for (const auto& worker : now.workers) {
-    const auto was = earlier.find(number(worker, "worker_id"));
-    if (was == earlier.end()) continue;
-    const auto client = clients.find(number(worker, "client_id"));
-    const auto per_second = [&](const char* key) {
-      return grown(*was->second, worker, key) / seconds;
-    };
-    const auto percent = [&](const char* key) { return std::min(100.0, per_second(key) / 1e7); };
-    rows.push_back({number(worker, "worker_id"), number(worker, "pid"), number(worker, "tid"),
-                    number(worker, "cpu"),
-                    client == clients.end() ? "-" : text(*client->second, "name"),
-                    text(worker, "state"), percent("cpu_time_ns"), percent("wait_time_ns"),
-                    per_second("hints"), per_second("acknowledged"), per_second("lost"),
-                    per_second("escalations")});
-  }
-  std::ranges::stable_sort(rows, {}, &TopRow::worker_id);
-  std::ranges::stable_sort(rows, std::greater<>(),
-                           [&](const TopRow& row) { return value_of(row, sort); });
-  return rows;
-}
-
-std::vector<std::string> top_picture(const Look& before, const Look& now, const TopView& view,
-                                     const Palette& palette) {
-  const double seconds = std::max(1e-3, static_cast<double>(now.time_ns - before.time_ns) / 1e9);
-  std::vector<std::string> picture{cut(headline(now), view.columns),
-                                   cut(summary(before, now, seconds), view.columns)};
-  if (view.keys) picture.push_back(cut(key_line(view.sort), view.columns));
-  picture.push_back(
-      palette.bold(cut(fmt::format(kHead, "WORKER", "TID", "PROCESS", "ST", "CPU", "%CPU", "%WAIT",
-                                   "HINTS", "ACKED", "LOST", "ESCALATED"),
-                       view.columns)));
-  for (const auto& row : top_rows(before, now, view.sort)) {
-    if (view.lines != 0 && picture.size() >= view.lines) break;
-    auto line = cut(line_of(row), view.columns);
-    picture.push_back(is_noisy(row) ? palette.bad(line) : line);
-  }
-  return picture;
+ExitStatus show_top(varlink::Client& client, const Request& request) {
+  end_on_signals();
+  auto first = look(client);
+  if (!first) return call_failed(first.error());
+  if (request.json || !is_terminal()) return show_plain(client, request, std::move(*first));
+  const auto failed = show_live(client, request, std::move(*first));
+  return failed ? call_failed(*failed) : ExitStatus::ok;
 }
 
 }  // namespace morpheus::ctl

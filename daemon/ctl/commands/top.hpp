@@ -1,56 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// morpheusctl top: rates of every worker between two looks. The picture is made by pure functions;
-// the loop draws it, on a terminal in place, elsewhere one after the other.
+// morpheusctl top: looks at the daemon again and again, and draws each picture: on a terminal in
+// place, elsewhere one after the other.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "daemon/ctl/console/render.hpp"
 #include "daemon/ctl/console/request.hpp"
 #include "proto/varlink_client.hpp"
 
 namespace morpheus::ctl {
-
-/// What one look at the daemon found: three replies, and when.
-struct Look {
-  std::uint64_t time_ns = 0;
-  Json status, clients, workers;
-};
-
-/// One worker between two looks. Rates are per second, cpu and wait in percent of one CPU.
-struct TopRow {
-  std::uint64_t worker_id = 0, pid = 0, tid = 0, cpu_number = 0;
-  std::string name, state;
-  double cpu = 0, wait = 0, hints = 0, acknowledged = 0, lost = 0, escalated = 0;
-};
-
-/// A key of the terminal, a letter of the column that it sorts by.
-struct SortKey {
-  char key;
-  std::string_view column;
-};
-inline constexpr SortKey kSortKeys[] = {{'c', "cpu"},          {'w', "wait"}, {'h', "hints"},
-                                        {'a', "acknowledged"}, {'l', "lost"}, {'e', "escalated"},
-                                        {'o', "worker"}};
-
-/// Sorted by the column, the largest first; equal ones by worker. A worker that only one look saw
-/// is left out.
-[[nodiscard]] std::vector<TopRow> top_rows(const Look& before, const Look& now,
-                                           const std::string& sort);
-
-struct TopView {
-  std::string sort = "cpu";
-  std::size_t columns = 80;
-  std::size_t lines = 0;  ///< 0: as many as there are
-  bool keys = false;      ///< show what can be pressed
-};
-
-/// Lines of at most `columns` columns, colours not counted.
-[[nodiscard]] std::vector<std::string> top_picture(const Look& before, const Look& now,
-                                                   const TopView& view, const Palette& palette);
 
 [[nodiscard]] ExitStatus show_top(varlink::Client& client, const Request& request);
 

@@ -1,236 +1,180 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/ctl/commands/trace.hpp"
 
-#include <algorithm>
-#include <utility>
+#include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/ctl/commands/trace_builder.hpp"
+#include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/reply.hpp"
+#include "proto/monotonic_clock.hpp"
 
 namespace morpheus::ctl {
 namespace {
 
-// Above every process id that Linux gives out (PID_MAX_LIMIT is 4194304).
-constexpr std::uint64_t kCpuProcess = 5'000'000;
+using varlink::CallError;
+using varlink::Client;
+using Clock = std::chrono::steady_clock;
 
-std::uint64_t cpu_track(std::uint64_t cpu) { return kCpuProcess + 1 + cpu; }
+constexpr std::chrono::seconds kIntroduce{1};  // how often to list the workers
+// After this silence the daemon has no more to deliver: it reads the ring at least once a second.
+constexpr std::uint64_t kSilenceNs = 1'200'000'000;
 
-// The format's unit is the microsecond; the fraction keeps nanoseconds.
-double us(std::uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
+/// {"traceEvents":[...],...}, one event per line.
+class TraceFile {
+ public:
+  explicit TraceFile(std::string path)
+      : path_(std::move(path)),
+        partial_(is_replaceable(path_) ? path_ + ".partial" : path_),
+        file_(partial_, std::ios::trunc) {
+    file_ << "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
+  }
+  TraceFile(const TraceFile&) = delete;
+  TraceFile& operator=(const TraceFile&) = delete;
+  ~TraceFile() {
+    if (!is_complete_ && partial_ != path_) ::unlink(partial_.c_str());
+  }
+  void add(const Json& event) {
+    file_ << (is_first_ ? "" : ",\n") << event.dump(-1, ' ', false, Json::error_handler_t::replace);
+    is_first_ = false;
+  }
+  [[nodiscard]] bool good() const { return file_.good(); }
+  /// False, with errno, if it could not be written.
+  [[nodiscard]] bool complete(const Json& about) {
+    file_ << "\n],\"otherData\":" << about.dump() << "}\n";
+    file_.close();
+    is_complete_ =
+        file_.good() && (partial_ == path_ || std::rename(partial_.c_str(), path_.c_str()) == 0);
+    return is_complete_;
+  }
 
-// "escalated THREAD_KICK": the type in small letters, and the reason.
-std::string instant_name(const Json& event) {
-  auto name = text(event, "type");
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-  const auto reason = text(event, "reason", "");
-  return reason.empty() ? name : name + " " + reason;
+ private:
+  /// A device or a pipe is written in place.
+  static bool is_replaceable(const std::string& path) {
+    const auto kind = std::filesystem::status(path).type();
+    return kind == std::filesystem::file_type::not_found ||
+           kind == std::filesystem::file_type::regular;
+  }
+
+  std::string path_, partial_;
+  std::ofstream file_;
+  bool is_first_ = true;
+  bool is_complete_ = false;
+};
+
+/// Needs a connection of its own: after a subscription the daemon accepts no other call there.
+void introduce_all(Client& client, TraceBuilder& trace) {
+  const auto workers = control(client, "ListWorkers");
+  const auto clients = control(client, "ListClients");
+  if (workers && clients)
+    trace.introduce(workers->parameters.value("workers", Json::array()),
+                    clients->parameters.value("clients", Json::array()));
+}
+
+class Progress {
+ public:
+  explicit Progress(double seconds) : seconds_(seconds) {}
+  ~Progress() {
+    if (shown_) std::fputc('\n', stderr);
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void show(std::uint64_t events) {
+    if (!on_terminal_) return;
+    const double passed = std::chrono::duration<double>(Clock::now() - start_).count();
+    std::fprintf(stderr, "\rtracing: %.1f of %.1f s, %lu events", passed, seconds_,
+                 static_cast<unsigned long>(events));
+    shown_ = true;
+  }
+
+ private:
+  double seconds_;
+  Clock::time_point start_ = Clock::now();
+  bool on_terminal_ = ::isatty(STDERR_FILENO) == 1;
+  bool shown_ = false;
+};
+
+/// Adds the events up to `end_ns`; true if the batch goes beyond.
+bool add_batch(TraceBuilder& trace, const Json& events, std::uint64_t end_ns) {
+  bool beyond = false;
+  for (const auto& event : events) {
+    if (number(event, "time_ns") <= end_ns)
+      trace.add(event);
+    else
+      beyond = true;
+  }
+  return beyond;
+}
+
+/// Runs until all events of these seconds have arrived: the daemon delivers them late.
+tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, TraceBuilder& trace,
+                                              double seconds) {
+  if (auto asked = stream.call_more("io.morpheus.Control.Subscribe", {{"trace", true}}); !asked)
+    return tl::unexpected(asked.error());
+  Progress progress(seconds);
+  // events carry times of this clock
+  const auto end_ns = monotonic_ns() + static_cast<std::uint64_t>(seconds * 1e9);
+  auto introduced = Clock::now();
+  std::uint64_t lost = 0;
+  bool beyond = false;
+  std::uint64_t heard_ns = 0;
+  while (!beyond && !was_interrupted()) {
+    if (monotonic_ns() > std::max(end_ns, heard_ns) + kSilenceNs) break;
+    auto reply = stream.next_reply(kSignalWait);
+    if (!reply && reply.error().kind != CallError::Kind::timeout)
+      return tl::unexpected(reply.error());
+    progress.show(trace.events());
+    if (Clock::now() > introduced + kIntroduce) {
+      introduce_all(asking, trace);
+      introduced = Clock::now();
+    }
+    if (!reply) continue;
+    heard_ns = monotonic_ns();
+    if (const auto dropped = number(reply->parameters, "dropped"); dropped > 0) {
+      trace.lost(dropped);
+      lost += dropped;
+    }
+    beyond = add_batch(trace, reply->parameters.value("events", Json::array()), end_ns);
+  }
+  return lost;
 }
 
 }  // namespace
 
-void TraceBuilder::introduce(const Json& workers, const Json& clients) {
-  std::map<std::uint64_t, std::string> names;
-  for (const auto& client : clients) names[number(client, "client_id")] = text(client, "name");
-  for (const auto& worker : workers) {
-    Track& known = workers_[number(worker, "worker_id")];
-    known.pid = number(worker, "pid");
-    known.tid = number(worker, "tid");
-    known.process = names[number(worker, "client_id")];
-  }
-}
-
-TraceBuilder::Track& TraceBuilder::worker_of(const Json& event) {
-  Track& worker = workers_[number(event, "worker_id")];
-  if (worker.tid == 0) worker.tid = number(event, "tid");
-  if (worker.pid == 0) worker.pid = worker.tid;  // came and went between two introductions
-  return worker;
-}
-
-void TraceBuilder::add(const Json& event) {
-  const auto time = number(event, "time_ns"), id = number(event, "worker_id");
-  const auto type = text(event, "type");
-  ++events_;
-  if (!first_) first_ = time;
-  last_ = std::max(last_, time);
-  Track& worker = worker_of(event);
-  if (worker.tid == 0) return;  // its thread ended before anybody could say which it was
-  if (type == "RUN") return run(worker, event);
-  if (type == "STOP") return stop(worker, id, event);
-  if (type == "HINT") {
-    end_hint(worker, id, time, "unknown");
-    worker.hint_start = worker.hint_base = time;
-    worker.hint_reason = text(event, "reason");
-    edge("b", "hint", "hint " + worker.hint_reason, worker, id, time,
-         {{"seq", number(event, "seq")}});
-  }
-  if (type == "THROTTLED") return throttle(worker, id, event);
-  if (type == "UNTHROTTLED") return end_throttle(worker, id, time, "over");
-  if (type == "DEFERRED") {
-    if (!worker.held_since) {
-      worker.held_since = time;
-      worker.held_why = flag(event, "critical") ? "critical section" : "fresh hint";
-    }
-    critical(worker, time, flag(event, "critical"));
-  }
-  instant(worker, instant_name(event), event);
-  // noticed at a switch or tick; the answer itself came so long after the decision, or after the
-  // run began
-  if (type == "ACKNOWLEDGED" && worker.hint_base)
-    end_hint(worker, id, std::min(time, *worker.hint_base + number(event, "value_ns")),
-             "acknowledged");
-  if (type == "WITHDRAWN") end_hint(worker, id, time, "withdrawn");
-}
-
-void TraceBuilder::lost(std::uint64_t count) {
-  // what ran meanwhile is unknown: nothing may be drawn across the gap
-  for (auto& [id, worker] : workers_) {
-    worker.run_start.reset();
-    worker.held_since.reset();
-  }
-  sink_({{"ph", "i"},
-         {"s", "g"},
-         {"pid", kCpuProcess},
-         {"tid", kCpuProcess},
-         {"ts", us(last_)},
-         {"cat", "morpheus"},
-         {"name", std::to_string(count) + " events lost"}});
-}
-
-void TraceBuilder::run(Track& worker, const Json& event) {
-  const auto time = number(event, "time_ns"), waited = number(event, "value_ns");
-  const bool inside = worker.was_critical && flag(event, "critical");
-  const auto start = std::max(time - std::min(time, waited), *first_);
-  if (waited > 0 && start < time)
-    slice(worker.pid, worker.tid, inside ? "waiting inside a critical section" : "waiting", start,
-          time, Json::object());
-  worker.run_start = time;
-  worker.cpu = number(event, "cpu");
-  on_cpu_[worker.cpu] = number(event, "worker_id");
-  if (worker.hint_base) worker.hint_base = time;
-  critical(worker, time, flag(event, "critical"));
-}
-
-void TraceBuilder::stop(Track& worker, std::uint64_t id, const Json& event) {
-  const auto time = number(event, "time_ns"), ran = number(event, "value_ns");
-  const bool runnable = flag(event, "runnable"), is_critical = flag(event, "critical");
-  worker.cpu = number(event, "cpu");
-  // the run may have begun before the trace did
-  const auto start = std::max(worker.run_start.value_or(time - std::min(time, ran)), *first_);
-  show_run(worker, id, start, time,
-           {{"ended", runnable ? (is_critical ? "lost the CPU inside a critical section"
-                                              : "gave way or was preempted")
-                               : "slept or blocked"}});
-  if (worker.held_since)
-    slice(worker.pid, worker.tid, "slice held: " + worker.held_why,
-          std::max(start, *worker.held_since), time, Json::object());
-  worker.run_start.reset();
-  worker.held_since.reset();
-  critical(worker, time, is_critical);
-}
-
-void TraceBuilder::show_run(const Track& worker, std::uint64_t id, std::uint64_t start,
-                            std::uint64_t end, Json args) {
-  if (end <= start) return;
-  cpus_.insert(worker.cpu);
-  args["worker_id"] = id;
-  args["tid"] = worker.tid;
-  slice(kCpuProcess, cpu_track(worker.cpu), worker.process + " " + std::to_string(worker.tid),
-        start, end, args);
-  args["cpu"] = worker.cpu;
-  slice(worker.pid, worker.tid, "running", start, end, std::move(args));
-}
-
-void TraceBuilder::end_hint(Track& worker, std::uint64_t id, std::uint64_t end, const char* how) {
-  if (!worker.hint_start) return;
-  edge("e", "hint", "hint " + worker.hint_reason, worker, id, std::max(end, *worker.hint_start),
-       {{"ended", how}});
-  worker.hint_start.reset();
-  worker.hint_base.reset();
-}
-
-void TraceBuilder::throttle(Track& worker, std::uint64_t id, const Json& event) {
-  const auto time = number(event, "time_ns");
-  if (!worker.throttled_since) {
-    worker.throttled_since = time;
-    edge("b", "throttle", "throttled", worker, id, time, Json::object());
-  }
-  worker.throttled_until = time + number(event, "value_ns");
-}
-
-void TraceBuilder::end_throttle(Track& worker, std::uint64_t id, std::uint64_t end,
-                                const char* how) {
-  if (!worker.throttled_since) return;
-  edge("e", "throttle", "throttled", worker, id, std::max(end, *worker.throttled_since),
-       {{"ended", how}});
-  worker.throttled_since.reset();
-}
-
-void TraceBuilder::slice(std::uint64_t pid, std::uint64_t tid, const std::string& name,
-                         std::uint64_t start, std::uint64_t end, Json args) {
-  Json event{{"ph", "X"},  {"cat", "morpheus"}, {"name", name},          {"pid", pid},
-             {"tid", tid}, {"ts", us(start)},   {"dur", us(end - start)}};
-  if (!args.empty()) event["args"] = std::move(args);
-  sink_(event);
-}
-
-void TraceBuilder::instant(const Track& worker, const std::string& name, const Json& event) {
-  sink_({{"ph", "i"},
-         {"s", "t"},
-         {"cat", "morpheus"},
-         {"name", name},
-         {"pid", worker.pid},
-         {"tid", worker.tid},
-         {"ts", us(number(event, "time_ns"))},
-         {"args",
-          {{"seq", number(event, "seq")},
-           {"cpu", number(event, "cpu")},
-           {"value_ns", number(event, "value_ns")}}}});
-}
-
-void TraceBuilder::edge(const char* phase, const char* category, const std::string& name,
-                        const Track& worker, std::uint64_t id, std::uint64_t time, Json args) {
-  sink_({{"ph", phase},
-         {"cat", category},
-         {"name", name},
-         {"id", std::to_string(id)},
-         {"pid", worker.pid},
-         {"tid", worker.tid},
-         {"ts", us(time)},
-         {"args", std::move(args)}});
-}
-
-void TraceBuilder::critical(Track& worker, std::uint64_t time, bool is_critical) {
-  if (std::exchange(worker.was_critical, is_critical) == is_critical) return;
-  sink_({{"ph", "C"},
-         {"cat", "morpheus"},
-         {"name", "critical section " + std::to_string(worker.tid)},
-         {"pid", worker.pid},
-         {"tid", worker.tid},
-         {"ts", us(time)},
-         {"args", {{"inside", is_critical ? 1 : 0}}}});
-}
-
-void TraceBuilder::name_track(const char* what, std::uint64_t pid, std::uint64_t tid,
-                              const std::string& name) {
-  sink_({{"ph", "M"}, {"name", what}, {"pid", pid}, {"tid", tid}, {"args", {{"name", name}}}});
-}
-
-void TraceBuilder::finish() {
-  std::set<std::uint64_t> processes;
-  for (auto& [id, worker] : workers_) {
-    if (worker.tid == 0) continue;
-    // some kernels do not report every switch: who was replaced unseen runs no more
-    if (worker.run_start && on_cpu_[worker.cpu] == id)
-      show_run(worker, id, *worker.run_start, last_, {{"ended", "still running"}});
-    end_hint(worker, id, last_, "still open");
-    // the event of its end may be lost
-    end_throttle(worker, id, std::min(last_, worker.throttled_until), "still open");
-    if (processes.insert(worker.pid).second)
-      name_track("process_name", worker.pid, worker.pid, worker.process);
-    name_track("thread_name", worker.pid, worker.tid, "worker " + std::to_string(id));
-  }
-  name_track("process_name", kCpuProcess, kCpuProcess, "CPUs");
-  for (const auto cpu : cpus_)
-    name_track("thread_name", kCpuProcess, cpu_track(cpu), "CPU " + std::to_string(cpu));
+ExitStatus record_trace(Client& client, const Request& request) {
+  auto stream = Client::connect(request.socket);
+  if (!stream) return cannot_connect(request.socket, stream.error());
+  const auto status = control(client, "GetStatus");
+  if (!status) return call_failed(status.error());
+  TraceFile file(request.output);
+  if (!file.good())
+    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
+  end_on_signals();
+  TraceBuilder trace([&file](const Json& event) { file.add(event); });
+  introduce_all(client, trace);
+  const auto lost = record(*stream, client, trace, request.seconds);
+  if (!lost) return call_failed(lost.error());
+  introduce_all(client, trace);
+  trace.finish();
+  if (!file.complete({{"recorder", "morpheusctl " MORPHEUS_PROJECT_VERSION},
+                      {"kernel", text(status->parameters, "kernel")},
+                      {"mode", text(status->parameters, "mode")},
+                      {"events", trace.events()},
+                      {"events_lost", *lost}}))
+    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
+  const Json result{{"file", request.output}, {"events", trace.events()}, {"events_lost", *lost}};
+  if (request.json)
+    print_json(result);
+  else
+    print(request.output + ": " + std::to_string(trace.events()) + " events" +
+          (*lost > 0 ? ", " + std::to_string(*lost) + " lost" : "") +
+          "; open it at https://ui.perfetto.dev\n");
+  return ExitStatus::ok;
 }
 
 }  // namespace morpheus::ctl

@@ -49,18 +49,17 @@ ExitStatus call_failed(const varlink::CallError& error) {
   if (error.is("org.varlink.service.PermissionDenied"))
     return complain(
         "not permitted; run as root, or join the group that may (attach_group, read_group or "
-        "admin_group of the configuration)",
+        "admin_group in the configuration)",
         ExitStatus::error);
   if (error.is("io.morpheus.Control.EnforcedUnavailable"))
-    return complain("enforced mode is not available: " + reason(), ExitStatus::kernel_cannot);
+    return complain("Enforced mode is not available: " + reason(), ExitStatus::kernel_cannot);
   if (error.is("io.morpheus.Control.InvalidTunables")) return complain(reason(), ExitStatus::usage);
   if (error.is("org.varlink.service.MethodNotFound"))
     return complain(
-        "this morpheusd is of another version and does not know that; see "
-        "morpheusctl doctor",
+        "morpheusd has another version and does not know this call; see morpheusctl doctor",
         ExitStatus::error);
   if (error.kind == CallError::Kind::timeout)
-    return complain("morpheusd does not answer; see its log (journalctl -u morpheusd)",
+    return complain("morpheusd does not respond; see its log (journalctl -u morpheusd)",
                     ExitStatus::error);
   if (error.kind == CallError::Kind::transport)
     return complain("morpheusd has closed the connection; see its log (journalctl -u morpheusd)",
@@ -72,9 +71,20 @@ varlink::CallResult control(varlink::Client& client, const char* method, const J
   return client.call(std::string("io.morpheus.Control.") + method, parameters);
 }
 
+ExitStatus show_reply(varlink::Client& client, const Request& request, const char* method,
+                      const Json& parameters, const std::function<std::string(const Json&)>& show) {
+  auto reply = control(client, method, parameters);
+  if (!reply) return call_failed(reply.error());
+  if (request.json)
+    print_json(std::move(reply->parameters));
+  else
+    print(show(reply->parameters));
+  return ExitStatus::ok;
+}
+
 void end_on_signals() {
   struct sigaction action{};
-  action.sa_handler = note_signal;  // without SA_RESTART: a wait ends at once
+  action.sa_handler = note_signal;  // without SA_RESTART, so that a wait ends at once
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
 }
 

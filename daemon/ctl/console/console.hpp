@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// How morpheusctl speaks: results to stdout, one line about what is wrong to stderr, and a call to
-// the daemon whose failure becomes that line and an exit status.
+// Input and output of all commands: results to stdout, one line about a failure to stderr, and
+// calls to the daemon, whose failure becomes that line and an exit status.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <string>
 
 #include "daemon/ctl/console/request.hpp"
@@ -11,13 +13,13 @@
 
 namespace morpheus::ctl {
 
-/// Of all JSON that morpheusctl prints. Raised when a reader of the old would misread the new.
+/// Of all JSON that morpheusctl prints; raised when a reader of the old form would misread the new.
 inline constexpr int kSchemaVersion = 1;
 
 void print(const std::string& text);
 /// One line, with schema_version.
 void print_json(Json object);
-/// Says it on stderr and returns the status.
+/// Prints the line on stderr and returns the status.
 ExitStatus complain(const std::string& line, ExitStatus status);
 
 ExitStatus cannot_connect(const std::string& socket, const Error& error);
@@ -27,9 +29,16 @@ ExitStatus call_failed(const varlink::CallError& error);
 [[nodiscard]] varlink::CallResult control(varlink::Client& client, const char* method,
                                           const Json& parameters = Json::object());
 
+/// Calls, and prints the reply: as JSON if the request wants it, else as `show` renders it.
+[[nodiscard]] ExitStatus show_reply(varlink::Client& client, const Request& request,
+                                    const char* method, const Json& parameters,
+                                    const std::function<std::string(const Json&)>& show);
+
 /// From now on SIGINT, SIGTERM and SIGHUP only make was_interrupted() true: loops end by
 /// themselves.
 void end_on_signals();
 [[nodiscard]] bool was_interrupted();
+/// How long a loop may wait before it looks at was_interrupted() again.
+inline constexpr std::chrono::milliseconds kSignalWait{200};
 
 }  // namespace morpheus::ctl

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Why morpheusctl ends. Scripts rely on these.
+// Why morpheusctl ended. Scripts rely on these values.
 #pragma once
 
 namespace morpheus::ctl {
@@ -9,7 +9,7 @@ enum class ExitStatus : int {
   error = 1,
   usage = 2,
   not_running = 3,
-  degraded = 4,  ///< Enforced was chosen but is not in force; of doctor: something does not work
+  degraded = 4,  ///< Enforced was chosen and is not in force; doctor: something does not work
   kernel_cannot = 77,
 };
 

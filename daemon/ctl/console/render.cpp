@@ -164,7 +164,7 @@ void add_reasons(std::string& out, const char* title, const Json& counts) {
                          short_count(count.get<std::uint64_t>()));
 }
 
-// The rows between the first and the last count that is not 0, with a bar of their share.
+// The rows from the first to the last count that is not 0, each with a bar for its share.
 void add_histogram(std::string& out, const char* title, const Json& histogram) {
   constexpr std::uint64_t kWidth = 40;
   const auto counts = histogram.value("counts", std::vector<std::uint64_t>{});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Replies of io.morpheus.Control as text for people. Pure: reply in, text out.
+// Replies of io.morpheus.Control as text for people. Pure.
 #pragma once
 
 #include <string>
@@ -21,9 +21,9 @@ struct Palette {
   }
 };
 
-/// Whether the mode that was chosen is not in force. From a GetStatus reply.
+/// Whether the chosen mode is not in force. From a GetStatus reply.
 [[nodiscard]] bool is_degraded(const Json& status);
-/// Why the kernel last ended our scheduler, in its words.
+/// Why the kernel last ended our scheduler, in the kernel's words.
 [[nodiscard]] std::string last_exit(const Json& status);
 
 [[nodiscard]] std::string render_status(const Json& status, const Palette& palette);

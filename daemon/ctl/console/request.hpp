@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the operator asked for, read off the command line.
+// What the operator asks for on the command line.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +33,13 @@ struct Request {
   std::string socket = "/run/morpheus/morpheusd.sock";
   bool json = false;
   bool colour = false;
-  std::string mode;                      ///< mode: empty: show it
+  std::string mode;                      ///< mode; empty: show the mode
   std::vector<std::string> assignments;  ///< tunables set: "slice_ns=5000000" or "slice=5ms"
   bool follow = false;                   ///< events
-  std::uint64_t count = 10;              ///< events: stop after so many
-  double timeout_s = 10;                 ///< events: stop after so long
-  double interval_s = 2;                 ///< top: between two pictures
-  std::uint64_t iterations = 0;  ///< top: so many pictures; 0: for ever on a terminal, else 1
+  std::uint64_t count = 10;              ///< events: how many
+  double timeout_s = 10;                 ///< events: how long
+  double interval_s = 2;                 ///< top: between two updates
+  std::uint64_t iterations = 0;  ///< top: how many updates; 0: endless on a terminal, else 1
   std::string sort = "cpu";      ///< top
   double seconds = 5;            ///< trace
   std::string output;            ///< trace, dump: the file; empty: standard output

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "daemon/ctl/commands/doctor.hpp"
+#include "daemon/ctl/commands/diagnosis.hpp"
 
 #include <zlib.h>
 
@@ -47,6 +47,44 @@ ExitStatus verdict_on(const HostFacts& host, const DaemonFacts& daemon) {
   return status_of(diagnose(host, daemon), daemon);
 }
 
+// A change of a good host, and the line that it must get.
+constexpr std::uint64_t kPerfmonAndBpf = 3ull << 38;
+const struct {
+  const char* what;
+  Verdict verdict;
+  const char* says;
+  void (*change)(HostFacts&);
+} kHostCases[]{
+    {"kernel config", Verdict::note, "not found", [](HostFacts&) {}},
+    {"kernel config", Verdict::note, "lacks CONFIG_BPF_SYSCALL",
+     [](HostFacts& h) { h.config = {{"CONFIG_PSI", "y"}}; }},
+    {"kernel config", Verdict::note, "CONFIG_PSI",
+     [](HostFacts& h) { h.config = {{"CONFIG_PSI", "m"}}; }},
+    {"BTF", Verdict::bad, "does not describe", [](HostFacts& h) { h.has_btf = false; }},
+    {"ext_server", Verdict::good, " 5 %", [](HostFacts&) {}},
+    {"ext_server", Verdict::good, " 10 %",
+     [](HostFacts& h) { h.ext_server_period_ns = 500'000'000; }},
+    {"ext_server", Verdict::note, "switched off",
+     [](HostFacts& h) { h.ext_server_runtime_ns = 0; }},
+    {"ext_server", Verdict::note, "none visible",
+     [](HostFacts& h) { h.ext_server_runtime_ns.reset(); }},
+    {"PSI", Verdict::limited, "off", [](HostFacts& h) { h.has_pressure = false; }},
+    {"cgroups", Verdict::good, "version 2", [](HostFacts&) {}},
+    {"cgroups", Verdict::note, "1 and 2", [](HostFacts& h) { h.has_cgroup1 = true; }},
+    {"cgroups", Verdict::limited, "not mounted", [](HostFacts& h) { h.has_cgroup2 = false; }},
+    {"lockdown", Verdict::bad, "confidentiality",
+     [](HostFacts& h) { h.lockdown = "confidentiality"; }},
+    {"capabilities", Verdict::note, "does not have both", [](HostFacts&) {}},
+    {"capabilities", Verdict::note, "does not have both",
+     [](HostFacts& h) { h.capabilities = 1ull << 38; }},
+    {"capabilities", Verdict::note, "does not have both",
+     [](HostFacts& h) { h.capabilities = 1ull << 39; }},
+    {"capabilities", Verdict::good, "this process has",
+     [](HostFacts& h) { h.capabilities = kPerfmonAndBpf; }},
+    {"rseq slices", Verdict::note, "offers no", [](HostFacts&) {}},
+    {"rseq slices", Verdict::note, "may ask", [](HostFacts& h) { h.slice_extension = 0; }},
+};
+
 }  // namespace
 
 TEST_CASE("on a good host all is well") {
@@ -73,7 +111,7 @@ TEST_CASE("every line about something wrong says what to do") {
   CHECK(status_of(findings, daemon) == ExitStatus::kernel_cannot);
 }
 
-TEST_CASE("what the kernel lacks is told apart by what is lost") {
+TEST_CASE("the verdict on what the kernel lacks depends on what is lost") {
   auto host = good_host();
   host.has_btf = false;
   CHECK(verdict_on(host, running()) == ExitStatus::kernel_cannot);
@@ -89,43 +127,7 @@ TEST_CASE("what the kernel lacks is told apart by what is lost") {
 }
 
 TEST_CASE("each fact of a host has its line, with the verdict that it deserves") {
-  constexpr std::uint64_t kPerfmonAndBpf = 3ull << 38;
-  const struct {
-    const char* what;
-    Verdict verdict;
-    const char* says;
-    void (*change)(HostFacts&);
-  } cases[]{
-      {"kernel config", Verdict::note, "not found", [](HostFacts&) {}},
-      {"kernel config", Verdict::note, "lacks CONFIG_BPF_SYSCALL",
-       [](HostFacts& h) { h.config = {{"CONFIG_PSI", "y"}}; }},
-      {"kernel config", Verdict::note, "CONFIG_PSI",
-       [](HostFacts& h) { h.config = {{"CONFIG_PSI", "m"}}; }},
-      {"BTF", Verdict::bad, "does not describe", [](HostFacts& h) { h.has_btf = false; }},
-      {"ext_server", Verdict::good, " 5 %", [](HostFacts&) {}},
-      {"ext_server", Verdict::good, " 10 %",
-       [](HostFacts& h) { h.ext_server_period_ns = 500'000'000; }},
-      {"ext_server", Verdict::note, "switched off",
-       [](HostFacts& h) { h.ext_server_runtime_ns = 0; }},
-      {"ext_server", Verdict::note, "none to be seen",
-       [](HostFacts& h) { h.ext_server_runtime_ns.reset(); }},
-      {"PSI", Verdict::limited, "off", [](HostFacts& h) { h.has_pressure = false; }},
-      {"cgroups", Verdict::good, "version 2", [](HostFacts&) {}},
-      {"cgroups", Verdict::note, "1 and 2", [](HostFacts& h) { h.has_cgroup1 = true; }},
-      {"cgroups", Verdict::limited, "not mounted", [](HostFacts& h) { h.has_cgroup2 = false; }},
-      {"lockdown", Verdict::bad, "confidentiality",
-       [](HostFacts& h) { h.lockdown = "confidentiality"; }},
-      {"capabilities", Verdict::note, "not both", [](HostFacts&) {}},
-      {"capabilities", Verdict::note, "not both",
-       [](HostFacts& h) { h.capabilities = 1ull << 38; }},
-      {"capabilities", Verdict::note, "not both",
-       [](HostFacts& h) { h.capabilities = 1ull << 39; }},
-      {"capabilities", Verdict::good, "here",
-       [](HostFacts& h) { h.capabilities = kPerfmonAndBpf; }},
-      {"rseq slices", Verdict::note, "offers no", [](HostFacts&) {}},
-      {"rseq slices", Verdict::note, "may ask", [](HostFacts& h) { h.slice_extension = 0; }},
-  };
-  for (const auto& one : cases) {
+  for (const auto& one : kHostCases) {
     auto host = good_host();
     one.change(host);
     const auto line = found(diagnose(host, {}), one.what);
@@ -156,7 +158,7 @@ TEST_CASE("what the daemon says of itself has its lines") {
   CHECK(found(diagnose(good_host(), absent), "daemon").says == absent.why_not);
 }
 
-TEST_CASE("which kernels are served is told by their version, and a daemon that runs is right") {
+TEST_CASE("a kernel is judged by its version, unless a daemon runs on it") {
   const struct {
     const char* release;
     Verdict verdict;
@@ -192,7 +194,7 @@ TEST_CASE("another scheduler in the way is named, ours is not in the way") {
   CHECK(found(diagnose(host, running()), "sched_ext").verdict == Verdict::good);
 }
 
-TEST_CASE("versions that disagree are told, with the process") {
+TEST_CASE("versions that disagree are named, with the process") {
   CHECK(found(diagnose(good_host(), running({{"version", "9.9"}})), "versions").verdict ==
         Verdict::limited);
   auto daemon = running();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "daemon/ctl/commands/top.hpp"
+#include "daemon/ctl/commands/top_picture.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -51,7 +51,7 @@ TEST_CASE("top sorts by any column") {
   CHECK(top_rows(kBefore, kNow, "wait")[0].worker_id == 1);  // all equal: the oldest first
 }
 
-TEST_CASE("the picture fits 80 columns and the terminal's lines, and no name steers it") {
+TEST_CASE("the picture fits 80 columns and the terminal's lines, and no name controls it") {
   const TopView view{.columns = 80, .lines = 5, .keys = true};
   const auto picture = top_picture(kBefore, kNow, view, Palette{});
   CHECK(picture.size() == 5);
@@ -67,7 +67,7 @@ TEST_CASE("the picture fits 80 columns and the terminal's lines, and no name ste
   CHECK(picture[4].find("90.0") != std::string::npos);
 }
 
-TEST_CASE("a worker that does not answer stands out, where there are colours") {
+TEST_CASE("a worker that does not acknowledge its hints stands out, where there are colours") {
   const auto picture = top_picture(kBefore, kNow, {}, Palette{true});
   CHECK(picture[3].find("\033[31m") != std::string::npos);
   CHECK(picture[4].find("\033[31m") == std::string::npos);

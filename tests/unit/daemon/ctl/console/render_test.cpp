@@ -4,8 +4,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <sstream>
 
-#include "daemon/ctl/commands.hpp"
-
 using morpheus::Json;
 using namespace morpheus::ctl;
 
@@ -40,7 +38,7 @@ TEST_CASE("a table of workers fits 100 columns, whatever the numbers") {
   CHECK(count == 3);
 }
 
-TEST_CASE("a process's name cannot steer the terminal") {
+TEST_CASE("a process's name cannot control the terminal") {
   const auto text = render_clients(Json::array({{{"name", "\033[2Jx\n"}}}), Palette{});
   CHECK(text.find('\033') == std::string::npos);
   CHECK(text.find("?[2Jx?") != std::string::npos);
@@ -56,17 +54,6 @@ TEST_CASE("degraded means: chosen but not in force") {
   CHECK(is_degraded({{"mode", "enforced"}, {"scheduler", {{"attached", false}}}}));
   CHECK_FALSE(is_degraded({{"mode", "enforced"}, {"scheduler", {{"attached", true}}}}));
   CHECK_FALSE(is_degraded({{"mode", "observer"}, {"scheduler", {{"attached", false}}}}));
-}
-
-TEST_CASE("assignments take units") {
-  Json into = Json::object();
-  CHECK(parse_assignment("slice=5ms", into));
-  CHECK(parse_assignment("grace_ns=7", into));
-  CHECK(parse_assignment("min_run=0", into));
-  CHECK(into == Json{{"slice_ns", 5'000'000}, {"grace_ns", 7}, {"min_run_ns", 0}});
-  for (const char* bad : {"", "slice", "=5", "slice=", "slice=5h", "slice=-5", "slice=1.5ms",
-                          "slice=99999999999999s"})
-    CHECK_FALSE(parse_assignment(bad, into));
 }
 
 TEST_CASE("statistics fit 80 columns and show where the times lie") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "daemon/ctl/commands/trace.hpp"
+#include "daemon/ctl/commands/trace_builder.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <vector>
@@ -60,7 +60,8 @@ TEST_CASE("a run is on the worker's track and on its CPU's") {
   CHECK(f.one("M", "process_name")["args"]["name"] == "app");
 }
 
-TEST_CASE("a hint lasts from its decision to its answer, wherever the kernel noticed that") {
+TEST_CASE(
+    "a hint lasts from its decision to its acknowledgement, wherever the kernel noticed that") {
   Fixture f;
   f.event(100, "RUN");
   f.event(110, "HINT", 0, {{"reason", "BUDGET"}});
@@ -140,7 +141,8 @@ TEST_CASE("a throttle lasts from the first ignored hint until the kernel says th
 }
 
 TEST_CASE(
-    "a throttle whose end nobody tells is shown no longer than it can last, nor than the trace") {
+    "a throttle without an event of its end is shown no longer than it can last, nor than the "
+    "trace") {
   Fixture f;
   f.event(100, "THROTTLED", 500);
   f.event(2000, "RUN");

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What works on this host, line by line, and what to do about the rest. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/ctl/commands/daemon_facts.hpp"
+#include "daemon/ctl/commands/host_facts.hpp"
+#include "daemon/ctl/console/exit_status.hpp"
+
+namespace morpheus::ctl {
+
+enum class Verdict : std::uint8_t {
+  good,     ///< works
+  note,     ///< works; good to know
+  limited,  ///< something does not work, but Observer mode does
+  bad,      ///< Morpheus cannot work here
+};
+
+struct Finding {
+  std::string what;  ///< one or two words
+  Verdict verdict = Verdict::good;
+  std::string says;
+  std::string todo;  ///< empty only for Verdict::good
+};
+
+[[nodiscard]] std::vector<Finding> diagnose(const HostFacts& host, const DaemonFacts& daemon);
+
+/// 77 if anything is bad, 4 if anything is limited, 3 if only the daemon does not run, 0 otherwise.
+[[nodiscard]] ExitStatus status_of(const std::vector<Finding>& findings, const DaemonFacts& daemon);
+
+}  // namespace morpheus::ctl
