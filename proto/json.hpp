@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// JSON values. Headers that only name them include <nlohmann/json_fwd.hpp>: this one costs seconds.
+// JSON values. Headers that only name the type include <nlohmann/json_fwd.hpp>: this header takes
+// seconds to compile.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// From which Linux on there is what. For telling people only: programs look whether a thing is
-// there.
+// Which Linux version brought what. Only for messages: to decide, programs look for the feature
+// itself.
 #pragma once
 
 #include <compare>
@@ -13,7 +13,7 @@ struct LinuxVersion {
   unsigned version = 0, patchlevel = 0;
   auto operator<=>(const LinuxVersion&) const = default;
 
-  /// Of a release as uname(2) has it, "6.12.95+deb13-amd64"; 0.0 if it is none.
+  /// Parses a release as in uname(2), "6.12.95+deb13-amd64"; 0.0 if it is none.
   [[nodiscard]] static LinuxVersion of(const std::string& release) {
     LinuxVersion parsed;
     std::sscanf(release.c_str(), "%u.%u", &parsed.version, &parsed.patchlevel);
@@ -24,13 +24,13 @@ struct LinuxVersion {
   }
 };
 
-/// The oldest that the BPF programs load on.
+/// The oldest version on which the BPF programs load.
 inline constexpr LinuxVersion kOldestLinux{6, 12};
-/// BPF user pointers, by which programs reach workers' lines; before it through array maps.
+/// BPF user pointers, through which programs reach workers' lines; before them, array maps.
 inline constexpr LinuxVersion kUserPointersSince{6, 13};
 /// Debian's own kernels have CONFIG_SCHED_CLASS_EXT=y.
 inline constexpr LinuxVersion kDebianSchedExtSince{6, 16};
-/// The deadline server that keeps some time for threads of sched_ext; the rseq slice extension.
+/// The deadline server that reserves time for sched_ext threads; the rseq slice extension.
 inline constexpr LinuxVersion kExtServerSince{7, 0}, kSliceExtensionSince{7, 0};
 
 }  // namespace morpheus

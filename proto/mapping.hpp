@@ -11,7 +11,7 @@
 
 namespace morpheus {
 
-/// Owns `size()` bytes of mapped memory at `data()`, or nothing. Move-only; moving keeps the
+/// Owns `size()` bytes of mapped memory at `data()`, or nothing. Move-only; a move keeps the
 /// address.
 class Mapping {
  public:

@@ -17,7 +17,7 @@ namespace morpheus {
 Result<UniqueFd> create_memfd(const char* name, std::size_t size) {
   constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   UniqueFd fd(::memfd_create(name, kFlags | MFD_NOEXEC_SEAL));
-  // before Linux 6.3 there is no such flag, and then no policy that demands it either
+  // Linux before 6.3 has neither this flag nor a policy that demands it
   if (!fd && errno == EINVAL) fd.reset(::memfd_create(name, kFlags));
   if (!fd) return fail_errno(std::string("create memfd ") + name);
   if (::fchmod(fd.get(), 0600) != 0) return fail_errno(std::string("set mode of memfd ") + name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The one clock of all shared memory and events.
+// The one clock for shared memory and events.
 #pragma once
 
 #include <cstdint>

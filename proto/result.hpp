@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The result of anything that can fail for a reason outside this program: a value, or what was
-// tried on what and why it failed.
+// The result of an operation that can fail for a reason outside this program: a value, or what was
+// tried, on what, and why it failed.
 #pragma once
 
 #include <cerrno>

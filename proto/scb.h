@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The shared control block (SCB): the memory that the kernel, the daemon and one worker thread
- * share. Plain C, compiled into BPF, the daemon, the SDK and the simulator alike.
+ * The shared control block (SCB): the memory that the kernel, the daemon and one worker share.
+ * Plain C, compiled into BPF, the daemon, the SDK and the simulator.
  *
  * A worker has two 64-byte lines, in two different memfds of its client process:
  *   kernel line   written by BPF and the daemon, mapped read-only by the client
@@ -32,7 +32,7 @@
 #define MORPHEUS_PRIORITY_DEFAULT 500u
 #define MORPHEUS_PRESSURE_MAX 100u
 
-/* What the operator chose. Written by the daemon only. */
+/* The operator's choice. Only the daemon writes it. */
 enum morpheus_scheduler_mode {
 	MORPHEUS_OBSERVER_ONLY = 0, /* hints, metrics, events; no scheduling decision is changed */
 	MORPHEUS_ENFORCED = 1, /* the sched_ext scheduler is attached; escalation is possible */
@@ -48,7 +48,7 @@ enum morpheus_worker_state {
 	MORPHEUS_WORKER_STATE_COUNT,
 };
 
-/* Which transitions there are. Anything else is refused; see docs/protocol.md. */
+/* All other transitions are refused; see docs/protocol.md. */
 static inline int morpheus_transition_allowed(__u32 from, __u32 to)
 {
 	switch (from) {
@@ -65,38 +65,38 @@ static inline int morpheus_transition_allowed(__u32 from, __u32 to)
 	}
 }
 
-/* What may be done to a worker that ignored a hint. Chosen by the worker, default NONE. */
+/* What the kernel may do to a worker that ignored a hint. The worker chooses; default NONE. */
 enum morpheus_escalation_policy {
 	MORPHEUS_POLICY_NONE = 0,
 	MORPHEUS_POLICY_THREAD_KICK = 1,
 	MORPHEUS_POLICY_CGROUP_THROTTLE =
 		2,                  /* bound the CPU time of its control group for a while */
-	MORPHEUS_POLICY_HYBRID = 3, /* both; the kick alone where throttling is not allowed */
+	MORPHEUS_POLICY_HYBRID = 3, /* both; only the kick where throttling is not allowed */
 	MORPHEUS_POLICY_COUNT,
 };
 
-/* Why the kernel asks. */
+/* Why the kernel hints. */
 enum morpheus_hint_reason {
 	MORPHEUS_HINT_NONE = 0,
 	MORPHEUS_HINT_PRESSURE = 1, /* a woken thread waits and has no idle CPU */
-	MORPHEUS_HINT_BUDGET = 2,   /* the slice is about to end and somebody waits */
+	MORPHEUS_HINT_BUDGET = 2,   /* the slice is about to end and a thread waits */
 	MORPHEUS_HINT_IMBALANCE =
 		3, /* the queue of another last-level cache is much longer; Enforced */
 	MORPHEUS_HINT_DEADLINE = 4, /* the open hint became a last call: escalation is next */
 	MORPHEUS_HINT_REASON_COUNT,
 };
 
-/* Why the worker last gave way; a claim. */
+/* Why the worker last yielded; a claim. */
 enum morpheus_yield_reason {
 	MORPHEUS_YIELD_NONE = 0,
 	MORPHEUS_YIELD_HINT = 1,       /* a hint was acknowledged */
-	MORPHEUS_YIELD_CHECKPOINT = 2, /* by itself, at a checkpoint (eager in DEFENSIVE) */
+	MORPHEUS_YIELD_CHECKPOINT = 2, /* by itself, at a checkpoint (eagerly in DEFENSIVE) */
 	MORPHEUS_YIELD_BUDGET = 3,     /* its own budget was used up */
 	MORPHEUS_YIELD_EXPLICIT = 4,   /* the program asked */
 	MORPHEUS_YIELD_REASON_COUNT,
 };
 
-/* How the runtime behaves; a claim, for operators to see. */
+/* How the worker behaves; a claim, for operators to see. */
 enum morpheus_runtime_mode {
 	MORPHEUS_DETERMINISTIC = 0, /* no hint seen: execution depends on the program only */
 	MORPHEUS_PRESSURED = 1,     /* hints seen: cooperative scheduling active */
@@ -105,22 +105,22 @@ enum morpheus_runtime_mode {
 };
 
 /*
- * Kernel line: kernel -> runtime. All times are CLOCK_MONOTONIC nanoseconds.
+ * Kernel line: kernel -> worker. All times are CLOCK_MONOTONIC nanoseconds.
  * Writer: BPF on the worker's CPU, or on another CPU for a hint; the daemon before the worker runs
  * (and worker_state at any time). Reader: the worker's thread.
- * Ordering: reason and deadline are stored before preempt_seq is incremented (a full barrier in BPF);
- * a reader that has seen the new sequence (acquire) sees them.
+ * Ordering: reason and deadline are stored before preempt_seq is incremented (a full barrier in
+ * BPF); a reader that has seen the new sequence (acquire) sees them.
  */
 struct morpheus_scb_kernel {
 	__u64 preempt_seq;   /* incremented once for each hint; never decreases while attached */
-	__u64 withdrawn_seq; /* hints up to and including this one no longer ask for anything */
-	__u64 budget_remaining_ns; /* advisory, of the present slice; refreshed when the worker gets
+	__u64 withdrawn_seq; /* hints up to and including this one are void */
+	__u64 budget_remaining_ns; /* advisory, of the present slice; updated when the worker gets
 	                              the CPU and at each decision about it */
 	__u64 hint_deadline_ns;   /* when the last hint becomes late: its decision time, or when the
-	                              worker got the CPU again with it, plus the grace */
-	__u64 last_escalation_ns; /* when the kernel last took the CPU from this worker; 0 never */
-	__u64 cpu_time_ns;        /* on a CPU, up to the last switch away */
-	__u64 wait_time_ns;       /* runnable without a CPU, up to the last switch to it */
+	                              worker got the CPU again with it open, plus the grace */
+	__u64 last_escalation_ns; /* when the kernel last took the CPU from this worker; 0: never */
+	__u64 cpu_time_ns;        /* on a CPU, until the last switch away */
+	__u64 wait_time_ns;       /* runnable without a CPU, until the last switch to it */
 	__u16 kernel_pressure_level; /* 0-100: how crowded the worker's CPU is, see policy_pressure() */
 	__u8 worker_state;           /* enum morpheus_worker_state; written by the daemon */
 	__u8 hint_reason;            /* enum morpheus_hint_reason of the last hint */
@@ -128,25 +128,25 @@ struct morpheus_scb_kernel {
 } __attribute__((aligned(64)));
 
 /*
- * Runtime line: runtime -> kernel. Writer: the worker's own thread, plain stores (x86 and arm64 store
- * 4 and 8 aligned bytes whole); before that the daemon, when it registers the worker: all 0, and the default
- * priority. Reader: BPF while it interrupts that very thread, so program order on one CPU is enough for
- * every decision to take the CPU; readers elsewhere only count and show.
+ * Runtime line: worker -> kernel. Writer: the worker's own thread, with plain stores (x86 and arm64
+ * store 4 and 8 aligned bytes whole); before that the daemon, which registers the worker with all
+ * fields 0 and the default priority. Reader: BPF while it interrupts that very thread, so program
+ * order on one CPU is enough for every decision to take the CPU; other readers only count and show.
  */
 struct morpheus_scb_runtime {
-	__u32 is_in_critical_section; /* nesting depth; not 0: do not take the CPU */
+	__u32 is_in_critical_section; /* nesting depth; if not 0, do not take the CPU */
 	__u32 escapable;              /* 1: the kernel may take the CPU outside critical sections */
-	__u64 last_ack_seq;           /* the newest preempt_seq that was answered */
+	__u64 last_ack_seq;           /* the newest preempt_seq that was acknowledged */
 	__u64 last_ack_ns;      /* when, stored before last_ack_seq; bounded by BPF, metrics only */
-	__u32 runtime_priority; /* 0-1000, clamped; read when the worker gets a CPU. Under Enforced the
-	                                 lowest is asked first, and less than 500 lowers its weight */
+	__u32 runtime_priority; /* 0-1000, clamped; read when the worker gets a CPU. In Enforced mode the
+	                                 lowest is hinted first, and less than 500 lowers its weight */
 	__u32 last_yield_reason; /* enum morpheus_yield_reason */
 	__u32 escalation_policy; /* enum morpheus_escalation_policy; unknown values mean NONE */
 	__u32 runtime_mode;      /* enum morpheus_runtime_mode */
 	__u64 reserved[3];       /* 0 */
 } __attribute__((aligned(64)));
 
-/* Global block: written by the daemon, read by everybody. Each field stands alone: no ordering. */
+/* Global block: the daemon writes, all clients read. Each field stands alone: no ordering. */
 struct morpheus_global_pressure {
 	__u32 magic;
 	__u16 version_major;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Ownership of one file descriptor. Closing has no error worth handling here: nothing that is kept
-// in a UniqueFd is a file with data waiting to be written.
+// Ownership of one file descriptor. Errors of close() are ignored: no UniqueFd holds a file with
+// data still to be written.
 #pragma once
 
 #include <unistd.h>
@@ -29,7 +29,7 @@ class UniqueFd {
   [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
   /// Gives the descriptor to the caller.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-  /// Closes what is held, then takes ownership of `fd`.
+  /// Closes the present descriptor, then takes ownership of `fd`.
   void reset(int fd = -1) {
     const int old = std::exchange(fd_, fd);
     if (old >= 0 && old != fd) ::close(old);

@@ -11,7 +11,7 @@
 namespace morpheus::varlink {
 namespace {
 
-// A list of all workers may be long; the daemon is trusted not to be hostile, only bounded.
+// A list of all workers may be long. The daemon is not hostile, but what it sends is still bounded.
 constexpr Limits kReplyLimits{.message_bytes = 16 * 1024 * 1024, .depth = 32, .fds = 16};
 
 CallError transport(Error error) {
@@ -30,9 +30,10 @@ Json object_or_empty(Json& message) {
 
 CallResult interpret(Message message) {
   Json parameters = object_or_empty(message.json);
-  if (!parameters.is_object()) return tl::unexpected(protocol("reply parameters are no object"));
+  if (!parameters.is_object())
+    return tl::unexpected(protocol("the parameters of the reply are no object"));
   if (const auto it = message.json.find("error"); it != message.json.end()) {
-    if (!it->is_string()) return tl::unexpected(protocol("error name is no string"));
+    if (!it->is_string()) return tl::unexpected(protocol("the name of the error is no string"));
     return tl::unexpected(
         CallError{CallError::Kind::varlink, it->get<std::string>(), std::move(parameters), {}});
   }
@@ -64,7 +65,7 @@ CallResult Client::call(std::string_view method, const Json& parameters, std::sp
   auto sent = send({{"method", method}, {"parameters", parameters}}, fds, deadline);
   if (!sent && sent.error().kind == CallError::Kind::timeout)
     return tl::unexpected(end(sent.error()));
-  // The peer may have said why before it closed the connection in the middle of our message.
+  // The peer may have sent the reason before it closed the connection in the middle of our message.
   auto reply = receive(deadline);
   if (reply || reply.error().kind == CallError::Kind::varlink) return reply;
   return tl::unexpected(end(sent ? reply.error() : sent.error()));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A small synchronous Varlink client: what morpheusctl, the SDK and the tests call the daemon with.
+// A small synchronous Varlink client, with which morpheusctl, the SDK and the tests call the
+// daemon.
 #pragma once
 
 #include <chrono>
@@ -14,17 +15,17 @@ namespace morpheus::varlink {
 
 struct Reply {
   Json parameters;  ///< always an object
-  FdList fds;       ///< that came with the reply; parameters name them by index
+  FdList fds;       ///< came with the reply; parameters name them by index
   bool continues = false;
 };
 
 /// Why a call has no reply.
 struct [[nodiscard]] CallError {
   enum class Kind {
-    transport,  ///< the connection is gone or broken: `error` says how; connect again
+    transport,  ///< the connection is gone or broken, see `error`; connect again
     timeout,    ///< nothing came in time; the connection can no longer be used
-    protocol,   ///< the peer sent what is no Varlink reply
-    varlink,    ///< the peer answered with the error `name` and `parameters`
+    protocol,   ///< the peer sent something other than a Varlink reply
+    varlink,    ///< the peer replied with the error `name` and `parameters`
   };
   Kind kind = Kind::transport;
   std::string name;
@@ -33,7 +34,7 @@ struct [[nodiscard]] CallError {
 
   /// One line for people.
   [[nodiscard]] std::string text() const;
-  /// Whether the peer answered with this error, e.g. "io.morpheus.Worker.NotAttached".
+  /// Whether the peer replied with this error, e.g. "io.morpheus.Worker.NotAttached".
   [[nodiscard]] bool is(std::string_view error_name) const {
     return kind == Kind::varlink && name == error_name;
   }

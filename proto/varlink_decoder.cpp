@@ -6,8 +6,8 @@
 namespace morpheus::varlink {
 namespace {
 
-// Whether brackets outside strings nest deeper than allowed. Done before parsing, so that a hostile
-// message costs one pass and no memory.
+// Whether brackets outside strings nest deeper than allowed. Checked before parsing, so that a
+// hostile message costs one pass and no memory.
 bool nests_deeper(std::string_view text, std::size_t max_depth) {
   std::size_t depth = 0;
   bool in_string = false;
@@ -27,7 +27,7 @@ bool nests_deeper(std::string_view text, std::size_t max_depth) {
   return false;
 }
 
-// How many bytes the UTF-8 sequence that starts with `lead` has; 0 if none does (RFC 3629).
+// The length of the UTF-8 sequence that starts with `lead`; 0 if none does (RFC 3629).
 std::size_t sequence_length(unsigned char lead) {
   if (lead < 0x80) return 1;
   if (lead >= 0xc2 && lead <= 0xdf) return 2;
@@ -36,7 +36,7 @@ std::size_t sequence_length(unsigned char lead) {
   return 0;
 }
 
-// The second byte excludes overlong forms, surrogates and what lies above U+10FFFF.
+// Excludes overlong forms, surrogates and everything above U+10FFFF.
 bool second_byte_fits(unsigned char lead, unsigned char second) {
   switch (lead) {
     case 0xe0:

@@ -4,7 +4,7 @@
 //   | {"method":"io.morpheus.Worker.Register","parameters":{"pidfd":0}} | 00 |
 //
 // Descriptors travel beside the bytes; "pidfd":0 names the first that came with this message.
-// The decoder is fed whatever the socket gave and is bounded in size, depth and descriptors.
+// The decoder takes bytes as they come from the socket; size, depth and descriptors are bounded.
 #pragma once
 
 #include <cstddef>
@@ -49,31 +49,31 @@ struct Message {
 [[nodiscard]] tl::expected<Json, DecodeError> parse_message(std::string_view text,
                                                             std::size_t max_depth);
 
-/// The bytes of one message, with its NUL. Strings that are not UTF-8 (a process may be called
-/// anything) get U+FFFD in place of each bad byte.
+/// The bytes of one message, with its NUL. In strings that are not UTF-8 (a process may have any
+/// name) U+FFFD replaces each bad byte.
 [[nodiscard]] std::string encode_message(const Json& message);
 
-/// Cuts a byte stream into messages. After an error the stream cannot be trusted any more: next()
-/// repeats the error for ever.
+/// Cuts a byte stream into messages. An error is final, because the stream can no longer be
+/// trusted: next() then always returns it.
 class Decoder {
  public:
   explicit Decoder(Limits limits) : limits_(limits) {}
 
-  /// Takes the result of one read. `descriptors_lost` as receive_some() reports it.
+  /// Takes the result of one read, with `descriptors_lost` as receive_some() reports it.
   void feed(std::string_view bytes, FdList fds = {}, bool descriptors_lost = false);
 
-  /// The next whole message; nothing if more bytes are needed.
+  /// The next whole message; nothing if it needs more bytes.
   [[nodiscard]] std::optional<tl::expected<Message, DecodeError>> next();
 
-  /// Whether part of a message has come.
+  /// Whether it holds part of a message.
   [[nodiscard]] bool has_partial() const { return start_ < buffer_.size(); }
   /// Whether next() would return something.
   [[nodiscard]] bool has_next() const;
-  /// Bytes that came and were not taken by next().
+  /// Bytes that next() has not taken yet.
   [[nodiscard]] std::size_t buffered() const { return buffer_.size() - start_; }
 
-  /// Descriptors that came and were not taken by next(), also after an error: for a receiver that
-  /// does not want to close a peer's descriptors just anywhere.
+  /// Descriptors that next() has not taken, also after an error: for a receiver that chooses where
+  /// it closes a peer's descriptors.
   [[nodiscard]] FdList abandon();
 
  private:
@@ -86,8 +86,8 @@ class Decoder {
 
   Limits limits_;
   std::string buffer_;
-  std::size_t start_ = 0;    // of the next message in buffer_
-  std::size_t scanned_ = 0;  // up to here buffer_ has no NUL
+  std::size_t start_ = 0;    // where the next message starts in buffer_
+  std::size_t scanned_ = 0;  // buffer_ has no NUL before this
   std::uint64_t base_ = 0;   // the stream position of buffer_[0]
   std::deque<Batch> batches_;
   std::size_t waiting_fds_ = 0;

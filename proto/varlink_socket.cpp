@@ -21,7 +21,7 @@ void take_descriptors(msghdr& header, FdList& fds) {
   }
 }
 
-// Room for control data, aligned as cmsghdr asks.
+// Room for control data, aligned as cmsghdr needs.
 std::vector<cmsghdr> control_buffer(std::size_t fd_count) {
   const std::size_t bytes = CMSG_SPACE(fd_count * sizeof(int));
   return std::vector<cmsghdr>((bytes + sizeof(cmsghdr) - 1) / sizeof(cmsghdr));

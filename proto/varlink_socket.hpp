@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Bytes and descriptors over an AF_UNIX stream socket: the thin edge below the Varlink decoder.
 //
-// Which bytes a descriptor belongs to: the kernel hands descriptors over with the first bytes of
-// the sendmsg() they were given to, and a recvmsg() that returns descriptors never reads beyond
-// that sendmsg(). So the last byte of such a read lies in the right message, even if bytes of
-// earlier messages came with the same read. The decoder relies on this.
+// To which bytes a descriptor belongs: the kernel delivers descriptors with the first bytes of
+// their sendmsg(), and a recvmsg() that returns descriptors never reads beyond that sendmsg(). So
+// the last byte of such a read lies in the right message, even if the read also returned bytes of
+// earlier messages. The decoder relies on this.
 #pragma once
 
 #include <cstddef>
@@ -23,16 +23,17 @@ inline constexpr std::size_t kMostFds = 253;
 struct Received {
   std::size_t size = 0;           ///< bytes written to the buffer; 0: the peer hung up
   FdList fds;                     ///< close-on-exec
-  bool descriptors_lost = false;  ///< more came than were allowed; the surplus is closed
+  bool descriptors_lost = false;  ///< more came than allowed; the kernel closed the surplus
 };
 
 /// One recvmsg(). Takes at most `max_fds` descriptors; the kernel closes the others, in this
-/// thread. Fails with EAGAIN on a non-blocking socket that has nothing; retries EINTR.
+/// thread. Fails with EAGAIN if a non-blocking socket has no data; retries EINTR.
 [[nodiscard]] Result<Received> receive_some(int socket, std::span<char> buffer,
                                             std::size_t max_fds);
 
-/// One sendmsg() without SIGPIPE: returns how many bytes went, with all of `fds` if any did. Fails
-/// with EAGAIN on a non-blocking socket that is full; retries EINTR. `bytes` must not be empty.
+/// One sendmsg() without SIGPIPE. Returns how many bytes it sent; if any, all of `fds` went with
+/// them. Fails with EAGAIN if a non-blocking socket is full; retries EINTR. `bytes` must not be
+/// empty.
 [[nodiscard]] Result<std::size_t> send_some(int socket, std::string_view bytes,
                                             std::span<const int> fds);
 

@@ -126,7 +126,7 @@ TEST_CASE("descriptors are bounded, and after a refusal they are the receiver's 
   CHECK(next_error(decoder) == DecodeError::too_many_descriptors);
 }
 
-TEST_CASE("what came is told before it is taken") {
+TEST_CASE("the decoder says what has come before it is taken") {
   Decoder decoder({.message_bytes = 8});
   decoder.feed("{}");
   CHECK_FALSE(decoder.has_next());
