@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The names that operators and clients see for the enums of proto/. A value outside an enum (a
-// client may claim anything) is "UNKNOWN".
+// The names that operators and clients see for the enums of proto/. A value outside an enum, which
+// a client may claim, is "UNKNOWN".
 #pragma once
 
 #include <cstdint>

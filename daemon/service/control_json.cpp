@@ -9,7 +9,7 @@
 namespace morpheus::daemon {
 namespace {
 
-// Written by the client at any moment, so each is read exactly once.
+// The client may write at any moment, so each field is read exactly once.
 std::uint32_t claim(__u32& field) {
   return std::atomic_ref<__u32>(field).load(std::memory_order_relaxed);
 }
@@ -22,7 +22,7 @@ Json by_reason(const Count* counts, std::size_t size, Names name) {
   return json;
 }
 
-// What the kernel adds up at the end of a run or a wait is told while it lasts, too.
+// The kernel adds a run or a wait to its totals at the end; the reply includes the present one.
 std::uint64_t since(std::uint64_t start_ns, std::uint64_t now_ns) {
   return start_ns != 0 && now_ns > start_ns ? now_ns - start_ns : 0;
 }

@@ -13,7 +13,7 @@ namespace {
 
 double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
-// Label values come from our own enums and from uname: quotes and backslashes are not expected, but
+// Label values come from our own enums and from uname. Quotes and backslashes are unlikely, but
 // must not break the format.
 std::string escaped(std::string_view value) {
   std::string out;
@@ -75,26 +75,26 @@ class Writer {
 void add_identity(Writer& out, Core& core) {
   utsname system{};
   ::uname(&system);
-  out.gauge("morpheus_build_info", "Always 1; what runs is in the labels.");
+  out.gauge("morpheus_build_info", "Always 1; the labels say what is running.");
   out.sample(
       "morpheus_build_info", 1,
       fmt::format("{{version=\"{}\",backend=\"{}\",kernel=\"{}\"}}", MORPHEUS_PROJECT_VERSION,
                   escaped(core.kernel().name()), escaped(system.release)));
-  out.gauge("morpheus_uptime_seconds", "Since the daemon started.");
+  out.gauge("morpheus_uptime_seconds", "Time since the daemon started.");
   out.sample("morpheus_uptime_seconds", seconds(core.uptime_ns()));
 }
 
 void add_scheduler(Writer& out, Core& core) {
   const auto report = core.scheduler_report();
   const bool chosen = core.mode() == Mode::enforced;
-  out.gauge("morpheus_mode", "1 for the mode that was chosen.");
+  out.gauge("morpheus_mode", "1 for the chosen mode.");
   for (const Mode mode : {Mode::observer, Mode::enforced})
     out.sample("morpheus_mode", core.mode() == mode ? 1 : 0, label("mode", mode_name(mode)));
   out.gauge("morpheus_scheduler_attached", "Whether the kernel runs our sched_ext scheduler.");
   out.sample("morpheus_scheduler_attached", report.attached ? 1 : 0);
-  out.gauge("morpheus_degraded", "1 if Enforced mode was chosen but is not in force.");
+  out.gauge("morpheus_degraded", "1 if Enforced mode was chosen and is not in force.");
   out.sample("morpheus_degraded", chosen && !report.attached ? 1 : 0);
-  out.gauge("morpheus_enforced_available", "Whether Enforced mode can be had on this host.");
+  out.gauge("morpheus_enforced_available", "Whether Enforced mode is available on this host.");
   out.sample("morpheus_enforced_available", report.why_not ? 0 : 1);
 }
 
@@ -117,7 +117,7 @@ void add_by_reason(Writer& out, const char* name, const std::array<std::uint64_t
 }
 
 void add_counters(Writer& out, const WorkerTotals& totals, std::uint64_t events_dropped) {
-  out.counter("morpheus_hints", "Requests to yield, by reason.");
+  out.counter("morpheus_hints", "Hints given to workers, by reason.");
   add_by_reason(out, "morpheus_hints", totals.hints_by_reason, hint_reason_name);
   out.counter("morpheus_blocked", "Escalations that were due and did not happen, by reason.");
   add_by_reason(out, "morpheus_blocked", totals.blocked_by_reason, block_reason_name);
@@ -125,15 +125,15 @@ void add_counters(Writer& out, const WorkerTotals& totals, std::uint64_t events_
     out.counter(name, help);
     out.sample(fmt::format("{}_total", name), value);
   };
-  plain("morpheus_acknowledged", "Hints that were answered.", totals.acknowledged);
-  plain("morpheus_withdrawn", "Hints taken back because nobody waited any more.", totals.withdrawn);
-  plain("morpheus_lost", "Hints whose deadline passed unanswered.", totals.lost);
-  plain("morpheus_deferrals", "Slice ends put off for a critical section or a fresh hint.",
+  plain("morpheus_acknowledged", "Hints that workers acknowledged.", totals.acknowledged);
+  plain("morpheus_withdrawn", "Hints taken back because their waiter got a CPU.", totals.withdrawn);
+  plain("morpheus_lost", "Hints whose deadline passed without an acknowledgement.", totals.lost);
+  plain("morpheus_deferrals", "Slice ends deferred for a critical section or a fresh hint.",
         totals.deferrals);
   plain("morpheus_overruns", "Deferrals that the hold cap ended.", totals.overruns);
-  plain("morpheus_escalations", "Hints that were ignored and had a consequence.",
+  plain("morpheus_escalations", "Ignored hints that led to a kick or a throttle.",
         totals.escalations);
-  plain("morpheus_throttles", "Of these, those that throttled a control group.", totals.throttles);
+  plain("morpheus_throttles", "Escalations that throttled a control group.", totals.throttles);
   plain("morpheus_worker_cpu_seconds", "CPU time of all workers.", seconds(totals.cpu_time_ns));
   plain("morpheus_worker_wait_seconds", "Time that workers were runnable without a CPU.",
         seconds(totals.wait_time_ns));
@@ -173,9 +173,9 @@ std::string metrics_text(Core& core, Exposition format) {
   add_scheduler(out, core);
   add_population(out, core);
   add_counters(out, core.clients().totals(), core.kernel().events_dropped());
-  out.histogram("morpheus_ack_latency_seconds", "From the decision to ask to the answer.",
-                core.ack_times());
-  out.histogram("morpheus_wait_seconds", "How long workers waited for a CPU, each time.",
+  out.histogram("morpheus_ack_latency_seconds",
+                "Time from the decision to hint to the acknowledgement.", core.ack_times());
+  out.histogram("morpheus_wait_seconds", "Time of each wait of a worker for a CPU.",
                 core.kernel().wait_times());
   add_pressure(out, core.pressure());
   add_tunables(out, core.tunables());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The daemon's state as metrics, in the two text formats that Prometheus reads. The label sets are
-// bounded: enums of proto/ only, never a process, a thread or a name that a client chose.
+// bounded: only enums of proto/, never a process, a thread or a name that a client chose.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@ namespace morpheus::daemon {
 
 enum class Exposition : std::uint8_t {
   openmetrics,  ///< OpenMetrics 1.0
-  prometheus,   ///< Prometheus' text format 0.0.4, for whoever does not ask for the other
+  prometheus,   ///< Prometheus' text format 0.0.4, the default
 };
 
 /// The value of HTTP's Content-Type.
 [[nodiscard]] const char* content_type(Exposition format);
 
-/// All metrics, each with HELP and TYPE; durations in seconds. Brings counts up to date first.
+/// All metrics, each with HELP and TYPE; durations in seconds. First brings the counts up to date.
 [[nodiscard]] std::string metrics_text(Core& core, Exposition format);
 
 }  // namespace morpheus::daemon
