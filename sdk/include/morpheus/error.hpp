@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The C ABI's errors as std::error_code.
+// How operations fail: the C ABI's errors as std::error_code, and `cancelled`.
 #pragma once
 
 #include <morpheus/error.h>
 
+#include <exception>
 #include <string>
 #include <system_error>
 
@@ -25,5 +26,11 @@ namespace morpheus {
 inline void throw_on_error(int error, const char* what) {
   if (error != MORPHEUS_OK) throw std::system_error(error, error_category(), what);
 }
+
+/// Thrown by operations that take a std::stop_token and were asked to stop before they were done.
+class cancelled : public std::exception {
+ public:
+  [[nodiscard]] const char* what() const noexcept override { return "the operation was cancelled"; }
+};
 
 }  // namespace morpheus

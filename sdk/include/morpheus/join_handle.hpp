@@ -2,7 +2,6 @@
 // What spawn() returns: a handle to await the spawned task's result, once or not at all.
 #pragma once
 
-#include <morpheus/cancelled.hpp>
 #include <morpheus/task.hpp>
 
 #include <atomic>
@@ -17,6 +16,9 @@ template <class T>
 class join_handle;
 
 namespace detail {
+
+/// Ends the program if `error` is an exception other than `cancelled`: no code will see it.
+MORPHEUS_API void report_unheard(const std::exception_ptr& error) noexcept;
 
 /// Something that comes from the memory of frames but is no frame: its second word says so.
 class no_frame {

@@ -119,8 +119,7 @@ struct morpheus_guidance {
 	uint32_t pressure_level;      /**< 0-100: how crowded the worker's CPU is */
 	uint32_t hint_reason;         /**< enum morpheus_hint_reason of the last hint */
 	uint32_t hint_loss_count;     /**< hints that became late before they were acknowledged */
-	uint32_t
-		source; /**< 0: unknown; else another for each daemon: their times do not compare */
+	uint32_t source;              /**< 0: unknown; times of different sources do not compare */
 };
 
 /// Reads the calling thread's guidance; all 0 without a daemon. Errors: INVALID, NOT_REGISTERED.

@@ -2,9 +2,9 @@
 // Tasks that wait for a time.
 #pragma once
 
-#include <morpheus/cancelled.hpp>
 #include <morpheus/detail/promise.hpp>
 #include <morpheus/detail/timer.hpp>
+#include <morpheus/error.hpp>
 
 #include <chrono>
 #include <coroutine>

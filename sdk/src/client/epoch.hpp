@@ -49,8 +49,9 @@ class Epoch {
   }
 
  private:
-  static std::atomic<std::uint64_t> number_;
-  static std::uint64_t idle_seq_;  // plain, for the C ABI's pointer; never 0, as unused lines are
+  static inline constinit std::atomic<std::uint64_t> number_{0};
+  // Plain, for the C ABI's pointer; never 0, as unused lines are.
+  static inline constinit std::uint64_t idle_seq_ = 1;
 };
 
 }  // namespace morpheus::sdk

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sdk/src/client/mode.hpp"
 
-#include "sdk/src/client/daemon_absence.hpp"
-
 namespace morpheus::sdk {
 namespace {
 

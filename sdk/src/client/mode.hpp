@@ -2,6 +2,7 @@
 // The runtime mode of a worker: a pure function of what it has met.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "proto/scb.h"
@@ -29,6 +30,25 @@ struct ModeInput {
 };
 
 [[nodiscard]] morpheus_runtime_mode mode_for(const ModeInput& input);
+
+/// Since when the daemon is gone, and how high the CPU pressure was when it went. Written by the
+/// registry, read on every worker's slow path.
+struct DaemonAbsence {
+  std::uint64_t since_ns = 0;  ///< CLOCK_MONOTONIC; 0 while it is there or never was
+  std::uint32_t cpu_pressure_pct = 0;
+
+  [[nodiscard]] static DaemonAbsence current() {
+    return {since_.load(std::memory_order_acquire), pressure_.load(std::memory_order_relaxed)};
+  }
+  static void set(const DaemonAbsence& absence) {
+    pressure_.store(absence.cpu_pressure_pct, std::memory_order_relaxed);
+    since_.store(absence.since_ns, std::memory_order_release);
+  }
+
+ private:
+  static inline constinit std::atomic<std::uint64_t> since_{0};
+  static inline constinit std::atomic<std::uint32_t> pressure_{0};
+};
 
 /// What one worker has met, and its mode. For the worker's own thread.
 class WorkerMode {

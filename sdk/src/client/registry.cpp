@@ -9,8 +9,6 @@
 #include <cstdio>
 #include <system_error>
 
-#include "sdk/src/client/daemon_absence.hpp"
-
 namespace morpheus::sdk {
 namespace {
 

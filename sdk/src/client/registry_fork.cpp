@@ -4,7 +4,6 @@
 // of its code runs, and starts anew as a process that has not attached.
 #include <pthread.h>
 
-#include "sdk/src/client/daemon_absence.hpp"
 #include "sdk/src/client/registry.hpp"
 #include "sdk/src/client/this_thread.hpp"
 

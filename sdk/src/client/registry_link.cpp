@@ -9,7 +9,6 @@
 
 #include "proto/monotonic_clock.hpp"
 #include "sdk/src/client/backoff.hpp"
-#include "sdk/src/client/daemon_absence.hpp"
 #include "sdk/src/client/registry.hpp"
 
 namespace morpheus::sdk {

@@ -3,9 +3,9 @@
 // runtime, and the runtime's threads run an io_context between tasks. Needs Boost 1.81 or later.
 #pragma once
 
-#include <morpheus/cancelled.hpp>
 #include <morpheus/detail/driver.hpp>
 #include <morpheus/detail/promise.hpp>
+#include <morpheus/error.hpp>
 #include <morpheus/runtime.hpp>
 
 #include <boost/asio/any_io_executor.hpp>

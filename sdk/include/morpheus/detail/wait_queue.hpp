@@ -2,9 +2,9 @@
 // Tasks that wait for something, first come, first served, and how a stop request takes one out.
 #pragma once
 
-#include <morpheus/cancelled.hpp>
 #include <morpheus/detail/biased_lock.hpp>
 #include <morpheus/detail/promise.hpp>
+#include <morpheus/error.hpp>
 
 #include <coroutine>
 #include <mutex>

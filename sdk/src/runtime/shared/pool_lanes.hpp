@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,7 +71,16 @@ class PoolLanes {
 
   [[nodiscard]] PoolLane& home() { return *lanes_[PoolLane::kHome]; }
   /// Throws std::length_error.
-  [[nodiscard]] PoolLane& add_group(const group_options& options);
+  [[nodiscard]] PoolLane& add_group(const group_options& options) {
+    const std::scoped_lock lock(groups_lock_);
+    for (unsigned number = PoolLane::kFirstGroup; number < lanes_.size(); ++number) {
+      if (lanes_[number]) continue;
+      lanes_[number] = std::make_unique<PoolLane>(pool_, number, options.shares, options.name);
+      are_many_.store(true, std::memory_order_relaxed);
+      return *lanes_[number];
+    }
+    throw std::length_error("a runtime has at most 14 groups");
+  }
   /// The lane of the next thread.
   void add_own(std::string thread_name, Inbox& owner) {
     own_lanes_.push_back(std::make_unique<PoolLane>(pool_, PoolLane::kOwn, PoolLane::kUsualShares,

@@ -11,8 +11,8 @@
 #include "proto/monotonic_clock.hpp"
 #include "sdk/src/client/this_thread.hpp"
 #include "sdk/src/runtime/frames/this_runner.hpp"
-#include "sdk/src/sync/cpu_relax.hpp"
 #include "sdk/src/sync/futex.hpp"
+#include "sdk/src/sync/spin.hpp"
 
 namespace morpheus::sdk {
 

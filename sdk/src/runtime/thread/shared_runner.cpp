@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sdk/src/runtime/thread/shared_runner.hpp"
 
-#include <sched.h>
-
 #include "proto/monotonic_clock.hpp"
-#include "sdk/src/sync/cpu_relax.hpp"
 #include "sdk/src/sync/futex.hpp"
+#include "sdk/src/sync/spin.hpp"
 
 namespace morpheus::sdk {
 
@@ -76,14 +74,13 @@ void SharedRunner::fire_timers(std::uint64_t now) {
 }
 
 void SharedRunner::wait_for_revocation() {
-  while ((attention_.load(std::memory_order_acquire) & detail::kRevoked) != 0) {
+  constexpr int kSpins = 1000;
+  const auto is_free = [this] {
+    return (attention_.load(std::memory_order_acquire) & detail::kRevoked) == 0;
+  };
+  while (!is_free()) {
     leave(nullptr);
-    for (int i = 0; (attention_.load(std::memory_order_acquire) & detail::kRevoked) != 0; ++i) {
-      if (i < 1000)
-        cpu_relax();
-      else
-        (void)::sched_yield();
-    }
+    spin_until(is_free, kSpins);
     enter();
   }
 }

@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// The slow paths of the locks.
 #include <morpheus/detail/biased_lock.hpp>
+#include <morpheus/detail/spin_lock.hpp>
 
-#include <sched.h>
-
-#include "sdk/src/sync/cpu_relax.hpp"
 #include "sdk/src/sync/futex.hpp"
+#include "sdk/src/sync/spin.hpp"
 
 namespace morpheus::detail {
-namespace {
 
-/// Spins a little, then gives up the CPU: the holder may have lost its own.
-template <class F>
-void spin_until(F is_over) {
-  for (int i = 0; !is_over(); ++i) {
-    if (i < 100)
-      sdk::cpu_relax();
-    else
-      (void)::sched_yield();
-  }
+using sdk::spin_until;
+
+void spin_lock::wait() noexcept {
+  do {
+    spin_until([this] { return !is_held_.load(std::memory_order_relaxed); });
+  } while (is_held_.exchange(true, std::memory_order_acquire));
 }
-
-}  // namespace
 
 void biased_lock::wait() noexcept {
   spin_until([this] {
