@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A pytest plugin that reports each test as tests/run.bash counts them: ":test-result:
-PASS|FAIL|SKIP name"."""
+"""A pytest plugin that reports each test as tests/runner/ counts them: ":test-result: PASS|FAIL|SKIP name"."""
 import os
 
 # Taken at import, before pytest captures it.

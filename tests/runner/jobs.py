@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What there is to run: each part of ./dev test as a list of jobs, which run by themselves and report results."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from typing import Callable
+
+import programs
+from results import FAIL, PASS, SKIP, Result
+
+PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "documents")
+USUAL_PARTS = PARTS[:4]
+USUAL_KERNELS = ("newest", "second")
+ALL_KERNELS = ("newest", "7.0", "6.19", "second", "6.17", "6.16", "6.12")
+
+_SANITIZED = {
+    "address,undefined": ("unit/daemon_tests", "unit/proto_tests", "unit/sdk_tests", "unit/runtime_tests",
+                          "integration/control_tests", "integration/sdk_tests"),
+    "thread": ("unit/sdk_tests", "unit/runtime_tests", "unit/asio_tests", "integration/sdk_tests"),
+}
+_PACKAGES_FOR_SYSTEM = "mmdebstrap, dpkg-dev, debhelper, fakeroot, lintian"
+
+
+@dataclass
+class Settings:
+    root: str
+    build: str
+    kernels: tuple[str, ...] = USUAL_KERNELS
+    crashes: int = 4  # how often a kernel test kills the daemon
+    shuffle: bool = False
+    on_result: Callable[[Result], None] = lambda result: None
+
+    def log(self, label):
+        return os.path.join(self.build, "logs", "".join("-" if c in "/ " else c for c in label) + ".log")
+
+    def path(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def built(self, *parts):
+        return os.path.join(self.build, *parts)
+
+
+@dataclass
+class Job:
+    label: str
+    seconds: int  # about how long it takes on two cores: for sharing a run out
+    run: Callable[[], list[Result]]
+    is_machine: bool = False  # an emulated machine keeps one core busy: two run side by side
+
+
+def catch_program(settings, label, path, *, tests=(), environment=None):
+    order = ["--order", "rand", "--rng-seed", "time"] if settings.shuffle else []
+    return programs.run(label, [path, *tests, *order, *programs.REPORTERS], settings.log(label), environment=environment)
+
+
+def _programs_of(settings, part):
+    directory = settings.built("tests", part)
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    return [os.path.join(directory, name) for name in names if name.endswith("_tests")]
+
+
+# --- tests registered with meson that are no Catch2 programs (those are run for their single results) --------------
+
+def _registered(settings, part):
+    listed = subprocess.run(["meson", "introspect", settings.build, "--tests"], check=True, capture_output=True, text=True)
+    for test in json.loads(listed.stdout):
+        kind = next((k for k in ("integration", "kernel") if any(k in suite for suite in test["suite"])), "unit")
+        if kind == part and not os.path.basename(test["cmd"][0]).endswith("_tests"):
+            yield test["name"]
+
+
+def run_registered(settings, part, names):
+    with open(settings.log(part), "w", encoding="utf-8") as log:
+        subprocess.run(["meson", "test", "-C", settings.build, "--no-rebuild", "--logbase", "registered",
+                        "--print-errorlogs", *names], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+    words = {"OK": PASS, "EXPECTEDFAIL": PASS, "SKIP": SKIP}
+    with open(settings.built("meson-logs", "registered.json"), encoding="utf-8") as file:
+        # a name is "project:suite / name"
+        return [Result(words.get(test["result"], FAIL), part, test["name"].rpartition(" / ")[2], test["duration"])
+                for test in map(json.loads, file)]
+
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+def _python(settings, part):
+    """The Python package's tests: always with the interpreter that it was built for."""
+    tests = settings.path("tests", part, "python")
+    if not os.path.isdir(tests) or not os.path.isdir(settings.built("sdk/python/morpheus")):
+        return
+    label = f"{part} python"
+    python_path = os.pathsep.join((settings.built("sdk/python"), settings.path("tests/python")))
+    # what failed is reported beside the results
+    command = ["sh", "-c", 'exec "$@" >&2', "sh", "/usr/bin/python3", "-m", "pytest", "-q", "-p", "result_lines",
+               "-p", "no:cacheprovider", tests]
+    yield Job(label, 20, lambda: programs.run(label, command, settings.log(label), environment={
+        "PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"}))
+
+
+def _native(settings, part):
+    found = _programs_of(settings, part)
+    if not found:
+        missing = Result(FAIL, part, f"no test program in {settings.built('tests', part)}")
+        yield Job(part, 0, lambda: [missing])
+    for path in found:
+        label = f"{part} {os.path.basename(path)}"
+        yield Job(label, 20, lambda label=label, path=path: catch_program(settings, label, path))
+    names = list(_registered(settings, part))
+    if names:
+        yield Job(f"{part} (meson)", 30, lambda: run_registered(settings, part, names))
+    yield from _python(settings, part)
+
+
+def _kernel(settings):
+    if not _programs_of(settings, "kernel"):
+        missing = Result(FAIL, "kernel", f"no test program in {settings.built('tests/kernel')}")
+        yield Job("kernel", 0, lambda: [missing])
+        return
+    yield Job("kernel native", 60, lambda: catch_program(
+        settings, "kernel native", settings.built("tests/kernel/kernel_tests"), tests=["[observer]"]))
+    names = list(_registered(settings, "kernel"))
+    if names:
+        yield Job("kernel (meson)", 30, lambda: run_registered(settings, "kernel", names))
+    yield from _python(settings, "kernel")
+    for kernel in settings.kernels:
+        yield Job(f"kernel {kernel}", 600, lambda kernel=kernel: run_machine(settings, kernel), is_machine=True)
+    if "newest" in settings.kernels:
+        yield Job("suspend", 30, lambda: run_suspend(settings), is_machine=True)
+
+
+def run_machine(settings, kernel):
+    label = f"kernel {kernel}"
+    image = subprocess.run([settings.path("tests/vm/kernel"), "path", kernel], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, text=True, check=False)
+    if image.returncode != 0:
+        # a build server has to have the kernels; elsewhere the network may just be away
+        return [Result(FAIL if os.environ.get("CI") else SKIP, label, "the kernel cannot be fetched")]
+    version = os.path.basename(image.stdout.strip())
+    label = f"kernel {version}"
+    # the newest kernel's CPUs share their caches; those of the others have a last-level cache each
+    cpus = "2" if kernel == "newest" else "2,sockets=2"
+    log = settings.log(label)
+    # each kill costs two starts of the daemon, and those take seconds in an emulated machine
+    limit = 2400 + 30 * settings.crashes
+    command = [settings.path("tests/vm/run"), "--kernel", version, "--smp", cpus, "--timeout", str(limit),
+               "--boot-log", f"{log}.boot", "--", "env", f"MORPHEUS_CRASHES={settings.crashes}",
+               "/build/tests/kernel/kernel_tests", "~suspend:*", *programs.REPORTERS]
+    return programs.run(label, command, log, limit=limit + 60, on_result=settings.on_result)
+
+
+def run_suspend(settings):
+    """A machine that sleeps (ACPI S3) and is woken by its clock. Its virtio ports do not survive that, so what the
+    test says goes to the serial line, and the machine ends without a result."""
+    label, log = "suspend", settings.log("suspend")
+    script = (f"MORPHEUS_MAY_SUSPEND=1 tests/kernel/kernel_tests {' '.join(programs.REPORTERS)} --colour-mode none "
+              "suspend:* >/dev/ttyS0 2>&1; echo b >/proc/sysrq-trigger")
+    with open(f"{log}.out", "wb") as output:
+        subprocess.run([settings.path("tests/vm/run"), "--append", "hpet=disable", "--timeout", "300", "--boot-log",
+                        log, "--", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                       check=False)
+    results = programs.read(label, log)
+    return results or [Result(FAIL, label, "the machine reported no result")]
+
+
+def _fuzz(settings):
+    yield Job("fuzz", 120, lambda: programs.run(
+        "fuzz", ["sh", "-c", 'exec "$@" >&2', "sh", settings.path("tests/fuzz/run"), "--smoke", "--seconds", "5"],
+        settings.log("fuzz"), limit=1800))
+
+
+def _sanitize(settings):
+    for kinds, tests in _SANITIZED.items():
+        kind = kinds.partition(",")[0]
+        yield Job(f"sanitize {kind}", 660, lambda kinds=kinds, kind=kind, tests=tests:
+                  run_sanitized(settings, kinds, kind, tests))
+
+
+def run_sanitized(settings, kinds, kind, tests):
+    """Builds these tests again in a directory of their own with these sanitizers, and runs them."""
+    directory, label = f"{settings.build}-{kind}", f"sanitize {kind}"
+    # With what the sanitizers add to the code g++ takes variables in Boost for uninitialized, and tests the address
+    # of a thread-local variable for null by flags that are gone once the linker has made its "add" a "lea".
+    options = ["-Dwerror=false", f"-Db_sanitize={kinds}", "-Db_lundef=false", "-Dpython=",
+               *(f"-D{language}_args=-fno-sanitize=null" for language in ("c", "cpp"))]
+    with open(settings.log(f"{label} build"), "w", encoding="utf-8") as log:
+        if not os.path.exists(os.path.join(directory, "build.ninja")):
+            subprocess.run(["meson", "setup", directory, settings.root, *options], stdout=log, stderr=log, check=False)
+        built = subprocess.run(["ninja", "-C", directory, "daemon/morpheusd", "daemon/ctl/morpheusctl",
+                                *(f"tests/{test}" for test in tests)], stdout=log, stderr=log, check=False)
+    if built.returncode != 0:
+        return [Result(FAIL, label, f"does not build (log: {settings.log(f'{label} build')})")]
+    environment = {"MORPHEUS_BUILD_DIR": directory, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+                   "TSAN_OPTIONS": f"suppressions={settings.path('tests/unit/sdk/tsan.supp')}:halt_on_error=1"}
+    results = []
+    for test in tests:
+        results += catch_program(settings, f"{label} {test}", os.path.join(directory, "tests", test),
+                                 environment=environment)
+    return results
+
+
+def _system(settings):
+    yield Job("system", 900, lambda: run_system(settings))
+
+
+def run_system(settings):
+    """Builds the packages, and boots a Debian of its own with them; see tests/system/run."""
+    log = settings.log("system packages")
+    with open(log, "w", encoding="utf-8") as output:
+        built = subprocess.run([settings.path("packaging/build")], stdout=output, stderr=output, check=False)
+    if built.returncode != 0:
+        return [Result(FAIL, "system", f"the packages do not build (log: {log}; needed: {_PACKAGES_FOR_SYSTEM})")]
+    packages = settings.built("package")
+    to_stderr = ["sh", "-c", 'exec "$@" >&2', "sh"]
+    results = programs.run("system contents", [*to_stderr, settings.path("tests/system/contents"), packages],
+                           settings.log("system contents"))
+    log = settings.log("system")
+    return results + programs.run("system", [
+        *to_stderr, settings.path("tests/system/run"), "newest", packages, settings.built("tests/system/system_app"),
+        log + ".machine"], log, limit=3600, on_result=settings.on_result)
+
+
+def _documents(settings):
+    yield Job("documents", 3600, lambda: run_documents(settings))
+
+
+def run_documents(settings):
+    """The documents' commands that build and measure, as a newcomer types them: in a copy of the source tree."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tree, blocks = os.path.join(scratch, "tree"), os.path.join(scratch, "blocks")
+        if subprocess.run(["git", "clone", "-q", "--shared", settings.root, tree], check=False).returncode != 0:
+            return [Result(SKIP, "documents", "this is no clone")]
+        _copy_changes(settings.root, tree)
+        subprocess.run([settings.path("tests/commands.py"), settings.root, "dev", blocks], check=True)
+        return [_run_block(settings, tree, os.path.join(blocks, name)) for name in sorted(os.listdir(blocks))]
+
+
+def _copy_changes(root, tree):
+    """What is not committed yet belongs to the tree as well."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root,
+                            stdout=subprocess.PIPE, check=True).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        source, target = os.path.join(root, name), os.path.join(tree, name)
+        if os.path.exists(source):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _run_block(settings, tree, block):
+    with open(block, encoding="utf-8") as file:
+        name = file.readline().removeprefix("# ").rstrip("\n")
+    environment = {key: value for key, value in os.environ.items() if key != "MORPHEUS_BUILD_DIR"}
+    with open(settings.log("documents"), "a", encoding="utf-8") as log:
+        log.write(f"=== {name}\n")
+        log.flush()
+        ended = subprocess.run(["timeout", "--kill-after=10", "3600", "sh", "-e", block], cwd=tree, env=environment,
+                               stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+    result = Result(PASS if ended.returncode == 0 else FAIL, "documents", name)
+    settings.on_result(result)
+    return result
+
+
+_JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "system": _system, "documents": _documents}
+
+
+def jobs_of(settings, part):
+    return list(_JOBS_OF[part](settings) if part in _JOBS_OF else _native(settings, part))
+
+
+def share_out(jobs, number, count):
+    """The jobs of share `number` (from 1) of `count`: each job goes to the share that has least to do so far, the
+    longest first; the same on every machine."""
+    loads, mine = [0] * count, []
+    for job in sorted(jobs, key=lambda j: (-j.seconds, j.label)):
+        least = loads.index(min(loads))
+        loads[least] += job.seconds
+        if least == number - 1:
+            mine.append(job)
+    return [job for job in jobs if job in mine]

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The program that runs and counts the tests: nothing that fails may go uncounted.
+
+usage: runner_test.py SOURCE_ROOT
+"""
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = sys.argv.pop(1)
+RUNNER = os.path.join(ROOT, "tests", "runner")
+sys.dont_write_bytecode = True
+sys.path.insert(0, RUNNER)
+import jobs  # noqa: E402
+import programs  # noqa: E402
+import summary  # noqa: E402
+from results import FAIL, PASS, SKIP, CannotJoin, Result, Run, join, what_failed  # noqa: E402
+
+
+def words(results):
+    return [result.word for result in results]
+
+
+class Programs(unittest.TestCase):
+    def setUp(self):
+        self._directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self._directory.cleanup)
+
+    def run_script(self, script, **options):
+        log = os.path.join(self._directory.name, "log")
+        return programs.run("it", ["sh", "-c", script], log, **options)
+
+    def test_each_result_is_counted_by_its_meaning(self):
+        results = self.run_script("""
+            for word in PASS SKIP XFAIL; do echo ":test-result: $word a $word" >&2; done
+            echo "not a result" >&2; echo ":test-result: PASS on the wrong stream" """)
+        self.assertEqual(words(results), [PASS, SKIP, PASS])
+        self.assertEqual(results[1].test, "a SKIP")
+        results = self.run_script(":; echo ':test-result: XPASS x' >&2; echo ':test-result: ERROR y' >&2; exit 2")
+        self.assertEqual(words(results), [FAIL, FAIL])
+
+    def test_colours_and_carriage_returns_of_a_machine_do_not_hide_a_result(self):
+        results = self.run_script(r"printf ':test-result: \033[31mFAIL a test\033[0m\r\n' >&2; exit 1")
+        self.assertEqual(words(results), [FAIL])
+        self.assertEqual(results[0].test, "a test")
+
+    def test_an_end_that_the_results_do_not_explain_is_a_failure(self):
+        one = "echo ':test-result: PASS one' >&2;"
+        self.assertEqual(words(self.run_script(one + "exit 3")), [PASS, FAIL])
+        self.assertEqual(words(self.run_script(one + "kill -SEGV $$")), [PASS, FAIL])
+        self.assertEqual(words(self.run_script("exit 1")), [FAIL])
+        failing = one + "echo ':test-result: FAIL two' >&2;"
+        self.assertEqual(words(self.run_script(failing + "exit 1")), [PASS, FAIL])
+        self.assertEqual(words(self.run_script(failing + "exit 125")), [PASS, FAIL, FAIL])
+
+    def test_all_skipped_is_no_failure_but_nothing_at_all_is(self):
+        self.assertEqual(words(self.run_script("echo ':test-result: SKIP one' >&2; exit 4")), [SKIP])
+        self.assertEqual(words(self.run_script("exit 4")), [FAIL])
+
+    def test_a_program_that_hangs_is_ended_with_what_it_started(self):
+        pid_file = os.path.join(self._directory.name, "pid")
+        started = time.monotonic()
+        results = self.run_script(f"sleep 1000 & echo $! >{pid_file}; echo ':test-result: PASS one' >&2; wait", limit=1)
+        self.assertLess(time.monotonic() - started, 30)
+        self.assertEqual(words(results), [PASS, FAIL])
+        self.assertIn("status 124", results[1].test)
+        with open(pid_file, encoding="utf-8") as file:
+            pid = file.read().strip()
+        state = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True, check=False).stdout
+        self.assertIn(state[:1], ("", "Z"))
+
+    def test_what_failed_is_shown_and_what_passed_is_not(self):
+        log = "noise\n:test-result: PASS one\na.cpp:1: FAILED:\n  CHECK( x )\n:test-result: FAIL two\nmore\n"
+        self.assertEqual(what_failed(log), "a.cpp:1: FAILED:\n  CHECK( x )")
+        self.assertEqual(what_failed("first\nlast\n", most=1), "last")
+
+
+class Shares(unittest.TestCase):
+    def test_every_job_is_in_exactly_one_share(self):
+        every = [jobs.Job(f"job {n}", seconds, list) for n, seconds in enumerate((600, 600, 120, 60, 20, 20, 20, 0))]
+        for count in range(1, 10):
+            shares = [jobs.share_out(every, number, count) for number in range(1, count + 1)]
+            self.assertEqual(sorted(job.label for share in shares for job in share), sorted(job.label for job in every))
+        loads = [sum(job.seconds for job in jobs.share_out(every, number, 2)) for number in (1, 2)]
+        self.assertEqual(sum(loads), 1440)
+        self.assertLessEqual(abs(loads[0] - loads[1]), 20)
+
+    def test_shares_join_to_what_one_run_counts(self):
+        one = Run("abc", "m", "1/2", "unit", [Result(PASS, "a", "x"), Result(SKIP, "a", "y")], {"a": 1.0})
+        two = Run("abc", "n", "2/2", "unit", [Result(FAIL, "b", "z")], {"b": 2.0})
+        self.assertEqual(join([two, one]).closing_line(), "1 passed, 1 failed, 1 skipped")
+
+    def test_what_is_no_whole_does_not_join(self):
+        def run(share, commit="abc", selection="unit"):
+            return Run(commit, "m", share, selection)
+        for runs, why in (([run("1/2")], "missing: the share 2/2"),
+                          ([run("1/2"), run("2/2", commit="def")], "commits: abc, def"),
+                          ([run("1/2"), run("2/2", selection="fuzz")], "selections: fuzz, unit"),
+                          ([run("1/2"), run("2/2"), run("2/2")], "twice"),
+                          ([run("1/2"), run("2/3")], "not the shares"),
+                          ([run("")], "not the shares")):
+            with self.assertRaisesRegex(CannotJoin, why):
+                join(runs)
+
+
+class CommandLine(unittest.TestCase):
+    def call(self, *arguments):
+        environment = {**os.environ, "MORPHEUS_BUILD_DIR": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run([sys.executable, RUNNER, *arguments], capture_output=True, text=True, env=environment,
+                              check=False)
+
+    def test_what_cannot_be_asked_for_is_named(self):
+        for arguments, what in ((["nonsense"], "nonsense"), (["--part", "3/2"], "3/2"), (["--all", "unit"], "--all"),
+                                (["--repeat", "0"], "--repeat"), (["--repeat", "x"], "x")):
+            ended = self.call(*arguments)
+            self.assertEqual(ended.returncode, 64, arguments)
+            self.assertIn(what, ended.stderr)
+            self.assertEqual(ended.stdout, "")
+
+    def test_joined_files_close_as_one_run(self):
+        with tempfile.TemporaryDirectory() as directory:
+            names = [os.path.join(directory, name) for name in ("1", "2")]
+            Run("abc", "m", "1/2", "unit", [Result(PASS, "a", "x")]).save(names[0])
+            Run("abc", "m", "2/2", "unit", [Result(FAIL, "b", "z")]).save(names[1])
+            ended = self.call("--join", *names)
+            self.assertEqual(ended.returncode, 1)
+            self.assertEqual(ended.stdout.splitlines()[-1], "1 passed, 1 failed, 0 skipped")
+            ended = self.call("--join", names[0])
+            self.assertEqual(ended.returncode, 65)
+            self.assertIn("2/2", ended.stderr)
+
+    def test_repetitions_that_differ_are_named(self):
+        run = Run(results=[Result(PASS, "a", "x"), Result(FAIL, "a", "x"), Result(PASS, "a", "y"), Result(PASS, "a", "y")])
+        self.assertEqual(summary.tests_that_differ(run), ["a: x"])
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            summary.close(run)
+        self.assertEqual(printed.getvalue().splitlines()[-1], "3 passed, 1 failed, 0 skipped")
+
+
+if __name__ == "__main__":
+    unittest.main()
