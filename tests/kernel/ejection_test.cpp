@@ -93,7 +93,7 @@ TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
 
 TEST_CASE("suspend: Enforced mode goes on after the machine has slept") {
   if (std::getenv("MORPHEUS_MAY_SUSPEND") == nullptr)
-    SKIP("only in a machine of its own, see tests/run.bash");
+    SKIP("only in a machine of its own, see tests/runner/jobs.py");
   need_sched_ext();
   DaemonProcess daemon(Backend::bpf);
   set_mode(daemon, "enforced");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs the tests and counts them one by one. Started by ./dev test, which has built everything by then."""
+"""Runs the tests and counts them one by one. Started by ./dev test."""
 from __future__ import annotations
 
 import argparse
@@ -65,8 +65,11 @@ def parse(arguments):
     parser.add_argument("--shuffle", action="store_true")
     parser.add_argument("--part")
     parser.add_argument("--join", nargs="+")
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
+    parser.add_argument("parts", nargs="*")
     options = parser.parse_args(arguments)
+    for part in options.parts:
+        if part not in PARTS:
+            usage_error(f"no part {part} (there are: {', '.join(PARTS)})")
     if options.all and options.parts:
         usage_error("--all and a part exclude each other")
     if options.repeat < 1:
@@ -138,6 +141,17 @@ def play(jobs, report):
             report.job(*done.result())
 
 
+def prepare(settings, parts):
+    """Builds everything, and installs what single parts need. Its own messages say what went wrong."""
+    dev = os.path.join(settings.root, "dev")
+    steps = [[dev, "build"]]
+    steps += [[dev, "setup", "--for", part] for part in ("fuzz", "system") if part in parts]
+    for step in steps:
+        ended = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+        if ended.returncode != 0:
+            sys.exit(ended.returncode)
+
+
 def run_tests(options):
     build = os.environ["MORPHEUS_BUILD_DIR"]
     settings = Settings(root=os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), build=build)
@@ -149,6 +163,7 @@ def run_tests(options):
     os.environ["MORPHEUS_CRASHES"] = str(settings.crashes)
     os.makedirs(os.path.join(build, "logs"), exist_ok=True)
     parts = PARTS if options.all else options.parts or USUAL_PARTS
+    prepare(settings, parts)
     run = Run(commit_of(settings.root), f"{platform.node()}, {platform.release()}, {os.cpu_count()} CPUs",
               selection=" ".join([*parts, "on", *settings.kernels]))
     jobs = [job for part in parts for job in jobs_of(settings, part)]
