@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What threads do with a CPU: the protocol as the SDK keeps it, and every way of not keeping it.
+// What threads do with a CPU: they keep the protocol as the SDK does, or break it in every way.
 #include "tests/sim/machine.hpp"
 
 namespace morpheus::sim {
 namespace {
 
-/// The SDK's safe point. True: somebody waits, and the thread should give way.
-bool answer(Thread& t, std::uint64_t now) {
+/// The SDK's safe point. True: a thread waits, and this one should yield.
+bool acknowledge(Thread& t, std::uint64_t now) {
   if (t.truth.slot == 0 || t.kernel.preempt_seq == t.seen_seq) return false;
   t.seen_seq = t.kernel.preempt_seq;
   const bool asked = t.kernel.withdrawn_seq < t.seen_seq;
@@ -16,7 +16,7 @@ bool answer(Thread& t, std::uint64_t now) {
   return asked;
 }
 
-/// Ends the critical section at hand, or begins one now and then.
+/// Ends the present critical section, or begins one now and then.
 bool leaves_or_enters_critical(Thread& t) {
   if (t.runtime.is_in_critical_section != 0) {
     t.runtime.is_in_critical_section = 0;
@@ -30,7 +30,7 @@ bool leaves_or_enters_critical(Thread& t) {
 Next cooperative(Thread& t, std::uint64_t now, std::uint64_t sleeps_one_in) {
   if (leaves_or_enters_critical(t)) return {Next::go_on, t.rng.between(5 * kUs, 150 * kUs)};
   const auto run = t.rng.between(10 * kUs, 400 * kUs);
-  if (answer(t, now)) return {Next::yield, run};
+  if (acknowledge(t, now)) return {Next::yield, run};
   if (t.rng.one_in(sleeps_one_in)) return {Next::sleep, run, t.rng.between(50 * kUs, 8 * kMs)};
   return {Next::go_on, run};
 }
@@ -52,7 +52,7 @@ Next ack_liar(Thread& t, std::uint64_t now) {
       t.runtime.last_ack_seq = t.rng.next();
       break;
     default:
-      (void)answer(t, now);
+      (void)acknowledge(t, now);
   }
   t.runtime.last_ack_ns = t.rng.one_in(2) ? t.rng.next() : now;
   if (t.rng.one_in(300)) return {Next::sleep, run, t.rng.between(1 * kMs, 5 * kMs)};
@@ -104,7 +104,7 @@ Next critical_hog(Thread& t, std::uint64_t now) {
     return {Next::go_on, t.rng.between(1 * kMs, 400 * kMs)};
   }
   t.runtime.is_in_critical_section = 0;
-  return {answer(t, now) ? Next::yield : Next::go_on, t.rng.between(20 * kUs, 2 * kMs)};
+  return {acknowledge(t, now) ? Next::yield : Next::go_on, t.rng.between(20 * kUs, 2 * kMs)};
 }
 
 Next dying(Thread& t) {

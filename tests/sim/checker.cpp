@@ -14,7 +14,7 @@ constexpr const char* kEventNames[MORPHEUS_EVENT_COUNT] = {
 constexpr const char* kKindNames[] = {"cooperative",  "spinner", "deaf", "ack_liar", "chaos",
                                       "critical_hog", "sleepy",  "hog",  "probe",    "higher"};
 
-std::string ms(std::uint64_t ns) { return std::to_string(ns / 1000) + " us"; }
+std::string us(std::uint64_t ns) { return std::to_string(ns / 1000) + " us"; }
 
 }  // namespace
 
@@ -23,7 +23,7 @@ void Checker::note(const char* what, const Thread& t, std::uint64_t value) {
 }
 
 void Checker::fail(const char* rule, const Thread& t, const std::string& how) const {
-  std::string text = std::string("rule '") + rule + "' broken at " + ms(machine_.now()) +
+  std::string text = std::string("rule '") + rule + "' broken at " + us(machine_.now()) +
                      " on CPU " + std::to_string(sim_context.cpu) + " by what was done to thread " +
                      std::to_string(t.index) + " (" + kKindNames[static_cast<int>(t.kind)] +
                      ", slot " + std::to_string(t.truth.slot) + "): " + how + "\nseed " +
@@ -31,7 +31,7 @@ void Checker::fail(const char* rule, const Thread& t, const std::string& how) co
                      std::to_string(figures_.decisions) + "; the last events:\n";
   for (auto i = noted_ > notes_.size() ? noted_ - notes_.size() : 0; i < noted_; ++i) {
     const auto& n = notes_[i % notes_.size()];
-    text += "  " + ms(n.time) + "  cpu " + std::to_string(n.cpu) + "  thread " +
+    text += "  " + us(n.time) + "  cpu " + std::to_string(n.cpu) + "  thread " +
             std::to_string(n.thread) + "  " + n.what + " " + std::to_string(n.value) + "\n";
   }
   throw Violation(rule, text);
@@ -44,11 +44,11 @@ void Checker::weakness(std::uint64_t& count, const char* rule, const Thread& t,
 }
 
 Thread& Checker::worker(std::uint32_t slot, const char* what) {
-  static const Thread kNobody{};
+  static const Thread kNoThread{};
   Thread* t = machine_.thread_of_slot(slot);
   if (t == nullptr)
-    fail("counters", kNobody,
-         std::string(what) + " about slot " + std::to_string(slot) + ", which nobody has");
+    fail("counters", kNoThread,
+         std::string(what) + " about slot " + std::to_string(slot) + ", which no thread has");
   return *t;
 }
 
@@ -67,14 +67,14 @@ void Checker::hint_decided(std::uint32_t slot, std::uint32_t waiters, bool conte
   if (machine_.cpu(cpu).current != &t) fail("pressure", t, "hinted while it has no CPU");
   if (t.state != RunState::running)
     weakness(figures_.hinted_asleep, "asleep", t,
-             "hinted on its way to sleep, for a thread that is pulled to its CPU");
+             "hinted while about to sleep, for a thread that is pulled to its CPU");
   if (truth.seq != truth.closed_seq) fail("one-hint", t, "hinted while a hint is open");
   if (waiters == 0 && !contended)
-    fail("pressure", t, "hinted although the programs know of nobody");
+    fail("pressure", t, "hinted although the programs know of no waiting thread");
   if (machine_.waiting_for(cpu) == 0) {
-    if (!machine_.haunted(slot)) fail("pressure", t, "hinted although nobody waits for its CPU");
+    if (!machine_.haunted(slot)) fail("pressure", t, "hinted although no thread waits for its CPU");
     weakness(figures_.hinted_by_ghost, "ghost", t,
-             "hinted for a waiter of the CPU that its slot's last owner has");
+             "hinted for a waiter of the CPU that its slot's previous owner has");
   }
   ++truth.seq;
   ++truth.hints;
@@ -100,7 +100,7 @@ void Checker::slice_decided(std::uint32_t slot, const policy_claims& claims, boo
          "deferred beyond the cap: " + std::to_string((machine_.now() - truth.held_since) / kUs) +
              " us of " + std::to_string(machine_.tunables().hold_cap_ns / kUs));
   if (verdict == POLICY_SLICE_DEFER && !contended)
-    fail("slice", t, "deferred although nobody waits");
+    fail("slice", t, "deferred although no thread waits");
   if (verdict == POLICY_SLICE_DEFER && claims.critical == 0 && truth.seq == truth.closed_seq)
     fail("slice", t, "deferred without a critical section or a hint");
   if (verdict == POLICY_SLICE_END && t.runtime.is_in_critical_section != 0)
@@ -109,7 +109,8 @@ void Checker::slice_decided(std::uint32_t slot, const policy_claims& claims, boo
     note("slice verdict", t, verdict);
 }
 
-/// Others wait, but are owed less: a worker has another slice, in a turn no longer than the cap.
+/// Other threads wait, but are owed less: a worker has another slice, in a turn no longer than the
+/// cap.
 void Checker::stay_decided(std::uint32_t slot) {
   Thread& t = worker(slot, "a slice");
   const auto turn = machine_.now() - t.truth.turn_start;
@@ -139,13 +140,13 @@ void Checker::gate_decided(std::uint32_t slot, const policy_claims& claims, std:
     fail("critical", t, "escalated inside a critical section");
   if (truth.seq == truth.closed_seq) fail("recovery", t, "escalated without an open hint");
   if (t.runtime.last_ack_seq == truth.seq)
-    fail("recovery", t, "escalated although it had answered");
+    fail("recovery", t, "escalated although it had acknowledged");
   if (now - truth.hinted_at < tunables.grace_ns)
     fail("recovery", t, "escalated before the deadline");
   if (now - truth.run_start <= tunables.slice_ns + tunables.grace_ns)
-    fail("recovery", t, "escalated although it has run for only " + ms(now - truth.run_start));
+    fail("recovery", t, "escalated although it has run for only " + us(now - truth.run_start));
   if (machine_.waiting_for(sim_context.cpu) == 0)
-    weakness(figures_.escalated_for_nobody, "nobody", t, "escalated although nobody waits");
+    weakness(figures_.escalated_for_nobody, "nobody", t, "escalated although no thread waits");
 }
 
 void Checker::event(const morpheus_event& event) {
@@ -154,16 +155,17 @@ void Checker::event(const morpheus_event& event) {
   note(kEventNames[event.type < MORPHEUS_EVENT_COUNT ? event.type : 0], t, event.value_ns);
   touched_ = event.slot;
   const bool open = truth.seq != truth.closed_seq;
-  if (event.seq != truth.seq) fail("sequence", t, "an event names another hint than the last one");
+  if (event.seq != truth.seq) fail("sequence", t, "an event names a hint that is not the last one");
   switch (event.type) {
     case MORPHEUS_EVENT_ACKNOWLEDGED:
-      if (!open) fail("one-hint", t, "an answer to a hint that was not open");
-      if (t.runtime.last_ack_seq != truth.seq) fail("sequence", t, "a false answer was believed");
+      if (!open) fail("one-hint", t, "an acknowledgement of a hint that was not open");
+      if (t.runtime.last_ack_seq != truth.seq)
+        fail("sequence", t, "a false acknowledgement was believed");
       figures_.hint_to_ack.add(event.value_ns);
       if (event.value_ns > machine_.now() - truth.hinted_at)
         fail("counters", t, "an impossible latency");
       truth.closed_seq = truth.seq;
-      // by the programs' own mode: theirs is first to change
+      // The programs' own mode counts: it is the first to change.
       if (programs_mode() == MORPHEUS_OBSERVER_ONLY) truth.held_since = machine_.now();
       ++truth.acknowledged, ++figures_.acknowledged;
       break;

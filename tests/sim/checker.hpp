@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What must hold, checked at every decision against what the simulated machine knows to be true. It
-// sees decisions and events as they come and believes no record that the programs keep.
+// What must hold, checked at every decision against what the simulated machine knows to be true.
+// The checker sees decisions and events as they come and trusts no record of the programs.
 #pragma once
 
 #include <array>
@@ -30,16 +30,17 @@ struct Figures {
   std::uint64_t hint_decisions = 0, slice_decisions = 0, gate_decisions = 0;
   std::uint64_t hints = 0, acknowledged = 0, withdrawn = 0, lost = 0;
   std::uint64_t escalations = 0, blocked = 0, deferrals = 0, overruns = 0;
-  std::uint64_t critical_lost =
-      0;  ///< CPU taken by our class inside a critical section, after the cap
-  std::uint64_t critical_lost_unseen = 0;     ///< before it, by workers registered while they ran
-  std::uint64_t yields = 0, idle_yields = 0;  ///< of those, with nobody waiting
+  /// The CPU was lost to our class inside a critical section, after the cap.
+  std::uint64_t critical_lost = 0;
+  /// The same before the cap, by workers that were registered while they ran.
+  std::uint64_t critical_lost_unseen = 0;
+  std::uint64_t yields = 0, idle_yields = 0;  ///< of those, without a waiting thread
   std::uint64_t escalated_for_nobody = 0;
-  std::uint64_t hinted_by_ghost =
-      0;                            ///< hints for a waiter of a CPU that the slot's last owner has
-  std::uint64_t hinted_asleep = 0;  ///< hints to a worker that is on its way to sleep
-  std::uint64_t idle_beside_waiter =
-      0;  ///< patrols that found a CPU idle for two ticks and a waiter for it
+  /// Hints for a waiter of the CPU that the slot's previous owner has.
+  std::uint64_t hinted_by_ghost = 0;
+  std::uint64_t hinted_asleep = 0;  ///< hints to a worker that is about to sleep
+  /// Patrols that found a waiting thread and a CPU for it that had been idle for two ticks.
+  std::uint64_t idle_beside_waiter = 0;
   std::uint64_t longest_wait_ns = 0;  ///< runnable without a CPU, Enforced
   Histogram wake_to_run;              ///< of ordinary threads that were woken
   Histogram hint_to_ack;
@@ -80,7 +81,7 @@ class Checker {
     std::uint32_t cpu, thread;
     std::uint64_t value;
   };
-  /// Something that should not be and is known to happen: counted, or in strict runs a violation.
+  /// A known weakness: counted, or in strict runs a violation.
   void weakness(std::uint64_t& count, const char* rule, const Thread& t, const char* how) const;
   void note(const char* what, const Thread& t, std::uint64_t value);
   Thread& worker(std::uint32_t slot, const char* what);

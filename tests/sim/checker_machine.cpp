@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the checker learns from the machine itself: who gets and loses CPUs, who waits and how long.
+// What the checker learns from the machine itself: which threads get and lose CPUs, which wait, and
+// for how long.
 #include <algorithm>
 
 #include "tests/sim/machine.hpp"
@@ -21,7 +22,7 @@ void Checker::starts(Thread& t, std::uint64_t waited) {
   check_wait(t, machine_.now() - t.starve_since);
 }
 
-/// `next` takes the CPU from `prev`, which would go on. Invariant 1.
+/// `next` takes the CPU from `prev`, which would run on. Invariant 1.
 void Checker::loses(Thread& prev, const Thread& next) {
   note("loses the CPU", prev, next.index);
   Truth& truth = prev.truth;
@@ -62,7 +63,7 @@ void Checker::check_lines(const Thread& t) const {
     fail("sequence", t, "withdrawn_seq names no hint that was withdrawn");
 }
 
-/// After each interrupt: the worker that was decided about, and the one that has the CPU.
+/// After each interrupt: the worker of the last decision, and the one that has the CPU.
 void Checker::settled(const Cpu& c) {
   if (touched_ != 0)
     if (const Thread* t = machine_.thread_of_slot(touched_)) check_lines(*t);
@@ -98,8 +99,8 @@ void Checker::compare(const Thread& t) {
 
 void Checker::tunables_changed() { longest_hold_ = std::max(longest_hold_, 150 * kMs + 20 * kMs); }
 
-/// Everybody else may come first, each for as long as the cap allows, seen by a tick; a higher
-/// class may take half of that time.
+/// All other threads may come first, each for as long as the cap allows, which a tick enforces; a
+/// higher class may take half of that time.
 std::uint64_t Checker::longest_possible_wait() const {
   const auto& t = machine_.config().tunables;
   const auto hold = std::max<std::uint64_t>(longest_hold_, t.hold_cap_ns + t.slice_ns) + 2 * kTick;
@@ -113,7 +114,7 @@ void Checker::check_wait(const Thread& t, std::uint64_t waited) {
     fail("starvation", t, "waited for a CPU for " + std::to_string(waited / kMs) + " ms");
 }
 
-/// A look at one thread after another, so that who never gets a CPU is found as well.
+/// Looks at one thread after another, so that one that never gets a CPU is found as well.
 void Checker::patrol() {
   const auto& threads = machine_.threads();
   const Thread& t = threads[beat_++ % threads.size()];

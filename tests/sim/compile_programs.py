@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compiles the BPF programs for the simulator, out of a copy of bpf/ and proto/ with one place changed.
+"""Compiles the BPF programs for the simulator, from a copy of bpf/ and proto/ with one place changed.
 
 usage: compile_programs.py ROOT OUTPUT DEPFILE MUTANT -- COMPILER ARG...
 
-A text that is to be changed must stand there exactly once: a change that no longer applies is an error,
-so that no mutant silently becomes the original. In every copy the table of workers is enlarged; for the
-mutant "none" that is all that distinguishes it from what the kernel runs.
+The text to change must occur exactly once. A change that no longer applies is an error, so that no
+mutant silently becomes the original. In every copy the table of workers is enlarged; for the mutant
+"none" that is the only difference from what the kernel runs.
 """
 import pathlib
 import shutil
@@ -24,7 +24,7 @@ def change(tree, file, old, new):
     path = tree / file
     text = path.read_text()
     if text.count(old) != 1:
-        sys.exit(f"compile_programs.py: {old!r} stands in {text.count(old)} places in {file}, not in one")
+        sys.exit(f"compile_programs.py: {old!r} occurs {text.count(old)} times in {file}, not once")
     path.write_text(text.replace(old, new))
 
 

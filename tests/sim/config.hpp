@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What one simulation is made of. Everything follows from it, the seed included.
+// What one simulation is made of, the seed included. A run follows from nothing else.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@ constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kTick = 4 * kMs;  // HZ=250
 
-/// Which threads there are, in parts of the whole.
+/// Which threads there are.
 enum class Mix {
   everything,   ///< all kinds of workers and ordinary threads
-  cooperative,  ///< workers that keep to the protocol, and ordinary threads
+  cooperative,  ///< workers that keep the protocol, and ordinary threads
   hostile,      ///< workers that are deaf, lie, or stay critical too long
-  equal,        ///< CPU-bound workers of equal weight that answer hints: for fairness
+  equal,        ///< CPU-bound workers of equal weight that acknowledge hints: for fairness
   weighted,     ///< the same with weights 1, 2 and 4
-  alone,        ///< one thread for each CPU: nobody ever waits
+  alone,        ///< one thread for each CPU: none ever waits
 };
 
 struct Config {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What happens when: events in the order of time, and of insertion where times are equal.
+// Events in the order of time, and of insertion where times are equal.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@ namespace morpheus::sim {
 enum class EventType : std::uint8_t {
   tick,     ///< the periodic interrupt of a CPU
   timer,    ///< a CPU's pinned BPF timer
-  preempt,  ///< the timer by which a woken thread takes a CPU, on the CPU where it woke
+  preempt,  ///< the timer by which a woken thread takes a CPU, on the CPU that armed it
   step,     ///< the running thread reaches the end of a stretch of its program
-  resched,  ///< an interrupt from another CPU: choose again
+  resched,  ///< an interrupt from another CPU: pick again
   kick,     ///< the same, with SCX_KICK_PREEMPT
   wake,     ///< a sleeping thread's time has come
   arrive,   ///< a woken thread reaches the runqueue of its CPU
@@ -24,8 +24,8 @@ struct Event {
   std::uint64_t time;
   std::uint64_t order;
   std::uint32_t target;      ///< CPU or thread
-  std::uint32_t generation;  ///< of the target's timer or step: an older one is void; preempt:
-                             ///< whose run is to end
+  std::uint32_t generation;  ///< of the target's timer or step: an older one is void; preempt: the
+                             ///< CPU whose run should end
   EventType type;
 };
 

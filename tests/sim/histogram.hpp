@@ -23,7 +23,7 @@ class Histogram {
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::uint64_t max() const { return max_; }
 
-  /// The least upper bound of a bucket below which `per_mille` of all values lie.
+  /// The upper bound of the first bucket at or below which `per_mille` of all values lie.
   [[nodiscard]] std::uint64_t quantile(std::uint64_t per_mille) const {
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < buckets_.size(); ++i) {

@@ -14,8 +14,8 @@ void* Machine::map(void* key, std::size_t value_size, std::size_t entries, std::
   return reinterpret_cast<char*>(found->storage.data()) + value_size * index;
 }
 
-void Machine::start_timer(const bpf_timer* timer,
-                          std::uint64_t delay) {  // pinned: fires on this CPU
+/// Pinned: fires on this CPU.
+void Machine::start_timer(const bpf_timer* timer, std::uint64_t delay) {
   Cpu& c = cpus_[sim_context.cpu];
   if (const auto of = programs_cpu_of_preempt_timer(timer); of >= 0) {
     auto& preempted = cpus_[static_cast<std::uint32_t>(of)];
@@ -26,8 +26,8 @@ void Machine::start_timer(const bpf_timer* timer,
   events_.push(now() + delay, EventType::timer, c.id, ++c.timer_generation);
 }
 
-/// A program on this CPU holds a runqueue's lock, and has raised flags for what it is about to do.
-/// Programs that need no lock run on other CPUs meanwhile: timers that are due before this program
+/// A program on this CPU holds a runqueue's lock and has raised flags for what it is about to do.
+/// Meanwhile programs that need no lock run on other CPUs: timers that are due before this program
 /// would end.
 void Machine::fire_elsewhere() {
   constexpr auto kCallback = 5 * kUs;

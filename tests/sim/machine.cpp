@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The clock of the simulated machine: events, and the interrupts that they are.
+// The clock of the simulated machine: its events, most of which are interrupts.
 #include "tests/sim/machine.hpp"
 
 #include <stdexcept>
@@ -15,16 +15,12 @@ Machine::Machine(const Config& config)
   sim_context = {};
   sim_context.now = kSecond + kTick;  // 0 means "never" in the records
   cpus_.resize(config.cpus);
-  for (auto& c : cpus_) {
-    c.id = static_cast<std::uint32_t>(&c - &cpus_[0]);
+  for (std::uint32_t id = 0; auto& c : cpus_) {
+    c.id = id++;
     c.fair_runqueue.rq = &c.runqueue;
     c.idle.thread_info.cpu = c.id;
     c.idle.se.cfs_rq = &c.fair_runqueue;
     c.idle.flags = 0x00200000;  // PF_KTHREAD
-  }
-  for (std::uint32_t id = 0; auto& c : cpus_) {
-    c.id = id++;
-    c.idle.thread_info.cpu = c.id;
   }
   shared_.resize(config.llcs);
   programs_reset(static_cast<__s32>(config.cpus), config.llcs, &tunables_);
@@ -150,7 +146,7 @@ void Machine::step(Cpu& c) {
   }
 }
 
-/// The current thread sleeps, or (if it was exiting) is gone.
+/// The current thread sleeps or, if it was exiting, is gone.
 void Machine::give_up(Cpu& c, std::uint64_t sleep) {
   Thread& t = *c.current;
   const bool gone = t.exiting && sleep == 0;

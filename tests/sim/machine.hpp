@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The simulated machine: CPUs with ticks, timers and runqueues, threads that run on them, and
-// enough of the kernel's scheduler core around the BPF programs for these to be in the situations
-// they meet there.
+// enough of the kernel's scheduler core to bring the BPF programs into the situations that they
+// meet there.
 #pragma once
 
 #include <deque>
@@ -23,18 +23,17 @@ struct Cpu {
   Thread* current = nullptr;   ///< nullptr: idle
   std::deque<Thread*> higher;  ///< waiting, of a higher class
   std::deque<Thread*> local;   ///< sched_ext's local DSQ
-  VtimeQueue own;              ///< the DSQ that the programs made for this CPU
+  VtimeQueue own;              ///< the programs' DSQ for this CPU
   VtimeQueue fair;
   std::uint64_t fair_floor = 0;  ///< least virtual time in the fair class
   bool idle_flag = true;         ///< in the kernel's mask of idle CPUs
   bool need_resched = false, tick_armed = false;
   std::uint32_t timer_generation = 0, step_generation = 0;
-  std::uint64_t preempt_at =
-      0;  ///< when a woken thread is to take this CPU by a timer; 0: no timer
+  std::uint64_t preempt_at = 0;  ///< when a timer will take this CPU for a woken thread; 0: none
   std::uint32_t preempt_on = 0;  ///< the CPU where that timer fires
   std::uint32_t ghost_slot = 0;  ///< of the running thread, which was unregistered while it ran
   std::uint64_t idle_since = 0;
-  std::uint64_t exec_start = 0;  ///< up to when the current thread is accounted
+  std::uint64_t exec_start = 0;  ///< from when on the current thread must be accounted
 };
 
 class Machine {
@@ -44,7 +43,7 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  /// Runs to the end of the configuration, or to the first violation. Throws Violation.
+  /// Runs for as long as the configuration says. Throws the first Violation.
   void run();
 
   /// A hash of everything that every thread did, and when.
@@ -56,9 +55,9 @@ class Machine {
   [[nodiscard]] const morpheus_tunables& tunables() const { return tunables_; }
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Cpu& cpu(std::uint32_t id) const { return cpus_[id]; }
-  /// Whether a slot was taken from a thread that has not left its CPU since.
+  /// Whether the slot was taken from a thread that has not left its CPU since.
   [[nodiscard]] bool haunted(std::uint32_t slot) const;
-  /// Threads that could have this CPU and have none.
+  /// How many threads could have this CPU and have none.
   [[nodiscard]] std::uint64_t waiting_for(std::uint32_t cpu) const;
   [[nodiscard]] Thread* thread_of_slot(std::uint32_t slot) { return slots_[slot]; }
 
@@ -143,7 +142,7 @@ class Machine {
   Checker checker_;
 };
 
-/// The machine that runs; the programs know only one.
+/// The present machine; the programs know only one.
 extern Machine* the_machine;
 
 /// What a thread does when it reaches the end of a stretch: it runs on the CPU at that moment.

@@ -10,7 +10,7 @@
 
 namespace {
 
-/// A mutant must break its rule within so many seeds; it is a failure if all of them hold.
+/// A mutant must break its rule with one of the seeds.
 int expect_violation(const morpheus::sim::Options& options) {
   auto config = options.config;
   for (std::uint32_t i = 0; i < options.seeds; ++i, ++config.seed) {

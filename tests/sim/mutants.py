@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each mutant breaks: a file, a text that stands there once, and what stands there instead."""
+"""What each mutant breaks: a file, a text that occurs there once, and the text that replaces it."""
 
 HINT_POLICY, ESCALATION_POLICY, SLICE_POLICY, TURN_POLICY = (
     f"bpf/policy/{chapter}.h" for chapter in ("hints", "escalation", "slices", "turns"))
@@ -13,7 +13,7 @@ MUTANTS = {
     "kick_not_judged": (SCHEDULER, "if (on_rq && slot && !yielded && !ended) {", "if (0 && slot && !ended) {"),
     "gate_without_consent": (ESCALATION_POLICY, "if (c->escapable != 1)", "if (0)"),
     "gate_takes_any_consent": (ESCALATION_POLICY, "if (c->escapable != 1)", "if (!c->escapable)"),
-    "gate_without_policy": (ESCALATION_POLICY, 
+    "gate_without_policy": (ESCALATION_POLICY,
                             "if (c->policy == MORPHEUS_POLICY_NONE || c->policy >= MORPHEUS_POLICY_COUNT)",
                             "if (0)"),
     "hint_in_any_state": (HINT_POLICY, "w->state == MORPHEUS_WORKER_RUNNING && w->run_start_ns &&", "w->run_start_ns &&"),
@@ -22,7 +22,7 @@ MUTANTS = {
                              "\t(void)remove_run;\n"),
     "hint_while_open": (HINT_POLICY, "&& w->run_start_ns && !policy_hint_open(w);", "&& w->run_start_ns;"),
     "lies_believed": (HINT_POLICY, "policy_hint_open(w) && last_ack_seq == w->seq", "policy_hint_open(w) && last_ack_seq >= w->seq"),
-    "gate_without_answer": (ESCALATION_POLICY, "if (!policy_hint_open(w) || c->last_ack_seq == w->seq)", "if (0)"),
+    "gate_without_ack": (ESCALATION_POLICY, "if (!policy_hint_open(w) || c->last_ack_seq == w->seq)", "if (0)"),
     "late_at_once": (HINT_POLICY, "w->timed_seq == w->seq &&\n\t       now - w->hinted_at_ns >= t->grace_ns;",
                      "true;"),
     "gate_too_early": (ESCALATION_POLICY, "<= t->slice_ns + t->grace_ns)", "<= t->slice_ns)"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who changes things from outside: the daemon with its workers' lifecycles, the operator with modes
-// and tunables, an administrator with affinities. All at random moments, in the order the daemon
+// What changes from outside: the daemon changes its workers' lifecycles, the operator modes and
+// tunables, an administrator affinities. All at random moments, in the order in which the daemon
 // does it.
 #include <algorithm>
 
@@ -131,7 +131,8 @@ void Machine::unregister_worker(Thread& t) {
   if (t.truth.slot == 0) return;
   checker_.compare(t);
   programs_remove_worker(&t.task, t.truth.slot);
-  auto& ghost = cpus_[t.task.thread_info.cpu].ghost_slot;  // the first: only a switch clears it
+  auto& ghost =
+      cpus_[t.task.thread_info.cpu].ghost_slot;  // keep the first: only a switch clears it
   if (t.state == RunState::running && ghost == 0) ghost = t.truth.slot;
   slots_[t.truth.slot] = nullptr;
   free_slots_.push_back(t.truth.slot);
@@ -164,12 +165,12 @@ void Machine::change_affinity(Thread& t) {
   const auto last = config_.cpus - 1;
   cpumask mask{0, last};
   if (rng_.one_in(3)) mask.lo = mask.hi = static_cast<std::uint32_t>(rng_.next() % config_.cpus);
-  if (mask.lo == t.allowed.lo && mask.hi == t.allowed.hi) return;  // the kernel tells of no change
+  if (mask.lo == t.allowed.lo && mask.hi == t.allowed.hi) return;  // the kernel reports no change
   const auto at = t.task.thread_info.cpu;
   if (t.state == RunState::running && (at < mask.lo || at > mask.hi)) return;
   sim_context.cpu = at;
   if (t.state == RunState::runnable) dequeue(t);
-  // Whatever is changed of the running thread, dequeue_task_scx() calls it no longer runnable.
+  // For any change of the running thread dequeue_task_scx() calls it no longer runnable.
   if (t.state == RunState::running && t.sched_class == SchedClass::ext)
     morpheus_stopping(&t.task, false);
   t.allowed = mask;
@@ -223,7 +224,7 @@ void Machine::finish_switch() {
 void Machine::operate() {
   events_.push(now() + rng_.between(500 * kUs, 3 * kMs), EventType::operate, 0);
   checker_.patrol();
-  if (!unregistered_.empty()) {  // a thread is gone: the daemon forgets it, another comes
+  if (!unregistered_.empty()) {  // a thread is gone: the daemon forgets it, another takes its place
     Thread& gone = *unregistered_.back();
     unregistered_.pop_back();
     if (gone.truth.slot != 0) unregister_worker(gone);

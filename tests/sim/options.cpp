@@ -10,8 +10,8 @@ namespace morpheus::sim {
 const char* const kUsage =
     "usage: sim [OPTION...]\n"
     "  --seed N        the schedule (default 1); the same seed gives the same run, bit for bit\n"
-    "  --seeds N       so many runs, with seeds from --seed on (default 1)\n"
-    "  --decisions N   end after so many decisions about workers (default 1000000)\n"
+    "  --seeds N       make N runs, with seeds from --seed on (default 1)\n"
+    "  --decisions N   end after N decisions about workers (default 1000000)\n"
     "  --cpus N        up to 1024 (default 4)\n"
     "  --llcs N        last-level caches, up to 64 (default 1)\n"
     "  --workers N     threads that are or become workers (default 24)\n"
@@ -19,10 +19,10 @@ const char* const kUsage =
     "  --mix NAME      everything, cooperative, hostile, equal, weighted or alone (default "
     "everything)\n"
     "  --mode NAME     observer or enforced, at the start (default enforced)\n"
-    "  --steady        nobody changes modes, tunables or affinities, and no thread dies\n"
+    "  --steady        no mode, tunable or affinity changes, and no thread dies\n"
     "  --no-higher     no threads of a higher scheduling class\n"
     "  --unpinned      every thread may run on every CPU\n"
-    "  --strict        what is known to be weak counts as broken, too\n"
+    "  --strict        known weaknesses count as broken rules, too\n"
     "  --json          one JSON object for each run\n"
     "  --expect RULE   succeed only if this rule is found broken\n"
     "  --scale         a table: how cost and latency grow up to 1024 CPUs and 100000 workers\n";

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The BPF programs as native code: the very files of bpf/, with the headers of kernel/ in place of the
- * kernel's. Each decision about a worker goes through a witness, which reports it to the checker.
+ * The BPF programs as native code: the very files of bpf/, with the headers of kernel/ in place of
+ * the kernel's. Each decision about a worker goes through a witness, which reports it to the
+ * checker.
  */
 #include "programs.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between the BPF programs, compiled natively and unchanged, and the simulated kernel that runs them.
- * One machine at a time in a process: the programs keep their state in globals, as they do in BPF.
+ * Between the BPF programs, compiled natively and unchanged, and the simulated kernel that runs
+ * them. One machine at a time in a process: the programs keep their state in globals, as in BPF.
  */
 #ifndef MORPHEUS_SIM_PROGRAMS_H
 #define MORPHEUS_SIM_PROGRAMS_H
@@ -31,7 +31,7 @@ int on_migrate(struct task_struct *p, int dest);
 int on_exit_program(struct task_struct *p);
 void programs_timer(__u32 cpu);
 void programs_preempt_timer(__u32 cpu);
-__s32 programs_cpu_of_preempt_timer(const struct bpf_timer *timer); /* -1: it is another */
+__s32 programs_cpu_of_preempt_timer(const struct bpf_timer *timer); /* -1: another timer */
 /* the scheduler, */
 s32 morpheus_select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags);
 void morpheus_enqueue(struct task_struct *p, u64 enq_flags);

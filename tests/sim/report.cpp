@@ -55,7 +55,7 @@ nlohmann::ordered_json to_json(const Run& run) {
           {"idle_beside_waiter", f.idle_beside_waiter},
           {"longest_wait_ns", f.longest_wait_ns},
           {"wake_to_run", quantiles(f.wake_to_run)},
-          {"hint_to_ack", quantiles(f.hint_to_ack)},
+          {"hint_to_acknowledgement", quantiles(f.hint_to_ack)},
           {"digest", run.digest}};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One run from beginning to end, and what to say about it.
+// One run from beginning to end, and its report.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ struct Run {
   Figures figures;
   std::uint64_t simulated_ns = 0;
   std::uint64_t digest = 0;
-  double cpu_seconds = 0;             ///< what it cost here
+  double cpu_seconds = 0;             ///< of the simulation itself
   std::vector<std::uint64_t> ran_ns;  ///< by thread
   std::optional<Violation> violation;
 };

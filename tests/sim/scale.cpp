@@ -13,8 +13,8 @@ int print_scale(const Options& options) {
   constexpr std::uint32_t kMostWorkers = 100'000;
   if (!options.json)
     std::cout
-        << "workers answer at safe points; one probe for each CPU; 98 workers and 1 probe per CPU\n"
-        << "      mode  cpus  workers   decisions  ns/decision  ns/event  hint to answer p50/p99 us"
+        << "workers acknowledge at safe points; 98 workers and 1 probe per CPU\n"
+        << "      mode  cpus  workers   decisions  ns/decision  ns/event acknowledged in p50/p99 us"
            "  probe wakeup to run p50/p99 us\n";
   for (const bool enforced : {false, true})
     for (const auto cpus : kCpus) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The scheduler core, after kernel/sched/core.c and ext.c of Linux 6.12 to 6.18: in which order a
-// switch calls the programs, when a thread keeps its CPU without their being asked, and where one
-// that lost it goes. The fair class is a stand-in: virtual time, wakeup preemption, idle balancing,
+// switch calls the programs, when a thread keeps its CPU without a call, and where a thread goes
+// that lost it. The fair class is a stand-in: virtual time, wakeup preemption and idle balancing,
 // no more.
 #include <algorithm>
 
@@ -105,7 +105,7 @@ void Machine::set_next(Cpu& c, Thread& next) {
   if (next.sched_class == SchedClass::ext) run_program(c, [&] { morpheus_running(&next.task); });
 }
 
-/// Into the queue where a runnable thread waits; do_enqueue_task() for sched_ext.
+/// Puts a runnable thread into the queue where it waits; do_enqueue_task() for sched_ext.
 void Machine::enqueue(Cpu& c, Thread& t, std::uint64_t flags) {
   if (t.sched_class == SchedClass::higher) {
     t.place = Place::higher;
@@ -146,7 +146,7 @@ void Machine::dequeue(Thread& t) {
   t.place = Place::nowhere;
 }
 
-/// set_task_cpu(), for a thread that is in no queue; it counts on its runqueue if it is runnable.
+/// set_task_cpu(), for a thread in no queue; if it is runnable, its runqueue counts it.
 void Machine::migrate(Thread& t, std::uint32_t to) {
   const auto from = t.task.thread_info.cpu;
   if (from == to) return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A simulated thread: what the kernel knows of it, its lines if it is a worker, and the truth about
-// it that the checker keeps apart from everything the programs write.
+// it, which the checker keeps apart from everything that the programs write.
 #pragma once
 
 #include "tests/sim/config.hpp"
@@ -11,10 +11,10 @@
 namespace morpheus::sim {
 
 enum class Kind : std::uint8_t {
-  cooperative,   ///< answers at safe points, short critical sections
-  spinner,       ///< answers at safe points, never sleeps
-  deaf,          ///< never answers
-  ack_liar,      ///< acknowledges, never gives way; sometimes claims random sequences
+  cooperative,   ///< acknowledges at safe points, short critical sections
+  spinner,       ///< acknowledges at safe points, never sleeps
+  deaf,          ///< never acknowledges
+  ack_liar,      ///< acknowledges, never yields; sometimes claims random sequences
   chaos,         ///< random values in its runtime line, all the time
   critical_hog,  ///< stays critical far beyond the cap
   sleepy,        ///< a worker that mostly sleeps
@@ -36,12 +36,12 @@ struct Truth {
   std::uint64_t seq = 0, closed_seq = 0;  ///< newest hint given, newest one closed
   std::uint64_t withdrawn_seq = 0;
   std::uint64_t hinted_at = 0, run_start = 0, held_since = 0;
-  std::uint64_t turn_start = 0;    ///< when the programs last heard that it runs
+  std::uint64_t turn_start = 0;    ///< when the programs were last called because it runs
   std::uint64_t displaced_at = 0;  ///< a higher class took its CPU in mid-slice
   std::uint64_t hints = 0, acknowledged = 0, withdrawn = 0, lost = 0;
   std::uint64_t escalations = 0, blocked = 0, deferrals = 0, overruns = 0;
-  bool seen = false;  ///< has got a CPU since it was registered: only then do the programs know it
-  std::uint64_t ran_ns = 0, waited_ns = 0;  ///< since it was registered, at most
+  bool seen = false;  ///< got a CPU since it was registered: before, the programs do not know it
+  std::uint64_t ran_ns = 0, waited_ns = 0;  ///< since it was registered; upper bounds
 };
 
 struct Thread {

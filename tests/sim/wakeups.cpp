@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // How a thread wakes: a CPU is chosen for it, and some time later it reaches that CPU's runqueue.
-// Another thread may get there in between, as on a real machine whose wakeups are queued to the
-// other CPU.
+// Another thread may get there in between, as on a real machine that queues wakeups to another CPU.
 #include <algorithm>
 
 #include "tests/sim/machine.hpp"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the kernel that the BPF programs can see, for the simulator: the same names and meanings as
- * in a kernel's BTF, the smallest layout that serves. Compiled as C with the programs and as C++ with the
- * simulated machine.
+ * The part of the kernel that the BPF programs can see, for the simulator: the same names and
+ * meanings as in a kernel's BTF, the smallest layout that serves. Compiled as C with the programs
+ * and as C++ with the simulated machine.
  */
 #ifndef MORPHEUS_SIM_VMLINUX_H
 #define MORPHEUS_SIM_VMLINUX_H

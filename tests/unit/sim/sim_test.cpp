@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Ten million decisions of the BPF programs, in many small worlds, each checked as it is made.
+// Ten million decisions of the BPF programs on many small machines, each checked as it is made.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -35,7 +35,8 @@ Config steady(Mix mix, bool enforced, std::uint32_t cpus, std::uint32_t workers)
   return config;
 }
 
-/// The largest relative distance of a thread's CPU time from what its weight entitles it to.
+/// How far, at most, a thread's CPU time is from what its weight entitles it to; a fraction of
+/// that.
 double worst_share(const Run& run, const std::vector<double>& weights) {
   const double all = std::accumulate(run.ran_ns.begin(), run.ran_ns.end(), 0.0);
   const double weight = std::accumulate(weights.begin(), weights.end(), 0.0);
@@ -71,7 +72,7 @@ TEST_CASE("sim: ten million decisions break no rule") {
         withdrawn += run.figures.withdrawn;
       }
   CHECK(decisions >= 10'000'000);
-  CHECK(escalations > 1000);  // the schedules reach what they are to test
+  CHECK(escalations > 1000);  // the schedules reach what they should test
   CHECK(overruns > 100);
   CHECK(withdrawn > 100'000);
 }
@@ -137,7 +138,7 @@ TEST_CASE(
   std::ranges::sort(longest);
   INFO("median " << longest[10] / kMs << " ms, longest " << longest.back() / kMs << " ms");
   CHECK(longest[10] < 120 * kMs);
-  CHECK(longest.back() < 400 * kMs);  // 330 ms in 90 seeds; 1.6 s when they do
+  CHECK(longest.back() < 400 * kMs);  // at most 330 ms in 90 seeds; 1.6 s if they do use them up
 }
 
 TEST_CASE("sim: slices shorter than a tick leave neither of a CPU's queues behind") {

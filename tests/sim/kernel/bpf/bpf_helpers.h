@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * libbpf's names, for the simulator: maps are arrays that the simulated kernel keeps, helpers are calls
- * into it. Only what the programs use; a program that comes to use more does not compile until it is here.
+ * libbpf's names, for the simulator: maps are arrays in the simulated kernel, helpers are calls
+ * into it. Only what the programs use: a program that uses more does not compile until it is added
+ * here.
  */
 #ifndef MORPHEUS_SIM_BPF_HELPERS_H
 #define MORPHEUS_SIM_BPF_HELPERS_H
