@@ -11,6 +11,7 @@
 #include <fstream>
 #include <numeric>
 
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
 #include "tests/programs/load.hpp"
@@ -22,15 +23,9 @@ namespace {
 
 constexpr double kClose = 0.02;  // two percentage points of one CPU
 
-/// Skips the test where there are none.
-void need_control_groups() {
-  need_sched_ext();
-  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
-}
-
-/// Whether the share settles at `wanted`: the bound may have been set while the daemon looked away,
-/// and an emulated CPU that is stopped for a while overdraws in one stretch of time what it pays
-/// back in the next.
+/// Checks that the share settles at `wanted`. The bound may have been set between two looks of the
+/// daemon, and an emulated CPU that is stopped for a while overdraws in one stretch of time what it
+/// pays back in the next.
 void check_settles(const Load& load, std::size_t count, double wanted) {
   std::vector used{load.used(count, 4)};
   double settled = used[0];
@@ -78,8 +73,6 @@ bool shows_throttles(const DaemonProcess& daemon, pid_t tid) {
   });
 }
 
-constexpr ThreadSpec kRival{.manner = Manner::rival};
-
 ThreadSpec deaf(int policy) {
   return {.manner = Manner::deaf, .escapable = true, .policy = policy};
 }
@@ -90,8 +83,8 @@ TEST_CASE("enforced: an operator's cpu.max holds, and so does a change of it") {
   need_control_groups();
   ControlGroup group("morpheus-bound");
   group.write("cpu.max", "20000 100000");
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kRival, kRival}, nullptr);
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kRival, kRival});
   group.take(load.pid());
   set_mode(daemon, "enforced");
   check_settles(load, 2, 0.20);
@@ -105,25 +98,20 @@ TEST_CASE("enforced: an operator's cpu.max holds, and so does a change of it") {
 TEST_CASE("enforced: a deaf worker's group is throttled where the operator allows it") {
   need_control_groups();
   const int policy = GENERATE(MORPHEUS_POLICY_CGROUP_THROTTLE, MORPHEUS_POLICY_HYBRID);
-  auto witness = Witness::start();
-  REQUIRE(witness);
   ControlGroup group("morpheus-throttled");
   const auto before = group.read("cpu.max");
-  DaemonProcess daemon(
-      Json{{"throttle",
-            {{"cgroups", {"/morpheus-throttled"}}, {"percent", 20}, {"penalty_ms", 60'000}}}},
-      Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {deaf(policy), kRival}, witness->get());
-  Load neighbour(daemon.socket(), crowded_cpu(), {kRival}, nullptr);
+  ObservingDaemon daemon(throttling("morpheus-throttled", 20, 60'000));
+  Crowd load(daemon, {deaf(policy), kRival}, &witness());
+  Crowd neighbour(daemon, {kRival});
   group.take(load.pid());
   set_mode(daemon, "enforced");
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["throttles"] > 0; }));
   check_settles(load, 2, 0.20);
-  CHECK(((*witness)->count(0).kicked > 0) == (policy == MORPHEUS_POLICY_HYBRID));
+  CHECK((witness().count(0).kicked > 0) == (policy == MORPHEUS_POLICY_HYBRID));
   CHECK(neighbour.used(1, 2) > 0.6);
   CHECK(group.read("cpu.max") == before);
 
-  // nothing of it outlives the daemon, however that ends
+  // nothing of the penalty outlives the daemon, however that ends
   daemon.stop(SIGKILL);
   REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
   CHECK(group.read("cpu.max") == before);
@@ -133,9 +121,8 @@ TEST_CASE("enforced: a deaf worker's group is throttled where the operator allow
 TEST_CASE("enforced: a group that the operator did not name is never throttled") {
   need_control_groups();
   ControlGroup group("morpheus-spared");
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival},
-            nullptr);
+  ObservingDaemon daemon;
+  Crowd load(daemon, {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival});
   group.take(load.pid());
   set_mode(daemon, "enforced");
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["blocked"].contains("CGROUP"); }));
@@ -146,19 +133,15 @@ TEST_CASE("enforced: a group that the operator did not name is never throttled")
 TEST_CASE("enforced: a penalty ends") {
   need_control_groups();
   ControlGroup group("morpheus-penalty");
-  DaemonProcess daemon(
-      Json{{"throttle",
-            {{"cgroups", {"/morpheus-penalty"}}, {"percent", 10}, {"penalty_ms", 3000}}}},
-      Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival},
-            nullptr);
+  ObservingDaemon daemon(throttling("morpheus-penalty", 10, 3000));
+  Crowd load(daemon, {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival});
   group.take(load.pid());
   Listener beginning(daemon);
   set_mode(daemon, "enforced");
   CHECK(beginning.wait_for(load.tid(0), "THROTTLED")["value_ns"] == 3'000'000'000u);
   CHECK(worker(daemon, load.tid(0))["throttles"] > 0);
-  CHECK(load.used(2, 4) <
-        0.2);  // so long, since it may begin with an overdraft: see check_settles()
+  // for so long, since it may begin with an overdraft: see check_settles()
+  CHECK(load.used(2, 4) < 0.2);
   CHECK(eventually([&] { return shows_throttles(daemon, load.tid(0)); }));
   Listener ending(daemon);
   set_tunables_ms(daemon, 900, 9000, 2000);  // no further offence
@@ -171,12 +154,8 @@ TEST_CASE("enforced: a penalty ends") {
 TEST_CASE("enforced: a penalty that is not served yet ends with the mode, and its end is told") {
   need_control_groups();
   ControlGroup group("morpheus-amnesty");
-  DaemonProcess daemon(
-      Json{{"throttle",
-            {{"cgroups", {"/morpheus-amnesty"}}, {"percent", 10}, {"penalty_ms", 600'000}}}},
-      Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival},
-            nullptr);
+  ObservingDaemon daemon(throttling("morpheus-amnesty", 10, 600'000));
+  Crowd load(daemon, {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival});
   group.take(load.pid());
   Listener listener(daemon);
   set_mode(daemon, "enforced");
@@ -184,7 +163,7 @@ TEST_CASE("enforced: a penalty that is not served yet ends with the mode, and it
   set_mode(daemon, "observer");
   CHECK(listener.wait_for(load.tid(0), "UNTHROTTLED")["value_ns"] < 600'000'000'000u);
   CHECK(eventually([&] { return load.used(2, 0.5) > 0.8; }));
-  // when the mode is chosen anew, it does not come back
+  // the penalty does not come back with the mode
   set_tunables_ms(daemon, 900, 9000, 2000);  // no further offence
   set_mode(daemon, "enforced");
   CHECK(eventually([&] { return load.used(2, 0.5) > 0.8; }));

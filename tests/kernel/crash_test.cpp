@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What dies at a bad moment, and what starves: the host gets itself back, and nobody loses
-// anything. How often things are killed: MORPHEUS_CRASHES (./dev test: 4; ./dev test --all kills
-// 100 times). In Observer mode one daemon of four is let come up, and the others die while they
-// load, which takes long where the kernel is emulated; in Enforced mode it is the other way round.
+// Daemons and clients that die at a bad moment, and threads that starve: the host gets itself back,
+// and nothing is lost. MORPHEUS_CRASHES says how often something is killed (./dev test: 4 times,
+// ./dev test --all: 100 times). In Observer mode one daemon of four comes up and the others die
+// while they load, which takes long where the kernel is emulated; in Enforced mode it is the other
+// way round.
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <random>
 
 #include "proto/unique_fd.hpp"
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
 #include "tests/programs/load.hpp"
@@ -26,10 +28,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr ThreadSpec kWorker{.manner = Manner::cooperative, .escapable = true};
-constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
 /// Has its group throttled.
-constexpr ThreadSpec kDeaf{
+constexpr ThreadSpec kOffender{
     .manner = Manner::deaf, .escapable = true, .policy = MORPHEUS_POLICY_HYBRID};
 
 int crashes() {
@@ -39,7 +39,7 @@ int crashes() {
 
 void wait_up_to_ms(std::minstd_rand& random, unsigned most) { ::usleep(random() % (most * 1000)); }
 
-/// Whether the daemon has the first `workers` threads.
+/// Whether the daemon has registered the first `workers` threads.
 bool attached_again(const DaemonProcess& daemon, const Load& load, std::size_t workers = 2) {
   while (workers > 0 && !worker(daemon, load.tid(workers - 1)).is_null()) --workers;
   return workers == 0;
@@ -51,7 +51,7 @@ void check_threads(const Load& load) {
   REQUIRE(eventually([&] { return load.safe_points(0) > passed; }));
 }
 
-/// Seconds from the moment a daemon answers until it has the workers of a load again.
+/// How many seconds pass from a daemon's first answer until it has the workers of a load again.
 class Returns {
  public:
   void await(DaemonProcess& daemon, const Load& load, std::size_t workers) {
@@ -81,7 +81,7 @@ int count_objects() {
   return count;
 }
 
-/// What the kernel has of BPF, whoever loaded it.
+/// The BPF objects in the kernel, of all owners.
 struct KernelObjects {
   int programs = count_objects<bpf_prog_get_next_id>();
   int links = count_objects<bpf_link_get_next_id>();
@@ -89,7 +89,7 @@ struct KernelObjects {
   bool operator==(const KernelObjects&) const = default;
 };
 
-/// The same, once what earlier daemons had is gone: the kernel frees it a while after them.
+/// The same, once those of earlier daemons are gone: the kernel frees them a while later.
 KernelObjects settled_objects() {
   KernelObjects settled;
   for (int looks = 0, quiet = 0; looks < 100 && quiet < 10; ++looks) {
@@ -101,8 +101,8 @@ KernelObjects settled_objects() {
   return settled;
 }
 
-/// None that keeps running is left, and none is pinned. Clients may still hold maps, as their lines
-/// on Linux 6.12.
+/// No object that runs is left, and none is pinned. Clients may still hold maps, as those with
+/// their lines on Linux 6.12.
 bool nothing_runs_beyond(const KernelObjects& before) {
   const KernelObjects now;
   std::error_code no_such_file_system;
@@ -119,7 +119,7 @@ std::size_t open_descriptors(pid_t pid) {
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-/// The same, once the calls before have lost their connections.
+/// The same, once the connections of earlier calls are closed.
 std::size_t settled_descriptors(pid_t pid) {
   std::size_t fewest = open_descriptors(pid);
   for (int looks = 0; looks < 20; ++looks) {
@@ -129,20 +129,12 @@ std::size_t settled_descriptors(pid_t pid) {
   return fewest;
 }
 
-/// A group that the daemon may throttle, and what is in it.
+/// A group that the daemon may throttle, and its bound before that.
 struct Offenders {
   ControlGroup group{"morpheus-crashes"};
   std::string limit = group.read("cpu.max");
-  static Json config() {
-    return {{"throttle",
-             {{"cgroups", {"/morpheus-crashes"}}, {"percent", 20}, {"penalty_ms", 60'000}}}};
-  }
+  static Json config() { return throttling("morpheus-crashes", 20, 60'000); }
 };
-
-void need_offenders() {
-  need_sched_ext();
-  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
-}
 
 /// Kills a daemon and finds the host as it was without one.
 void kill_and_check(DaemonProcess& daemon, const KernelObjects& before, const Load& load) {
@@ -156,7 +148,7 @@ void kill_and_check(DaemonProcess& daemon, const KernelObjects& before, const Lo
   check_threads(load);
 }
 
-/// One time in four until the mode begins to change back.
+/// Every fourth time the mode has begun to change back when this returns.
 void enforce_for_a_while(const DaemonProcess& daemon, std::minstd_rand& random, int round) {
   set_mode(daemon, "enforced");
   REQUIRE(sched_ext_ops().starts_with("morpheus"));
@@ -169,9 +161,8 @@ void enforce_for_a_while(const DaemonProcess& daemon, std::minstd_rand& random, 
 }  // namespace
 
 TEST_CASE("observer: killed with -9 again and again, every worker comes back", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kConsentingWorker, kConsentingWorker, kSleeper});
   std::minstd_rand random(1);
   Returns returns;
   for (int i = 0; i < crashes(); ++i) {
@@ -186,24 +177,24 @@ TEST_CASE("observer: killed with -9 again and again, every worker comes back", "
 }
 
 TEST_CASE("enforced: killed with -9 again and again, the host gets itself back each time") {
-  need_offenders();
+  need_control_groups();
   const auto before = settled_objects();
   {
     const Offenders offenders;
-    DaemonProcess daemon(Offenders::config(), Backend::bpf);
-    Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+    ObservingDaemon daemon(Offenders::config());
+    Crowd load(daemon, {kConsentingWorker, kConsentingWorker, kSleeper});
     offenders.group.take(load.pid());
-    std::optional<Load> deaf;
+    std::optional<Crowd> deaf;
     const auto descriptors = open_descriptors(load.pid());
     std::minstd_rand random(2);
     Returns returns;
     for (int i = 0; i < crashes(); ++i) {
       enforce_for_a_while(daemon, random, i);
       if (i % 4 == 0) {  // while their group is throttled
-        // A new one: a thread that never comes to a safe point never takes its consent to the next
+        // A new load: a thread that never comes to a safe point never takes its consent to the next
         // daemon.
         deaf.reset();
-        deaf.emplace(daemon.socket(), crowded_cpu(), std::vector{kDeaf}, nullptr);
+        deaf.emplace(daemon, std::vector{kOffender});
         offenders.group.take(deaf->pid());
         REQUIRE(eventually([&] { return worker(daemon, deaf->tid(0)).value("throttles", 0) > 0; }));
       }
@@ -223,13 +214,13 @@ TEST_CASE("enforced: killed with -9 again and again, the host gets itself back e
   CHECK(eventually([&] { return nothing_is_left_beyond(before); }));
 }
 
-// With this scope the daemon gives threads another policy, and one that is killed cannot take it
-// back: until the next one does, the kernel runs them as ordinary threads.
+// With this scope the daemon gives threads another policy, and a daemon that is killed cannot take
+// it back: until the next one does, the kernel runs them as ordinary threads.
 TEST_CASE("scope workers: killed with -9, the next daemon gives the workers their policy back") {
   need_sched_ext();
   const auto before = settled_objects();
-  DaemonProcess daemon(Json{{"scope", "workers"}}, Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+  ObservingDaemon daemon(Json{{"scope", "workers"}});
+  Crowd load(daemon, {kConsentingWorker, kConsentingWorker, kSleeper});
   for (int i = 0; i < std::max(1, crashes() / 10); ++i) {
     set_mode(daemon, "enforced");
     REQUIRE(load.seen(0).policy != SCHED_OTHER);
@@ -245,11 +236,10 @@ TEST_CASE("scope workers: killed with -9, the next daemon gives the workers thei
 }
 
 TEST_CASE("observer: clients killed with -9 at random moments leave nothing behind", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
+  ObservingDaemon daemon;
   std::minstd_rand random(3);
   for (int i = 0; i < crashes(); ++i) {
-    const Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+    const Crowd load(daemon, {kConsentingWorker, kConsentingWorker, kSleeper});
     wait_up_to_ms(random, 50);  // then it is killed
   }
   CHECK(eventually([&] { return control(daemon, "GetStatus")["workers"] == 0; }));
@@ -257,19 +247,19 @@ TEST_CASE("observer: clients killed with -9 at random moments leave nothing behi
 }
 
 TEST_CASE("enforced: clients killed with -9 at random moments leave nothing behind") {
-  need_offenders();
+  need_control_groups();
   const auto before = settled_objects();
   {
     const Offenders offenders;
-    DaemonProcess daemon(Offenders::config(), Backend::bpf);
-    const Load bystander(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+    ObservingDaemon daemon(Offenders::config());
+    const Crowd bystander(daemon, {kConsentingWorker, kConsentingWorker, kSleeper});
     set_mode(daemon, "enforced");
     REQUIRE(eventually([&] { return attached_again(daemon, bystander); }));
     const auto descriptors = settled_descriptors(daemon.pid());
     const KernelObjects with_bystander;
     std::minstd_rand random(4);
     for (int i = 0; i < crashes(); ++i) {
-      const Load load(daemon.socket(), crowded_cpu(), {kWorker, kDeaf, kSleeper}, nullptr);
+      const Crowd load(daemon, {kConsentingWorker, kOffender, kSleeper});
       offenders.group.take(load.pid());
       wait_up_to_ms(random, 100);  // then it is killed
     }
@@ -288,12 +278,12 @@ TEST_CASE(
     "enforced: the canary ends a mode in which normal threads starve, and it is refused for a "
     "while") {
   need_sched_ext();
-  // critical sections may hold a CPU for two seconds here, and the canary waits for one
-  DaemonProcess daemon({{"canary", {{"starved_ms", 800}, {"refuse_s", 3600}}}}, Backend::bpf);
+  // here critical sections may hold a CPU for two seconds, and the canary waits for 0.8 s
+  ObservingDaemon daemon(Json{{"canary", {{"starved_ms", 800}, {"refuse_s", 3600}}}});
   set_tunables_ms(daemon, 5, 10, 2000);
   set_mode(daemon, "enforced");
   constexpr ThreadSpec kHolder{.manner = Manner::critical};
-  const Load load(daemon.socket(), crowded_cpu(), {kHolder, kHolder, kHolder, kSleeper}, nullptr);
+  const Crowd load(daemon, {kHolder, kHolder, kHolder, kSleeper});
   REQUIRE(eventually([] { return sched_ext_state() == "disabled"; }));
   REQUIRE(eventually([&] { return control(daemon, "GetStatus")["mode"] == "observer"; }));
   const auto scheduler = control(daemon, "GetStatus")["scheduler"];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// morpheusctl doctor on a real kernel, whichever it is: each line is held against what the kernel
-// itself shows, the kernel's features against the names in its type information (BTF), which doctor
-// does not read.
+// morpheusctl doctor on a real kernel, whichever it is: each line is compared with what the kernel
+// itself shows, and the kernel's features with the names in its type information (BTF), which
+// doctor does not read.
 #include <linux/magic.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -56,7 +56,7 @@ struct Examination {
   Json findings;
 };
 
-/// At the place where systemd mounts it, alone or beside version 1.
+/// Looks where systemd mounts it, alone or beside version 1.
 bool has_cgroup2() {
   return std::ranges::any_of(
       std::array{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}, [](const char* path) {
@@ -80,8 +80,7 @@ void check_ext_server(const Examination& doctor) {
 }  // namespace
 
 TEST_CASE("observer: doctor's lines agree with what the kernel has", "[observer]") {
-  need_bpf();
-  const DaemonProcess daemon(Backend::bpf);
+  const ObservingDaemon daemon;
   const Examination doctor(daemon);
   CAPTURE(doctor.findings.dump(1));
 

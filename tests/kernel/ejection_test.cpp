@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A scheduler that the kernel ends: what the operator gets to know, and what the daemon does next.
+// A scheduler that the kernel ends: what the operator learns, and what the daemon does next.
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
-#include "tests/programs/load.hpp"
 
 using namespace morpheus::test;
 
 namespace {
 
-/// Changes a file of the kernel's, and changes it back.
+/// Changes a setting of the kernel, and changes it back at the end.
 class Setting {
  public:
   Setting(const std::string& path, const std::string& value) : path_(path) {
@@ -33,7 +33,7 @@ Json scheduler(const DaemonProcess& daemon) { return control(daemon, "GetStatus"
 
 TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and restarted") {
   need_sched_ext();
-  // what the kernel keeps from real-time threads for all others would save it
+  // the time that the kernel withholds from real-time threads would save the thread
   const Setting throttle("/proc/sys/kernel/sched_rt_runtime_us", "-1");
   const auto server =
       "/sys/kernel/debug/sched/ext_server/cpu" + std::to_string(crowded_cpu()) + "/runtime";
@@ -41,18 +41,17 @@ TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and resta
   if (std::filesystem::exists(server)) no_server = std::make_unique<Setting>(server, "0");
 
   // the canary would be faster than the kernel
-  DaemonProcess daemon(Json{{"canary", {{"starved_ms", 0}}}}, Backend::bpf);
-  set_mode(daemon, "enforced");
-  Load load(daemon.socket(), crowded_cpu(), {{.manner = Manner::rival}}, nullptr);
+  EnforcingDaemon daemon(Json{{"canary", {{"starved_ms", 0}}}});
+  Crowd load(daemon, {kRival});
   {
     const RealTimeThread hog(crowded_cpu());
     REQUIRE(eventually([&] { return scheduler(daemon)["ejections"] > 0; }));
-    const auto told = control(daemon, "GetLastExit");
-    CHECK(told["cause"] == "EJECTED");
-    INFO(told["reason"] << ": " << told["message"]);
-    CHECK(told["reason"].get<std::string>().find("stall") != std::string::npos);
-    CHECK(told["message"].get<std::string>().find("failed to run for") != std::string::npos);
-    CHECK(told["dump"].get<std::string>().find("CPU states") != std::string::npos);
+    const auto last_exit = control(daemon, "GetLastExit");
+    CHECK(last_exit["cause"] == "EJECTED");
+    INFO(last_exit["reason"] << ": " << last_exit["message"]);
+    CHECK(last_exit["reason"].get<std::string>().find("stall") != std::string::npos);
+    CHECK(last_exit["message"].get<std::string>().find("failed to run for") != std::string::npos);
+    CHECK(last_exit["dump"].get<std::string>().find("CPU states") != std::string::npos);
     CHECK(daemon.ctl({"last-exit"}).out.find("stall") != std::string::npos);
   }
   REQUIRE(eventually([&] { return scheduler(daemon)["attached"] == true; }));
@@ -63,9 +62,7 @@ TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and resta
 }
 
 TEST_CASE("enforced: what the administrator ends by sysrq is not started again") {
-  need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
+  EnforcingDaemon daemon;
   std::ofstream("/proc/sysrq-trigger") << "S" << std::flush;
   REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
   REQUIRE(eventually([&] { return control(daemon, "GetLastExit")["cause"] == "ORDERED"; }));
@@ -81,8 +78,7 @@ TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
   need_sched_ext();
   const auto online = "/sys/devices/system/cpu/cpu" + std::to_string(crowded_cpu()) + "/online";
   if (!std::filesystem::exists(online)) SKIP("no CPU here can be taken offline");
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
+  EnforcingDaemon daemon;
   {
     const Setting off(online, "0");
     REQUIRE(eventually([&] { return control(daemon, "GetLastExit")["cause"] == "RESTART"; }));
@@ -94,11 +90,8 @@ TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
 TEST_CASE("suspend: Enforced mode goes on after the machine has slept") {
   if (std::getenv("MORPHEUS_MAY_SUSPEND") == nullptr)
     SKIP("only in a machine of its own, see tests/runner/jobs.py");
-  need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
-  Load load(daemon.socket(), crowded_cpu(),
-            {{.manner = Manner::cooperative}, {.manner = Manner::sleeper}}, nullptr);
+  EnforcingDaemon daemon;
+  Crowd load(daemon, {kWorker, kSleeper});
   const auto before = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > before + 5; }));
   std::ofstream("/sys/class/rtc/rtc0/wakealarm") << "+5" << std::flush;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Enforced mode on a real sched_ext kernel: who loses the CPU, who never does, and what happens
-// when the daemon goes. Effects are taken from /proc and from the witness.
+// Enforced mode on a real sched_ext kernel: which threads lose the CPU, which never do, and what
+// happens when the daemon goes. Effects are taken from /proc and from the witness.
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -10,57 +10,42 @@
 #include <cmath>
 #include <thread>
 
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
-#include "tests/programs/load.hpp"
 
 using namespace morpheus::test;
 
 namespace {
 
-Witness& witness() {
-  static auto started = Witness::start();
-  REQUIRE(started);
-  return **started;
-}
-
-constexpr ThreadSpec kWorker{.manner = Manner::cooperative};
-constexpr ThreadSpec kDeaf{.manner = Manner::deaf, .escapable = true};
-constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
-constexpr ThreadSpec kRival{.manner = Manner::rival};
-
-/// A daemon that enforces. Slices are long against the tick, so that counts mean the same on a
-/// slow, emulated machine.
-struct Enforcing {
-  Enforcing() : daemon(Backend::bpf) {
-    set_tunables_ms(daemon, 20, 20, 200);
-    set_mode(daemon, "enforced");
+/// Slices are long against the tick, so that counts mean the same on a slow, emulated machine.
+class LongSlices : public EnforcingDaemon {
+ public:
+  LongSlices() {
+    set_tunables_ms(*this, 20, 20, 200);
     REQUIRE(sched_ext_state() == "enabled");
   }
-  DaemonProcess daemon;
 };
 
 }  // namespace
 
 TEST_CASE("enforced: a deaf worker that consented is kicked, and its rival gets the CPU") {
-  need_sched_ext();
-  Enforcing host;
-  Load load(host.daemon.socket(), crowded_cpu(), {kDeaf, kRival}, &witness());
+  LongSlices daemon;
+  Crowd load(daemon, {kDeaf, kRival}, &witness());
   const auto shares = load.shares(4);
   CHECK(witness().count(0).kicked > 0);
   CHECK(load.last_escalation_ns(0) > 0);
-  CHECK(worker(host.daemon, load.tid(0))["escalations"] > 0);
-  CHECK(worker(host.daemon, load.tid(0))["hints_by_reason"].value("DEADLINE", 0) > 0);
-  CHECK(shares[1] > 0.47);  // its own slices are shorter than the deaf one's turns, but it stays
+  CHECK(worker(daemon, load.tid(0))["escalations"] > 0);
+  CHECK(worker(daemon, load.tid(0))["hints_by_reason"].value("DEADLINE", 0) > 0);
+  CHECK(shares[1] > 0.47);  // its slices are shorter than the deaf worker's turns, but it stays
 }
 
 TEST_CASE("enforced: a worker that did not consent is never kicked, but shares by slices") {
-  need_sched_ext();
-  Enforcing host;
-  Load load(host.daemon.socket(), crowded_cpu(), {{.manner = Manner::deaf}, kRival}, &witness());
+  LongSlices daemon;
+  Crowd load(daemon, {{.manner = Manner::deaf}, kRival}, &witness());
   const auto shares = load.shares(4);
   CHECK(witness().count(0).kicked == 0);
   CHECK(load.last_escalation_ns(0) == 0);
-  const auto record = worker(host.daemon, load.tid(0));
+  const auto record = worker(daemon, load.tid(0));
   CHECK(record["escalations"] == 0);
   CHECK(record["hints"] > 0);
   CHECK(record["hints_by_reason"].value("DEADLINE", 0) == 0);
@@ -68,16 +53,13 @@ TEST_CASE("enforced: a worker that did not consent is never kicked, but shares b
 }
 
 TEST_CASE("enforced: workers that answer are never kicked, whatever they consented to") {
-  need_sched_ext();
-  Enforcing host;
-  // An emulated machine stands still for longer than a grace now and then; no worker can help that.
-  set_tunables_ms(host.daemon, 20, 1000, 2000);
-  const ThreadSpec consenting{.manner = Manner::cooperative, .escapable = true};
-  Load load(host.daemon.socket(), crowded_cpu(), {consenting, consenting, kSleeper, kRival},
-            &witness());
+  LongSlices daemon;
+  // An emulated machine stands still for longer than a grace now and then; no worker can help it.
+  set_tunables_ms(daemon, 20, 1000, 2000);
+  Crowd load(daemon, {kConsentingWorker, kConsentingWorker, kSleeper, kRival}, &witness());
   (void)load.shares(4);
   for (const std::size_t i : {0, 1}) {
-    const auto record = worker(host.daemon, load.tid(i));
+    const auto record = worker(daemon, load.tid(i));
     CHECK(record["acknowledged"] > 0);
     CHECK(record["escalations"] == 0);
     CHECK(load.last_escalation_ns(i) == 0);
@@ -86,18 +68,17 @@ TEST_CASE("enforced: workers that answer are never kicked, whatever they consent
 }
 
 TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
-  need_sched_ext();
-  Enforcing host;
-  Load load(host.daemon.socket(), crowded_cpu(),
-            {{.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_REGISTERED},
-             {.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_QUIESCING},
-             kRival},
-            &witness());
+  LongSlices daemon;
+  Crowd load(daemon,
+             {{.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_REGISTERED},
+              {.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_QUIESCING},
+              kRival},
+             &witness());
   const auto registered = load.hints(0), quiescing = load.hints(1);
   const auto shares = load.shares(4);
   for (const std::size_t i : {0, 1}) {
     CHECK(load.last_escalation_ns(i) == 0);
-    CHECK(worker(host.daemon, load.tid(i))["escalations"] == 0);
+    CHECK(worker(daemon, load.tid(i))["escalations"] == 0);
   }
   CHECK(load.hints(0) == registered);
   CHECK(load.hints(1) == quiescing);
@@ -105,12 +86,11 @@ TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
 }
 
 TEST_CASE("enforced: a critical section is not interrupted before the hold cap") {
-  need_sched_ext();
-  Enforcing host;
-  set_tunables_ms(host.daemon, 5, 10, 2000);
-  Load load(host.daemon.socket(), crowded_cpu(),
-            {{.manner = Manner::critical, .escapable = true}, kRival, kSleeper}, &witness());
-  // From the moment the worker gets the CPU it keeps it: compare two looks well inside the cap.
+  LongSlices daemon;
+  set_tunables_ms(daemon, 5, 10, 2000);
+  Crowd load(daemon, {{.manner = Manner::critical, .escapable = true}, kRival, kSleeper},
+             &witness());
+  // Once the worker gets the CPU it keeps it: compare two looks well inside the cap.
   const auto before = witness().count(0);
   REQUIRE(eventually([&] { return witness().count(0).switched_in > before.switched_in; }));
   const auto losses = witness().count(0).critical_losses;
@@ -120,30 +100,26 @@ TEST_CASE("enforced: a critical section is not interrupted before the hold cap")
   CHECK(after.kicked == 0);
   CHECK(load.last_escalation_ns(0) == 0);
   CHECK(after.critical_losses - losses <= after.losses_to_higher - before.losses_to_higher);
-  CHECK(worker(host.daemon, load.tid(0))["deferrals"] > 0);
-  CHECK(worker(host.daemon, load.tid(0))["blocked"]["CRITICAL"] > 0);
+  CHECK(worker(daemon, load.tid(0))["deferrals"] > 0);
+  CHECK(worker(daemon, load.tid(0))["blocked"]["CRITICAL"] > 0);
 }
 
 TEST_CASE("enforced: the hold cap ends a critical section that does not end") {
-  need_sched_ext();
-  Enforcing host;
-  set_tunables_ms(host.daemon, 5, 10, 50);
-  Load load(host.daemon.socket(), crowded_cpu(),
-            {{.manner = Manner::critical, .escapable = true}, kRival}, &witness());
+  LongSlices daemon;
+  set_tunables_ms(daemon, 5, 10, 50);
+  Crowd load(daemon, {{.manner = Manner::critical, .escapable = true}, kRival}, &witness());
   const auto shares = load.shares(4);
   CHECK(witness().count(0).critical_losses > 0);
   CHECK(witness().count(0).kicked == 0);
-  CHECK(worker(host.daemon, load.tid(0))["overruns"] > 0);
+  CHECK(worker(daemon, load.tid(0))["overruns"] > 0);
   CHECK(shares[1] > 0.02);
   CHECK(sched_ext_state() == "enabled");
 }
 
 TEST_CASE("enforced: equal threads get equal shares, nice ones less") {
-  need_sched_ext();
-  Enforcing host;
-  set_tunables_ms(host.daemon, 5, 10, 100);
-  Load load(host.daemon.socket(), crowded_cpu(),
-            {kWorker, kWorker, kRival, {.manner = Manner::rival, .nice = 5}}, &witness());
+  LongSlices daemon;
+  set_tunables_ms(daemon, 5, 10, 100);
+  Crowd load(daemon, {kWorker, kWorker, kRival, {.manner = Manner::rival, .nice = 5}}, &witness());
   const auto shares = load.shares(6);
   INFO(shares[0] << " " << shares[1] << " " << shares[2] << " " << shares[3]);
   CHECK(std::abs(shares[0] - shares[1]) < 0.08);
@@ -152,24 +128,21 @@ TEST_CASE("enforced: equal threads get equal shares, nice ones less") {
 }
 
 TEST_CASE("enforced: of two threads the heavier one has more than every other turn") {
-  need_sched_ext();
-  Enforcing host;
-  set_tunables_ms(host.daemon, 5, 10, 100);
-  Load load(host.daemon.socket(), crowded_cpu(), {kRival, {.manner = Manner::rival, .nice = 5}},
-            &witness());
+  LongSlices daemon;
+  set_tunables_ms(daemon, 5, 10, 100);
+  Crowd load(daemon, {kRival, {.manner = Manner::rival, .nice = 5}}, &witness());
   const auto shares = load.shares(4);
   INFO(shares[0] << " " << shares[1]);
   CHECK(std::abs(shares[1] / shares[0] - 335.0 / 1024) < 0.08);
 }
 
 TEST_CASE("enforced: who loses the CPU to a higher class in mid-turn pays for all of that turn") {
-  need_sched_ext();
-  Enforcing host;
-  set_tunables_ms(host.daemon, 5, 10, 100);
-  // Each turn of the first is as long as the cap, and is interrupted; the second has to get as much
-  // afterwards, though it lets the third go ahead and is queued anew each time.
-  Load load(host.daemon.socket(), crowded_cpu(),
-            {{.manner = Manner::critical, .escapable = true}, kWorker, kSleeper}, &witness());
+  LongSlices daemon;
+  set_tunables_ms(daemon, 5, 10, 100);
+  // Each turn of the first is as long as the cap, and is interrupted. The second must get as much
+  // afterwards, although it lets the third go ahead and is queued anew each time.
+  Crowd load(daemon, {{.manner = Manner::critical, .escapable = true}, kWorker, kSleeper},
+             &witness());
   const RealTimeThread above(crowded_cpu(), std::chrono::milliseconds(30));
   const auto before = witness().count(0);
   const auto shares = load.shares(6);
@@ -181,8 +154,8 @@ TEST_CASE("enforced: who loses the CPU to a higher class in mid-turn pays for al
 
 TEST_CASE("enforced: the mode changes while workers run, and no hint state is lost") {
   need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   for (int round = 0; round < 3; ++round) {
     set_mode(daemon, "enforced");
     CHECK(sched_ext_state() == "enabled");
@@ -201,10 +174,8 @@ TEST_CASE("enforced: the mode changes while workers run, and no hint state is lo
 }
 
 TEST_CASE("enforced: killed with -9, the kernel's own scheduler takes over and clients go on") {
-  need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  EnforcingDaemon daemon;
+  Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   const auto at_start = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > at_start + 10; }));
   daemon.stop(SIGKILL);
@@ -221,8 +192,8 @@ TEST_CASE("enforced: killed with -9, the kernel's own scheduler takes over and c
 
 TEST_CASE("enforced: the operator's switch works for root and is refused by name to others") {
   need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kSleeper}, &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kWorker, kSleeper}, &witness());
   const auto refused = daemon.ctl({"mode", "enforced"}, 65534);
   CHECK(refused.status == 1);
   CHECK(refused.err.find("not permitted") != std::string::npos);
@@ -237,20 +208,16 @@ TEST_CASE("enforced: the operator's switch works for root and is refused by name
 }
 
 TEST_CASE("enforced: an orderly stop gives the machine back") {
-  need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
+  EnforcingDaemon daemon;
   CHECK(daemon.stop(SIGTERM) == 0);
   CHECK(sched_ext_state() == "disabled");
 }
 
 TEST_CASE(
     "enforced: who wakes beside a thread that has just begun does not wait for its whole slice") {
-  need_sched_ext();
-  Enforcing host;
-  // So short a sleep that the other one's run, which begins with it, is never long when it ends.
-  const Load load(host.daemon.socket(), crowded_cpu(),
-                  {kRival, {.manner = Manner::sleeper, .sleep_us = 100}}, nullptr);
+  LongSlices daemon;
+  // The sleep is so short that the other one's run, which begins with it, is never long by its end.
+  const Crowd load(daemon, {kRival, {.manner = Manner::sleeper, .sleep_us = 100}});
   std::this_thread::sleep_for(std::chrono::seconds(4));
   const auto waits = load.times(1);
   INFO(waits.count() << " wakeups, median " << waits.quantile(500) << " ns");
@@ -258,11 +225,9 @@ TEST_CASE(
 }
 
 TEST_CASE("enforced: a worker that is alone is interrupted by ticks and once a slice, no more") {
-  need_sched_ext();
-  const Enforcing host;
+  const LongSlices daemon;
   for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
-    const Load load(host.daemon.socket(), crowded_cpu(),
-                    {{.manner = Manner::cooperative, .state = state}}, nullptr);
+    const Crowd load(daemon, {{.manner = Manner::cooperative, .state = state}});
     const auto before = timer_interrupts(crowded_cpu());
     std::this_thread::sleep_for(std::chrono::seconds(2));  // 500 ticks, 100 slices
     const auto interrupts = timer_interrupts(crowded_cpu()) - before;

@@ -19,15 +19,27 @@
 #include <vector>
 
 #include "proto/unique_fd.hpp"
+#include "tests/programs/control_group.hpp"
 
 namespace morpheus::test {
 namespace {
 
-std::string read_line(const char* path) {
+std::string first_line(const char* path) {
   std::ifstream file(path);
   std::string line;
   std::getline(file, line);
   return line;
+}
+
+/// `config`, where a daemon with it can load its BPF programs.
+const Json& where_bpf_loads(const Json& config) {
+  need_bpf();
+  return config;
+}
+
+const Json& where_sched_ext_is(const Json& config) {
+  need_sched_ext();
+  return config;
 }
 
 }  // namespace
@@ -35,7 +47,7 @@ std::string read_line(const char* path) {
 void need_bpf() {
   if (::geteuid() != 0) SKIP("needs root to load BPF programs");
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) SKIP("this kernel has no BTF");
-  // The least that can be loaded: that more fails is never a reason to skip.
+  // The least that can be loaded: if more fails to load, that is no reason to skip.
   bpf_insn program[2] = {};  // return 0
   program[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
   program[1].code = BPF_JMP | BPF_EXIT;
@@ -47,6 +59,11 @@ void need_bpf() {
 void need_sched_ext() {
   need_bpf();
   if (::access("/sys/kernel/sched_ext/state", R_OK) != 0) SKIP("this kernel has no sched_ext");
+}
+
+void need_control_groups() {
+  need_sched_ext();
+  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
 }
 
 RealTimeThread::RealTimeThread(unsigned cpu, std::chrono::milliseconds pause) : pid_(::fork()) {
@@ -89,12 +106,12 @@ std::uint64_t timer_interrupts(unsigned cpu) {
     const auto row = words();
     if (!row.empty() && row.front() == "LOC:") return std::stoull(row.at(1 + column));
   }
-  FAIL("/proc/interrupts tells no local timer");
+  FAIL("/proc/interrupts has no line of the local timer");
   return 0;
 }
 
-std::string sched_ext_state() { return read_line("/sys/kernel/sched_ext/state"); }
-std::string sched_ext_ops() { return read_line("/sys/kernel/sched_ext/root/ops"); }
+std::string sched_ext_state() { return first_line("/sys/kernel/sched_ext/state"); }
+std::string sched_ext_ops() { return first_line("/sys/kernel/sched_ext/root/ops"); }
 
 Json control(const DaemonProcess& daemon, const std::string& method, const Json& in) {
   auto client = daemon.connect();
@@ -119,6 +136,19 @@ Json worker(const DaemonProcess& daemon, pid_t tid) {
   for (const auto& worker : reply["workers"])
     if (worker["tid"] == tid) return worker;
   return nullptr;
+}
+
+Json throttling(const std::string& group, unsigned percent, unsigned penalty_ms) {
+  return {
+      {"throttle", {{"cgroups", {"/" + group}}, {"percent", percent}, {"penalty_ms", penalty_ms}}}};
+}
+
+ObservingDaemon::ObservingDaemon(const Json& config)
+    : DaemonProcess(where_bpf_loads(config), Backend::bpf) {}
+
+EnforcingDaemon::EnforcingDaemon(const Json& config)
+    : DaemonProcess(where_sched_ext_is(config), Backend::bpf) {
+  set_mode(*this, "enforced");
 }
 
 }  // namespace morpheus::test

@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the kernel tests need of the machine, and how they ask the daemon and the kernel.
+// The machine that a kernel test runs on: what the test needs of it, a daemon that has loaded its
+// BPF programs there, and what the daemon and the kernel say.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "tests/programs/daemon_process.hpp"
-#include "tests/witness/witness.hpp"
 
 namespace morpheus::test {
 
-/// Skips the test, by name and with the reason, where BPF cannot be loaded.
+/// Skips the test, by name and with the reason, where BPF programs cannot be loaded.
 void need_bpf();
 /// The same where the kernel has no sched_ext.
 void need_sched_ext();
+/// The same where, besides, control groups of version 2 cannot be made.
+void need_control_groups();
 
 /// The CPU that the tests crowd: the last one online.
 [[nodiscard]] unsigned crowded_cpu();
 
-/// Interrupts of that CPU's own timer since the start, by /proc/interrupts: ticks and all that was
-/// set between.
+/// Interrupts of that CPU's own timer since the start, by /proc/interrupts: ticks and all timers
+/// that were set in between.
 [[nodiscard]] std::uint64_t timer_interrupts(unsigned cpu);
 
-/// A real-time thread on `cpu` that pauses every 100 us for so long, or never leaves the CPU: then
-/// what runs there in other classes starves. Ends with the object.
+/// A real-time thread on `cpu` that pauses for `pause` every 100 us. Without a pause it never
+/// leaves the CPU, and threads of other classes starve there. Ends with the object.
 class RealTimeThread {
  public:
   explicit RealTimeThread(unsigned cpu, std::chrono::milliseconds pause = {});
@@ -35,7 +38,7 @@ class RealTimeThread {
   pid_t pid_;
 };
 
-/// /sys/kernel/sched_ext/state and root/ops: what the kernel says runs.
+/// /sys/kernel/sched_ext/state and root/ops: which scheduler the kernel says runs.
 [[nodiscard]] std::string sched_ext_state();
 [[nodiscard]] std::string sched_ext_ops();
 
@@ -46,5 +49,20 @@ void set_mode(const DaemonProcess& daemon, const std::string& mode);
 void set_tunables_ms(const DaemonProcess& daemon, double slice, double grace, double hold_cap);
 /// The daemon's record of the worker with this tid; null if there is none.
 Json worker(const DaemonProcess& daemon, pid_t tid);
+
+/// The part of a configuration that lets the daemon throttle one control group.
+[[nodiscard]] Json throttling(const std::string& group, unsigned percent, unsigned penalty_ms);
+
+/// A daemon with its BPF programs, in Observer mode. Skips the test where they cannot be loaded.
+class ObservingDaemon : public DaemonProcess {
+ public:
+  explicit ObservingDaemon(const Json& config = Json::object());
+};
+
+/// A daemon in Enforced mode. Skips the test where the kernel has no sched_ext.
+class EnforcingDaemon : public DaemonProcess {
+ public:
+  explicit EnforcingDaemon(const Json& config = Json::object());
+};
 
 }  // namespace morpheus::test

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Observer mode on a real kernel: it asks, and changes nothing else. Runs on any kernel with BTF.
+// Observer mode on a real kernel: it hints, and changes nothing else. Runs on any kernel with BTF.
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sched.h>
@@ -11,29 +11,14 @@
 #include <cmath>
 #include <thread>
 
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
-#include "tests/programs/load.hpp"
 
 using namespace morpheus::test;
 
-namespace {
-
-Witness& witness() {
-  static auto started = Witness::start();
-  REQUIRE(started);
-  return **started;
-}
-
-constexpr ThreadSpec kWorker{.manner = Manner::cooperative};
-constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
-constexpr ThreadSpec kRival{.manner = Manner::rival};
-
-}  // namespace
-
 TEST_CASE("observer: hints reach an unprivileged worker, which acknowledges them", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   const auto before = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > before + 10; }));
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acknowledged"] > 0; }));
@@ -45,9 +30,8 @@ TEST_CASE("observer: hints reach an unprivileged worker, which acknowledges them
 }
 
 TEST_CASE("observer: a worker that is alone is asked no oftener than somebody woke", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker}, &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kWorker}, &witness());
   const auto woken = witness().wakeups(crowded_cpu());
   const auto hints = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>();
   (void)load.shares(1.5);
@@ -58,11 +42,9 @@ TEST_CASE("observer: a worker that is alone is asked no oftener than somebody wo
 
 TEST_CASE("observer: a worker that is alone is interrupted by ticks and once a slice, no more",
           "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
+  ObservingDaemon daemon;
   for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
-    const Load load(daemon.socket(), crowded_cpu(),
-                    {{.manner = Manner::cooperative, .state = state}}, nullptr);
+    const Crowd load(daemon, {{.manner = Manner::cooperative, .state = state}});
     const auto before = timer_interrupts(crowded_cpu());
     std::this_thread::sleep_for(std::chrono::seconds(2));  // 500 ticks, 450 slices
     const auto interrupts = timer_interrupts(crowded_cpu()) - before;
@@ -72,14 +54,13 @@ TEST_CASE("observer: a worker that is alone is interrupted by ticks and once a s
 }
 
 TEST_CASE("observer: no hints outside RUNNING", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(),
-            {kWorker,
-             {.manner = Manner::cooperative, .state = MORPHEUS_WORKER_REGISTERED},
-             {.manner = Manner::cooperative, .state = MORPHEUS_WORKER_QUIESCING},
-             kSleeper},
-            &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon,
+             {kWorker,
+              {.manner = Manner::cooperative, .state = MORPHEUS_WORKER_REGISTERED},
+              {.manner = Manner::cooperative, .state = MORPHEUS_WORKER_QUIESCING},
+              kSleeper},
+             &witness());
   const auto running = load.hints(0), registered = load.hints(1), quiescing = load.hints(2);
   REQUIRE(eventually([&] { return load.hints(0) > running + 20; }));
   CHECK(load.hints(1) == registered);
@@ -91,9 +72,9 @@ TEST_CASE("observer: no thread's class and no thread's share changes", "[observe
   // two deaf workers and two rivals: with or without a daemon each gets a quarter
   const std::vector<ThreadSpec> mix{
       {.manner = Manner::deaf, .escapable = true}, {.manner = Manner::deaf}, kRival, kRival};
-  DaemonProcess daemon(Backend::bpf);
+  ObservingDaemon daemon;
   const auto state = sched_ext_state();
-  Load load(daemon.socket(), crowded_cpu(), mix, &witness());
+  Crowd load(daemon, mix, &witness());
   const auto hints = load.hints(0);
   const auto shares = load.shares(3);
   for (std::size_t i = 0; i < mix.size(); ++i) {
@@ -102,15 +83,14 @@ TEST_CASE("observer: no thread's class and no thread's share changes", "[observe
     CHECK(load.seen(i).policy == SCHED_OTHER);
     CHECK(witness().count(i).kicked == 0);
   }
-  // The kernel mostly ends its turn before our slice is nearly over.
+  // The kernel mostly ends a worker's turn before our slice is nearly over.
   CHECK(eventually([&] { return load.hints(0) > hints; }));
   CHECK(load.last_escalation_ns(0) == 0);
   CHECK(sched_ext_state() == state);
 }
 
 TEST_CASE("observer: the kernel line cannot be written, resized or punched", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
+  ObservingDaemon daemon;
   Attached attached(daemon);
   const int fd = attached.fds.at(attached.reply["kernel_lines"]).get();
   const auto size = attached.kernel_lines.size();
@@ -126,9 +106,8 @@ TEST_CASE("observer: the kernel line cannot be written, resized or punched", "[o
 }
 
 TEST_CASE("observer: killed with -9, a new daemon gets the workers back by itself", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   const auto at_start = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > at_start + 10; }));
   const auto pid = load.pid();
@@ -144,8 +123,7 @@ TEST_CASE("observer: killed with -9, a new daemon gets the workers back by itsel
 }
 
 TEST_CASE("observer: where Enforced cannot be had, it is refused with the reason", "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
+  ObservingDaemon daemon;
   auto scheduler = control(daemon, "GetStatus")["scheduler"];
   if (scheduler["enforced_available"]) SKIP("this kernel can do Enforced mode");
   auto client = daemon.connect();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The operator's tool on a real kernel: the walk that a new operator takes, recorded step by step,
-// and what a trace holds. Effects are taken from /proc and from the witness.
+// and the content of a trace. Effects are taken from /proc and from the witness.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -8,8 +8,8 @@
 #include <iostream>
 #include <sstream>
 
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
-#include "tests/programs/load.hpp"
 #include "tests/programs/trace_check.hpp"
 #include "walk.hpp"
 
@@ -17,19 +17,9 @@ using namespace morpheus::test;
 
 namespace {
 
-Witness& witness() {
-  static auto started = Witness::start();
-  REQUIRE(started);
-  return **started;
-}
-
-constexpr ThreadSpec kWorker{.manner = Manner::cooperative};
-constexpr ThreadSpec kDeaf{.manner = Manner::deaf, .escapable = true};
 constexpr ThreadSpec kCritical{.manner = Manner::critical};
-constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
-constexpr ThreadSpec kRival{.manner = Manner::rival};
 
-/// A line of a shell, in which morpheusctl is the one that talks to this daemon.
+/// A line for a shell, in which morpheusctl talks to this daemon.
 Finished run_line(const DaemonProcess& daemon, const std::string& line,
                   const std::string& directory) {
   return run_program({"/bin/sh", "-c",
@@ -37,7 +27,7 @@ Finished run_line(const DaemonProcess& daemon, const std::string& line,
                           daemon.socket() + " \"$@\"; }\ncd " + directory + "\n" + line});
 }
 
-/// The same, and writes down what the operator sees.
+/// The same; prints what the operator sees.
 Finished types(const DaemonProcess& daemon, const std::string& line,
                const std::string& directory = "/") {
   std::cout << "$ " << line << std::endl;
@@ -55,7 +45,7 @@ Json asks(const DaemonProcess& daemon, const std::string& line) {
   return Json::parse(ended.out);
 }
 
-/// The operator of docs/walk.md: types its commands and no others, one after the other.
+/// The operator of docs/walk.md: types its commands, one after the other, and no others.
 class Walk {
  public:
   explicit Walk(const DaemonProcess& daemon) : daemon_(daemon) {
@@ -74,9 +64,9 @@ class Walk {
     CHECK(ended.status == 0);
     return ended;
   }
-  /// The same for what another program is to read.
+  /// The same for a command whose output another program reads.
   Json ask(const std::string& what) { return asks(daemon_, next(what)); }
-  /// Asks until the answer is as wanted: what is rare needs more than one look.
+  /// Asks until the answer is as wanted: rare events need more than one look.
   template <class Condition>
   Json ask_until(const std::string& what, Condition is_wanted) {
     const auto line = next(what);
@@ -84,7 +74,7 @@ class Walk {
     REQUIRE(eventually([&] { return is_wanted(answer = asks(daemon_, line)); }));
     return answer;
   }
-  /// What a command has written.
+  /// A file that a command has written.
   [[nodiscard]] std::string file(const std::string& name) const { return desk_.path + "/" + name; }
   [[nodiscard]] bool is_over() const { return next_ == lines_.size(); }
 
@@ -149,14 +139,14 @@ std::size_t ended(const std::vector<Json>& hints, const std::string& how) {
 
 TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect, go back") {
   need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kDeaf, kWorker, kSleeper}, &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kDeaf, kWorker, kSleeper}, &witness());
   Walk walk(daemon);
 
   CHECK(walk.step("doctor").out.find("ok      sched_ext") != std::string::npos);
   CHECK(walk.step("status").out.find("mode         observer") != std::string::npos);
 
-  // who is in the way? the one that is asked and does not answer
+  // which worker is in the way? the one that is hinted and does not acknowledge
   const auto noisy = load.tid(0), polite = load.tid(1);
   const auto top = walk.ask_until("top", [&](const Json& seen) {
     return row_of(seen, noisy)["hints_per_s"] > 1.0 &&
@@ -165,16 +155,16 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
   CHECK(row_of(top, noisy)["acknowledged_per_s"] == 0.0);
   CHECK(row_of(top, noisy)["cpu_pct"] > 5.0);
 
-  // why? it is hinted, and the hints end without an answer
-  std::size_t asked = 0, answered = 0;
+  // why? it is hinted, and the hints end without an acknowledgement
+  std::size_t hinted = 0, acknowledged = 0;
   const auto happened = walk.ask("events");
   for (const auto& event : happened["events"]) {
     if (event["tid"] != noisy) continue;
-    asked += event["type"] == "HINT" ? 1 : 0;
-    answered += event["type"] == "ACKNOWLEDGED" ? 1 : 0;
+    hinted += event["type"] == "HINT" ? 1 : 0;
+    acknowledged += event["type"] == "ACKNOWLEDGED" ? 1 : 0;
   }
-  CHECK(asked > 0);
-  CHECK(answered == 0);
+  CHECK(hinted > 0);
+  CHECK(acknowledged == 0);
   walk.step("trace");
   const auto observed = read_trace(walk.file("trace.json"));
   CHECK(ended(of(observed, polite, "e", "hint"), "acknowledged") > 0);
@@ -206,9 +196,8 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
 
 TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when nobody traces",
           "[observer]") {
-  need_bpf();
-  DaemonProcess daemon(Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, &witness());
+  ObservingDaemon daemon;
+  Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acknowledged"] > 0; }));
   const auto before = load.seen(0).cpu_ns;
   const auto began = std::chrono::steady_clock::now();
@@ -217,7 +206,7 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
   const std::chrono::duration<double, std::milli> passed = std::chrono::steady_clock::now() - began;
   const auto runs = of(trace, load.tid(0), "X", "running");
   REQUIRE(runs.size() > 10);
-  // the start and end of morpheusctl lie within what /proc counted: compare shares
+  // /proc counted also while morpheusctl started and ended: compare shares
   if (trace["otherData"]["events_lost"] == 0) {
     const double traced = milliseconds(runs) / 3000, counted = counted_ms / passed.count();
     CHECK(traced < counted * 1.3);
@@ -227,7 +216,7 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
   CHECK_FALSE(of(trace, load.tid(0), "X", "waiting").empty());
   CHECK_FALSE(of(trace, load.tid(0), "b", "hint PRESSURE").empty());
   CHECK_FALSE(of(trace, load.tid(0), "i", "acknowledged").empty());
-  // whoever only follows hints gets no runs
+  // a subscriber that only follows hints gets no runs
   const auto happened = asks(daemon, "morpheusctl events --count 200 --timeout 20");
   REQUIRE(happened["events"].size() == 200);
   for (const auto& event : happened["events"]) {
@@ -239,11 +228,9 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
 }
 
 TEST_CASE("enforced: a trace shows critical sections that hold the CPU, and for how long") {
-  need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
+  EnforcingDaemon daemon;
   set_tunables_ms(daemon, 20, 20, 200);
-  set_mode(daemon, "enforced");
-  Load load(daemon.socket(), crowded_cpu(), {kCritical, kRival}, &witness());
+  Crowd load(daemon, {kCritical, kRival}, &witness());
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["overruns"] > 0; }));
   const auto trace = trace_of(daemon, "3");
   CHECK_FALSE(of(trace, load.tid(0), "i", "deferred").empty());

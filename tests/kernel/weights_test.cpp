@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who gets how much of the CPU in Enforced mode, and who belongs to the scheduler at all. Shares
-// and policies are the kernel's own, from /proc.
+// How much of the CPU each thread gets in Enforced mode, and which threads belong to the scheduler
+// at all. Shares and policies are the kernel's own, from /proc.
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
 #include "tests/programs/load.hpp"
@@ -24,8 +25,6 @@ using namespace morpheus::test;
 namespace {
 
 constexpr int kSchedExt = 7;
-constexpr ThreadSpec kWorker{.manner = Manner::cooperative};
-constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
 
 void allow(pid_t thread, std::initializer_list<unsigned> cpus) {
   cpu_set_t set;
@@ -57,19 +56,16 @@ std::array<double, 3> cpu_times(const std::array<const Load*, 3>& loads, int sec
 }  // namespace
 
 TEST_CASE("enforced: cpu.weight gives the threads of control groups shares of 1 to 2 to 4") {
-  need_sched_ext();
-  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
+  need_control_groups();
   const ControlGroup one("morpheus-one"), two("morpheus-two"), four("morpheus-four");
   two.write("cpu.weight", "200");
-  DaemonProcess daemon(Backend::bpf);
-  const Load a(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
-  const Load b(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
-  const Load c(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  ObservingDaemon daemon;
+  const Crowd a(daemon, {kWorker}), b(daemon, {kWorker}), c(daemon, {kWorker});
   one.take(a.pid());
   two.take(b.pid());
   four.take(c.pid());
   set_mode(daemon, "enforced");
-  four.write("cpu.weight", "400");  // one weight from before, one that comes later
+  four.write("cpu.weight", "400");  // two's weight was set before the mode, this one after it
   std::array<double, 3> used{};
   const auto measure = [&] {
     used = cpu_times({&a, &b, &c}, 6);
@@ -81,16 +77,13 @@ TEST_CASE("enforced: cpu.weight gives the threads of control groups shares of 1 
 }
 
 TEST_CASE("enforced: a weight that a user gives to his own group takes nothing from others") {
-  need_sched_ext();
-  if (!ControlGroup::can_be_made()) SKIP("there is no cgroup v2 here");
+  need_control_groups();
   const ControlGroup users("morpheus-users");
   users.write("cgroup.subtree_control", "+cpu");
   users.give_to(65534);
   const ControlGroup greedy("morpheus-users/greedy"), modest("morpheus-users/modest");
-  DaemonProcess daemon(Backend::bpf);
-  const Load a(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
-  const Load b(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
-  const Load c(daemon.socket(), crowded_cpu(), {kWorker}, nullptr);
+  ObservingDaemon daemon;
+  const Crowd a(daemon, {kWorker}), b(daemon, {kWorker}), c(daemon, {kWorker});
   greedy.take(a.pid());
   modest.take(b.pid());
   set_mode(daemon, "enforced");
@@ -109,8 +102,7 @@ TEST_CASE("enforced: the worker of the lowest priority is asked to make room") {
   const auto with_priority = [](unsigned priority) {
     return ThreadSpec{.manner = Manner::cooperative, .priority = priority};
   };
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
+  EnforcingDaemon daemon;
   const Load workers(
       daemon.socket(), Load::kEachCpu,
       {with_priority(first_is_low ? 400 : 500), with_priority(first_is_low ? 500 : 400)}, nullptr);
@@ -123,14 +115,11 @@ TEST_CASE("enforced: the worker of the lowest priority is asked to make room") {
 }
 
 TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds nothing") {
-  need_sched_ext();
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
-  const Load load(daemon.socket(), crowded_cpu(),
-                  {kWorker,
-                   {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_MAX},
-                   {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_DEFAULT / 2}},
-                  nullptr);
+  EnforcingDaemon daemon;
+  const Crowd load(daemon,
+                   {kWorker,
+                    {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_MAX},
+                    {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_DEFAULT / 2}});
   const auto shares = load.shares(8);
   INFO(shares[0] << " " << shares[1] << " " << shares[2]);
   CHECK(std::abs(shares[0] - 0.4) < 0.04);
@@ -140,12 +129,11 @@ TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds
 
 TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not for ever") {
   need_sched_ext();
-  constexpr ThreadSpec kRival{.manner = Manner::rival};
-  DaemonProcess daemon(Backend::bpf);
+  ObservingDaemon daemon;
   const std::vector<ThreadSpec> half(15, kRival);
-  const Load crowd(daemon.socket(), crowded_cpu(), half, nullptr);
-  const Load more(daemon.socket(), crowded_cpu(), half, nullptr);
-  const Load light(daemon.socket(), crowded_cpu(), {kRival}, nullptr);
+  const Crowd crowd(daemon, half);
+  const Crowd more(daemon, half);
+  const Crowd light(daemon, {kRival});
   REQUIRE(::setpriority(PRIO_PROCESS, static_cast<id_t>(light.tid(0)), 19) == 0);
   set_mode(daemon, "enforced");
   // By its weight alone each of its turns would be followed by 15 s without one, and 10 s end a
@@ -170,13 +158,12 @@ TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of anot
   need_sched_ext();
   if (crowded_cpu() != 1 || caches_of(0) == caches_of(1))
     SKIP("needs two CPUs with a last-level cache each");
-  DaemonProcess daemon(Backend::bpf);
-  set_mode(daemon, "enforced");
-  // They are born where their parent runs: without help one of them would have a CPU for itself.
+  EnforcingDaemon daemon;
+  // They are born where their parent runs: without help one of them could have a CPU to itself.
   const Load load(daemon.socket(), Load::kAnyCpu, std::vector<ThreadSpec>(8, kWorker), nullptr);
   const auto shares = load.shares(8);
   CHECK(std::ranges::max(shares) < 0.3);
-  // Whether they came to crowd one cache by themselves is chance: all but one are driven there.
+  // It is chance whether they crowd one cache by themselves: all but one are driven there.
   CHECK(eventually([&] {
     for (std::size_t i = 1; i < load.size(); ++i) allow(load.tid(i), {0});
     for (std::size_t i = 1; i < load.size(); ++i) allow(load.tid(i), {0, 1});
@@ -189,8 +176,8 @@ TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of anot
 
 TEST_CASE("scope workers: only workers are scheduled, and only while Enforced mode lasts") {
   need_sched_ext();
-  DaemonProcess daemon(Json{{"scope", "workers"}}, Backend::bpf);
-  Load load(daemon.socket(), crowded_cpu(), {kWorker, kWorker, kSleeper}, nullptr);
+  ObservingDaemon daemon(Json{{"scope", "workers"}});
+  Crowd load(daemon, {kWorker, kWorker, kSleeper});
   const auto policies = [&] {
     return std::array{load.seen(0).policy, load.seen(1).policy, load.seen(2).policy};
   };
@@ -208,8 +195,8 @@ TEST_CASE("scope workers: only workers are scheduled, and only while Enforced mo
   set_mode(daemon, "observer");
   CHECK(policies() == kOwn);
 
-  // killed, the daemon leaves the policy, under which the kernel's own class runs them; the next
-  // one mends it
+  // a daemon that is killed leaves the policy, under which the kernel's own class runs them; the
+  // next daemon puts it right
   set_mode(daemon, "enforced");
   CHECK(policies() == kOurs);
   daemon.stop(SIGKILL);
