@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What safe points cost a worker: the work it does in a second of CPU time with one every so often,
-// against the work it does without any, under the same scheduler, alone on its CPU and beside a
-// thread that asks for it a thousand times a second; and the time of one that has nothing to say.
-// The CPU time that this thread gets by asking is what safe points are for, and no loss.
+// What safe points cost a worker: the work it does in a second of CPU time with regular safe
+// points, against the work it does without any, under the same scheduler, alone on its CPU and
+// beside a thread that wakes there a thousand times a second; and the time of a safe point without
+// a hint. The CPU time that the woken thread gets is what safe points are for, and not counted as a
+// loss.
 #include <morpheus/morpheus.h>
 
 #include <algorithm>
@@ -26,7 +27,7 @@ constexpr int kPairs = 25;
 
 double ns_each(std::uint64_t steps, auto step) {
   std::uint64_t best = std::numeric_limits<std::uint64_t>::max();
-  for (int trial = 0; trial < 9; ++trial) {  // the fastest is the one that nothing disturbed
+  for (int trial = 0; trial < 9; ++trial) {  // nothing disturbed the fastest one
     const auto start = morpheus::monotonic_ns();
     for (std::uint64_t i = 0; i < steps; ++i) step();
     best = std::min(best, morpheus::monotonic_ns() - start);
@@ -34,7 +35,7 @@ double ns_each(std::uint64_t steps, auto step) {
   return static_cast<double>(best) / static_cast<double>(steps);
 }
 
-/// A checkpoint without a hint, beyond the loop around it.
+/// The time of a checkpoint without a hint, without the loop around it.
 double ns_of_checkpoint() {
   constexpr std::uint64_t kSteps = 1'000'000;
   auto here = morpheus_safepoint_get();
@@ -46,9 +47,9 @@ double ns_of_checkpoint() {
   return std::max(0.0, with - without);
 }
 
-/// Plays with and without safe points in short turns, side by side: what slows the machine for
-/// longer than a turn slows both of a pair, and the median leaves out the pairs in which something
-/// else disturbed one.
+/// Plays with and without safe points in pairs of short turns. What slows the machine for longer
+/// than a turn slows both of a pair, and the median leaves out the pairs in which something
+/// disturbed one.
 class Comparison {
  public:
   Comparison(const Bench& bench, Board& board, LoadProcess& load)
@@ -103,8 +104,7 @@ void measure_checkpoint(const Bench& bench) {
   Comparison comparison(bench, board, load);
   bench.each_round(bench.possible({Subject::observer, Subject::enforced}), [&](Subject subject) {
     bench.figures.add("a checkpoint without a hint", "ns", subject, ns_of_checkpoint());
-    // Each hint that is answered is a switch, and an emulated one takes as long as a hundred real
-    // ones.
+    // Each acknowledged hint is a switch, and an emulated one takes as long as a hundred real ones.
     for (const bool with_waiter : {false, true})
       bench.figures.add(std::string("work lost to a safe point every ") +
                             std::to_string(bench.options.safe_point_us) + " us" +

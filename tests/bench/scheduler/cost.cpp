@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What each callback of the schedulers costs by the kernel's own count, beside a FIFO that does the
-// least a scheduler can; and what the observer's programs cost, beside empty ones, while somebody
-// records a trace, too. All under the same load: threads that send a byte to and fro, and threads
-// that burn, on all CPUs.
+// least a scheduler can; and what the observer's programs cost, beside empty ones, also while a
+// trace is recorded. All under the same load: threads that send a byte to and fro, and threads that
+// burn CPU time, on all CPUs.
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -18,7 +18,7 @@ using test::Manner;
 using test::ThreadSpec;
 
 constexpr double kTimesFifo = 1.3;
-// On real CPUs; an emulated instruction is no instruction.
+// On real CPUs: emulated instructions cost something else.
 constexpr double kObserverSwitchNs = 120;
 constexpr double kObserverWakeupNs = 150;
 constexpr std::chrono::duration<double> kTraceStarts{0.5};
@@ -90,8 +90,7 @@ class Reporter {
     add("wakeup", on_wakeup, kObserverWakeupNs);
   }
 
-  // The histogram of waits, of which the observer counts one when a worker gets a CPU that it
-  // waited for.
+  // The observer adds a wait to its histogram whenever a worker gets a CPU for which it waited.
   void add_counting(const Cost& cost, const std::string& load) {
     figures_.add(load + ", counting a wait", "ns a call", Subject::kernel,
                  cost.programs.at("counting_switch").ns_per_call() -
@@ -114,7 +113,7 @@ void measure_cost(const Bench& bench) {
   bench.each_round_alone(subjects, [&](Subject subject) {
     for (const bool with_workers : {false, true}) {
       const std::string load = with_workers ? "workers" : "no workers";
-      // Who schedules with the kernel's own scheduler lends its rounds to the empty programs.
+      // The rounds of the kernel's own scheduler also measure the empty programs.
       if (subject == Subject::kernel) bench.host.peers().attach_empty();
       const Cost cost = run_load(bench, subject, with_workers);
       bench.host.peers().detach_empty();

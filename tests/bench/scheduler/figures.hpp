@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What was measured: a value of each measure and subject for each round, and the goals.
+// The figures: a value of each measure and subject for each round, and the goals.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace morpheus::bench {
 
-/// What a measure should be. Judged by the median of the rounds, or by the worst of them where a
+/// What a measure should be. Judged by the median of the rounds, or by the worst round where a
 /// single case is one too many.
 struct Goal {
   enum class Kind : std::uint8_t { at_most, at_least } kind;
@@ -40,20 +40,20 @@ struct Figure {
 
 class Figures {
  public:
-  /// What is added from now on belongs to this part.
+  /// Figures that are added from now on belong to this part.
   void begin(const std::string& part) { part_ = part; }
   [[nodiscard]] const std::string& part() const { return part_; }
   void add(const std::string& measure, const std::string& unit, Subject subject, double value,
            std::optional<Goal> goal = std::nullopt);
-  /// Says what of the present part could not be measured here, once.
+  /// Notes, once, what of the present part could not be measured here.
   void skip(const std::string& reason);
 
-  /// The present part's as a table.
+  /// The present part's figures as a table.
   [[nodiscard]] std::string table() const;
-  /// All of it.
+  /// All figures.
   [[nodiscard]] nlohmann::ordered_json to_json() const;
   [[nodiscard]] unsigned missed() const;
-  /// The goals that were missed, a line each.
+  /// The missed goals, a line each.
   [[nodiscard]] std::string missed_lines() const;
 
  private:

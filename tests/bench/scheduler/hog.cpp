@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A task that is due every millisecond, on one worker thread with a task that hogs it, safe points
-// apart, while two other programs hog that thread's CPU: how late it runs. While the worker waits
-// for the CPU, a relief worker keeps its timers.
+// How late a task runs that is due every millisecond. It shares a runtime's only thread with a task
+// that hogs it between safe points, while two other programs hog that thread's CPU. While the
+// thread waits for the CPU, a relief thread keeps its timers.
 #include <grp.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -45,7 +45,7 @@ task<> hog(std::chrono::microseconds between_safe_points) {
   }
 }
 
-// One that comes late does not move the next: those that were missed count, each by how late it is.
+// A late tick does not move the next: each tick that was missed counts, by how late it is.
 task<> probe(sim::Histogram& lateness) {
   for (auto due = Clock::now() + kPeriod;;) {
     co_await sleep_until(due);
@@ -79,7 +79,7 @@ class Runtime {
   }
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  /// Of all ticks so far. The last ones may be there in part.
+  /// Of all ticks so far. The last samples may be there in part.
   [[nodiscard]] sim::Histogram lateness() const {
     if (::waitpid(pid_, nullptr, WNOHANG) != 0)
       throw std::runtime_error("hog: the runtime has ended");
@@ -98,7 +98,7 @@ class Runtime {
     if (::geteuid() == 0 &&
         (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
       std::_Exit(92);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears this
     ::setenv("MORPHEUS_SOCKET", socket.c_str(), 1);
     runtime_options options;
     options.threads = 1;
@@ -112,7 +112,7 @@ class Runtime {
   pid_t pid_;
 };
 
-/// The least that can be had: what is due has a thread of its own, beside one that hogs and the two
+/// The least that is possible: what is due has a thread of its own, beside a hog and the two
 /// others.
 double us_of_threads(const Bench& bench) {
   const Load threads(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a thread that wakes a thousand times a second waits for beside CPU-bound cooperative workers
-// on the same CPU, and how often those lose the CPU inside a critical section, and to whom. Counts
-// are an independent tracing program's.
+// How long a thread that wakes a thousand times a second waits beside CPU-bound cooperative workers
+// on the same CPU, and how often those lose the CPU inside a critical section, and to which
+// threads. An independent tracing program counts.
 #include <cmath>
 #include <stdexcept>
 #include <thread>
@@ -34,7 +34,7 @@ class Reporter {
     figures_.add("the same, p99.9", "count", subject, count(seen.passed_p999),
                  is_enforced ? std::optional(at_most(kPassedP999)) : std::nullopt);
     const Tally done = board_.total(column);
-    const double sections = static_cast<double>(done.work) / 2;  // every other unit is one
+    const double sections = static_cast<double>(done.work) / 2;  // every second unit is one
     const auto per_million = [&](std::uint64_t losses) { return count(losses) / sections * 1e6; };
     figures_.add("CPU lost inside 10^6 critical sections, own class", "count", subject,
                  per_million(seen.critical_losses),

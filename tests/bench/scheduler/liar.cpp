@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Workers that lie, each beside an honest one and a thread that wakes a thousand times a second:
-// whatever a worker claims, its neighbours must get their share and not wait without bound.
+// Workers that lie, each beside an honest one and a thread that wakes a thousand times a second.
+// Whatever a worker claims, its neighbours must get their share, and their waits must have a bound.
 #include <algorithm>
 #include <array>
 #include <thread>
@@ -22,14 +22,14 @@ constexpr double kHoldCapMs = 100;
 struct Liar {
   Manner manner;
   const char* what;
-  double patience_ms;  ///< what a neighbour may have to wait, but for a tick
+  double patience_ms;  ///< how long a neighbour may have to wait, plus a tick
 };
 
 constexpr double kTurns = 60;
 
 constexpr std::array kLiars{
     Liar{Manner::acker, "acknowledges and goes on", kPatienceMs},
-    Liar{Manner::prophet, "claims answers to hints to come", kPatienceMs},
+    Liar{Manner::prophet, "acknowledges hints to come", kPatienceMs},
     Liar{Manner::critical, "claims a critical section for ever", kHoldCapMs},
     Liar{Manner::flipper, "flips its consent", kPatienceMs},
 };
@@ -42,7 +42,7 @@ void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_
                    {.manner = Manner::sleeper}},
                   nullptr);
   bench.expect_watched(subject, load, 2);
-  // long enough that one of the liar's turns, each as long as it is borne with, does not matter
+  // so long that a single turn of the liar, each as long as the patience, does not matter
   const auto shares =
       load.shares(std::max(bench.options.seconds, kTurns * liar.patience_ms / 1000));
   const auto waits = load.times(2);
@@ -54,7 +54,7 @@ void play(const Bench& bench, Subject subject, const Liar& liar, double& kernel_
                     is_enforced ? std::optional(at_least(kLeastPercent)) : std::nullopt);
   bench.figures.add(std::string(liar.what) + ": a woken thread waits, p50", "ms", subject, ms(500));
   bench.figures.add(std::string(liar.what) + ": the same, p99", "ms", subject, ms(990));
-  // A machine that is emulated, or shared, makes everybody wait now and then, whoever schedules.
+  // On an emulated or shared machine all threads wait now and then, under any scheduler.
   if (subject == Subject::kernel) kernel_p99_ms = ms(990);
   if (is_enforced)
     bench.figures.add(std::string(liar.what) + ": beyond the kernel's p99", "ms", subject,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A lock that cooperative workers take inside critical sections, on a CPU that has far too much to
-// do: how long they wait for it. Whoever loses the CPU while it holds the lock makes all others
-// wait.
+// do: how long they wait for it. A worker that loses the CPU while it holds the lock makes all
+// others wait.
 #include "tests/bench/scheduler/parts.hpp"
 
 #include <thread>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The scheduler against what it promises, beside its peers, part by part.
+// Measures the scheduler against its promises and beside its peers, part by part.
 #include <sys/utsname.h>
 #include <unistd.h>
 

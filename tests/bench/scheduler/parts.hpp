@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The parts of the scheduler benchmark and what each is given.
+// The parts of the scheduler benchmark, and what each of them can use.
 #pragma once
 
 #include <array>
@@ -20,14 +20,14 @@ struct Bench {
 
   /// Those of `subjects` that this kernel can run.
   [[nodiscard]] std::vector<Subject> possible(std::initializer_list<Subject> subjects) const;
-  /// Lets each subject play each round, in turns, with the machine in its hands. Tells on stderr
-  /// how far the part is.
+  /// In each round each subject schedules the machine in its turn while `play` runs. Reports the
+  /// progress on stderr.
   void each_round(const std::vector<Subject>& subjects,
                   const std::function<void(Subject)>& play) const;
-  /// The same without any trace of Morpheus in the rounds of others.
+  /// The same, without a daemon in the rounds of the other subjects.
   void each_round_alone(const std::vector<Subject>& subjects,
                         const std::function<void(Subject)>& play) const;
-  /// Counts it against `subject` if its scheduler was ended meanwhile.
+  /// Counts against `subject` if its scheduler was ended meanwhile.
   void check_in_charge(Subject subject) const;
   /// Throws if the daemon does not watch all workers of `load` although the subject hints.
   void expect_watched(Subject subject, const test::Load& load, unsigned workers) const;
@@ -37,10 +37,10 @@ struct Bench {
             const std::function<void(Subject)>& play) const;
 };
 
-/// A value of a measure that compares: how many times the kernel's own is this subject's.
+/// Compares with the kernel: how many times a subject's value fits into the kernel's own.
 class Ratio {
  public:
-  /// Remembers the kernel's value of this round; of other subjects, returns kernel / value.
+  /// Remembers the kernel's value of this round; for other subjects, returns kernel / value.
   std::optional<double> of(Subject subject, double value);
 
  private:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What Morpheus' programs are measured beside: the least that a sched_ext scheduler can do (first come,
- * first served, from one queue for all), tracing programs that do nothing, and one that only counts a
- * time as the observer counts a wait.
+ * The peers beside which Morpheus' programs are measured: the least that a sched_ext scheduler can
+ * do (first come, first served, from one queue for all), tracing programs that do nothing, and one
+ * that only counts a time as the observer counts a wait.
  */
 #include "bpf/compat.bpf.h"
 #include "proto/events.h"
@@ -36,7 +36,7 @@ void BPF_PROG(fifo_dispatch, s32 cpu, struct task_struct *prev)
 SEC("struct_ops.s/init")
 s32 BPF_PROG(fifo_init)
 {
-	return scx_bpf_create_dsq(FIFO_DSQ, -1);
+	return scx_bpf_create_dsq(FIFO_DSQ, NUMA_NO_NODE);
 }
 
 SEC(".struct_ops.link")
@@ -56,7 +56,7 @@ int BPF_PROG(empty_switch)
 
 static struct morpheus_time_counts counts_of[MORPHEUS_MAX_CPUS];
 
-/* Of any time that varies; reading a clock for it would be no part of the counting. */
+/* Counts any time that varies: reading a clock would not be part of the counting. */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(counting_switch, bool preempt, struct task_struct *prev)
 {

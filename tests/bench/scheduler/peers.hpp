@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Loads the programs that Morpheus' are measured beside.
+// Loads the programs beside which Morpheus' are measured.
 #pragma once
 
 #include <array>
@@ -12,14 +12,14 @@ namespace morpheus::bench {
 
 class Peers {
  public:
-  /// Loads them; attaches nothing. `with_scheduler`: where the kernel has sched_ext. Throws
+  /// Loads the programs and attaches none. `with_scheduler`: the kernel has sched_ext. Throws
   /// std::runtime_error.
   explicit Peers(bool with_scheduler);
   ~Peers();
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
-  /// Makes the FIFO the machine's scheduler, or no longer. Throws std::runtime_error.
+  /// The FIFO becomes the machine's scheduler, or no longer is. Throws std::runtime_error.
   void attach_fifo();
   void detach_fifo() { fifo_.reset(); }
   /// The tracing programs that do nothing, and the one that only counts a time.

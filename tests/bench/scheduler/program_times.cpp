@@ -30,7 +30,7 @@ bpf_prog_info info_of(int fd, bpf_func_info* first_function) {
   return info;
 }
 
-// bpf_prog_info.name is cut off after 15 bytes: callbacks would not be told apart by it.
+// Not bpf_prog_info.name, which is cut off after 15 bytes: some callbacks' names would be the same.
 std::string function_name(int fd) {
   bpf_func_info function{};
   const auto info = info_of(fd, &function);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the kernel itself has counted: what each loaded BPF program has cost, and context switches.
+// What the kernel itself counts: the time of each loaded BPF program, and context switches.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@ struct ProgramTime {
 /// information are left out. Callbacks of timers are not counted by the kernel.
 using ProgramTimes = std::map<std::string, ProgramTime>;
 
-/// Makes the kernel take the statistics as long as it lives. Needs root; throws std::system_error.
+/// The kernel collects the statistics while this lives. Needs root; throws std::system_error.
 class ProgramClock {
  public:
   ProgramClock();
-  /// Of all programs that are loaded now, since they were.
+  /// Of all programs that are loaded now, since they were loaded.
   [[nodiscard]] static ProgramTimes read();
 
  private:

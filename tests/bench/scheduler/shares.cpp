@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who gets how much of a crowded CPU: equal workers, workers of different nice values, and workers
-// in control groups of different weights.
+// How much of a crowded CPU workers get: equal ones, those of different nice values, and those in
+// control groups of different weights.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -33,8 +33,7 @@ struct Nice {
 constexpr std::array kNice{Nice{0, 1024}, Nice{3, 526}, Nice{6, 272}};
 constexpr std::array<unsigned, 3> kGroupWeights{400, 200, 100};
 
-/// How far the share that is farthest off is from what its weight entitles it to, in percent of
-/// that.
+/// How far the worst share is from what its weight entitles it to, in percent of that.
 double worst_deviation(const std::vector<double>& times, const std::vector<double>& weights) {
   const double time = std::accumulate(times.begin(), times.end(), 0.0);
   const double weight = std::accumulate(weights.begin(), weights.end(), 0.0);
@@ -44,8 +43,8 @@ double worst_deviation(const std::vector<double>& times, const std::vector<doubl
   return 100 * worst;
 }
 
-/// Whether a loaded scheduler has the callback by which the kernel tells these weights.
-bool is_told_of_weights() {
+/// Whether a loaded scheduler has the callback by which the kernel reports these weights.
+bool learns_weights() {
   const auto programs = ProgramClock::read();
   return std::ranges::any_of(
       programs, [](const auto& program) { return program.first.ends_with("cgroup_set_weight"); });
@@ -55,7 +54,7 @@ std::optional<Goal> goal(Subject subject, double percent) {
   return subject == Subject::enforced ? std::optional(at_most(percent)) : std::nullopt;
 }
 
-// Slices are milliseconds and a round is short: longer than other parts' rounds.
+// Slices are milliseconds, so these rounds are longer than those of other parts.
 double time_of(const Bench& bench) { return 2 * bench.options.seconds; }
 
 void equal(const Bench& bench, Subject subject) {
@@ -84,7 +83,7 @@ void nice(const Bench& bench, Subject subject) {
 
 void groups(const Bench& bench, Subject subject) {
   if (!ControlGroup::can_be_made()) return bench.figures.skip("there is no cgroup v2 here");
-  if (needs_sched_ext(subject) && !is_told_of_weights())
+  if (needs_sched_ext(subject) && !learns_weights())
     return bench.figures.skip(std::string(name(subject)) +
                               " does not ask the kernel for the weights of control groups");
   struct Member {

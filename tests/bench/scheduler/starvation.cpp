@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A worker that never looks for hints, beside a rival: how long it keeps the CPU when it has
-// consented to escalation, and that it is never escalated when it has not. Counts are an
-// independent tracing program's, and what the workers read in their own lines.
+// A worker that never looks for hints, beside a rival: how long it keeps the CPU if it has
+// consented to escalation, and that it is never escalated if it has not. An independent tracing
+// program counts, and the workers read their own lines.
 #include <chrono>
 #include <cstdio>
 #include <numeric>
@@ -26,9 +26,9 @@ constexpr double kHoldCapMs = 100;
 constexpr double kHintLeadMs = 1;
 
 constexpr double kWithinPercent = 99;
-constexpr double kRivalPercent = 45;  // half, but for what a kick costs
+constexpr double kRivalPercent = 45;  // half, minus the cost of kicks
 
-constexpr double kBoundPercent = 50;  // neither alone nor at the mercy of the others
+constexpr double kBoundPercent = 50;  // no promise of a fair share, but of half of one
 
 constexpr double kBucketMs = WITNESS_STINT_BUCKET_NS / 1e6;
 
@@ -61,7 +61,7 @@ void deaf_beside_rival(const Bench& bench, Witness& witness, Subject subject) {
   if (all == 0) throw std::runtime_error("starvation: the deaf worker never left its CPU");
   auto& figures = bench.figures;
   figures.add("stints of a deaf worker that consented", "count", subject, all);
-  // An emulated tick may be late by itself; what the scheduler makes of ticks can be told in any
+  // An emulated tick may itself be late, but how the scheduler uses ticks can be judged in any
   // case.
   figures.add("of these, over by the first tick after slice + grace", "%", subject,
               100 * (1 - static_cast<double>(witness.count(0).overstays) / all),
@@ -76,7 +76,7 @@ void deaf_beside_rival(const Bench& bench, Witness& witness, Subject subject) {
   figures.add("its kicks", "count", subject, static_cast<double>(witness.count(0).kicked));
 }
 
-/// A thread that may run on one CPU only must not wait for ever because others, who may run
+/// A thread that may run on one CPU only must not wait for ever because others, which may run
 /// anywhere, keep that CPU busy.
 void bound_beside_unbound(const Bench& bench, Subject subject) {
   const std::size_t burners = std::min(3U * Host::cpus(), 16U);
@@ -90,7 +90,7 @@ void bound_beside_unbound(const Bench& bench, Subject subject) {
       subject == Subject::enforced ? std::optional(at_least(kBoundPercent)) : std::nullopt);
 }
 
-/// Deaf workers on all CPUs, the last of which alone has consented.
+/// Deaf workers on all CPUs. Only the last of them has consented.
 std::vector<ThreadSpec> crowd() {
   const std::size_t refusing = std::min(4U * Host::cpus() - 1, 15U);
   std::vector<ThreadSpec> threads(refusing, {.manner = Manner::deaf});
@@ -114,7 +114,7 @@ void never_without_consent(const Bench& bench, Witness& witness) {
     return static_cast<double>(all);
   };
   const double wanted = bench.options.opportunities;
-  // a tick of each CPU is one, if all goes well
+  // if all goes well, every tick of every CPU is one
   const double limit_s = 10 + 10 * wanted * Host::tick_ms() / 1000 / Host::cpus();
   const auto start = std::chrono::steady_clock::now();
   const auto passed_s = [&] {
@@ -125,14 +125,14 @@ void never_without_consent(const Bench& bench, Witness& witness) {
     std::fprintf(stderr, "scheduler: starvation: %.0f of %.0f opportunities\n",
                  sum(&witness_count::late_ticks), wanted);
   }
-  double told = 0;
-  for (std::size_t i = 0; i < refusing; ++i) told += load.last_escalation_ns(i) != 0 ? 1 : 0;
+  double escalated = 0;
+  for (std::size_t i = 0; i < refusing; ++i) escalated += load.last_escalation_ns(i) != 0 ? 1 : 0;
   auto& figures = bench.figures;
   figures.add("opportunities to escalate a worker without consent", "count", Subject::enforced,
               sum(&witness_count::late_ticks), at_least(wanted));
   figures.add("kicks of workers without consent", "count", Subject::enforced,
               sum(&witness_count::kicked), never());
-  figures.add("workers without consent that were told of one", "count", Subject::enforced, told,
+  figures.add("workers without consent whose line shows one", "count", Subject::enforced, escalated,
               never());
   figures.add("kicks of the one beside them that consented", "count", Subject::enforced,
               static_cast<double>(witness.count(refusing).kicked), at_least(1));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who schedules the machine, and the machine as one that can be handed from one to the next.
+// Which scheduler the machine has, and the machine, whose scheduler can be changed.
 #pragma once
 
 #include <array>
@@ -42,30 +42,30 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  /// Lets `subject` schedule. A daemon is there in any case; it watches nothing and hints nobody
+  /// Lets `subject` schedule. A daemon runs in any case; it watches nothing and gives no hint
   /// unless workers attach to it.
   void use(Subject subject);
-  /// The same, without any trace of Morpheus where the subject is not Morpheus.
+  /// The same, but without a daemon if the subject is not Morpheus.
   void use_alone(Subject subject);
-  /// Whether the subject still has the machine: neither the kernel nor the daemon has ended its
+  /// Whether the subject still schedules: neither the kernel nor the daemon has ended its
   /// scheduler.
   [[nodiscard]] bool is_in_charge() const;
-  /// Ends the daemon, and with it what it remembers of having lost the machine.
+  /// Ends the daemon, and with it its memory of the scheduler that was ended.
   void forget() { daemon_.reset(); }
 
   [[nodiscard]] bool has_sched_ext() const { return has_sched_ext_; }
   [[nodiscard]] bool is_emulated() const { return is_emulated_; }
-  /// The last of this machine's CPUs: what a load is bound to.
+  /// The last of this machine's CPUs, to which loads are bound.
   [[nodiscard]] static unsigned crowded_cpu();
   [[nodiscard]] static unsigned cpus();
-  /// How long the kernel's tick is.
+  /// The period of the kernel's tick.
   [[nodiscard]] static double tick_ms();
 
   /// Where workers attach: nowhere, unless the present subject hints.
   [[nodiscard]] const std::string& socket() const;
   [[nodiscard]] DaemonUnderTest& daemon();
   [[nodiscard]] Peers& peers() { return peers_; }
-  /// Of the daemon, in ms; it keeps them as long as it runs.
+  /// Sets the daemon's, in ms, for as long as it runs.
   void set_tunables_ms(double slice, double grace, double hold_cap, double hint_lead);
 
  private:

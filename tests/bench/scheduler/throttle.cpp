@@ -21,7 +21,7 @@ using test::ThreadSpec;
 constexpr double kOffPoints = 2;
 constexpr unsigned kBoundPercent = 35;
 constexpr ThreadSpec kRival{.manner = Manner::rival};
-// Where the kernel does not tell its scheduler of a new bound, the daemon looks once a second.
+// Where the kernel does not report a new bound to its scheduler, the daemon looks once a second.
 constexpr auto kSettle = std::chrono::milliseconds(1500);
 
 void add(const Bench& bench, Subject subject, const std::string& what, double used,

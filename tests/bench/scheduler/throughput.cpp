@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A whole host's work under each scheduler: messages between many processes (hackbench), as many
-// compilers as CPUs, one after another as in a build, and stress-ng; each also with per-CPU kernel
-// threads at work, and always beside an interactive thread. Told are the time it takes, against the
-// kernel's own scheduler in the same round, and how late the interactive thread ran.
+// A whole host's work under each scheduler: messages between many processes (hackbench), compilers
+// on all CPUs, one after another as in a build, and stress-ng; each also with per-CPU kernel
+// threads at work, and always beside an interactive thread. Figures are the time that the work
+// takes, against the kernel's own scheduler in the same round, and how late the interactive thread
+// ran.
 #include <fcntl.h>
 #include <glob.h>
 #include <spawn.h>
@@ -29,8 +30,8 @@ namespace {
 
 constexpr double kMostSlowerPercent = 5;
 
-/// Makes the kernel run a work item on each CPU, each in that CPU's own kernel thread, over and
-/// over: what vm.stat_refresh does to bring its counters up to date.
+/// Makes the kernel run a work item in each CPU's own kernel thread, over and over: vm.stat_refresh
+/// does that to bring its counters up to date.
 class KernelThreads {
  public:
   KernelThreads() : thread_([this] { keep_busy(); }) {}
@@ -54,7 +55,7 @@ class KernelThreads {
   std::thread thread_;
 };
 
-/// Waits for a moment 200 times a second, as who waits for a key does, and notes how late it runs.
+/// Waits for a moment 200 times a second, as an editor waits for a key, and notes how late it runs.
 class InteractiveThread {
  public:
   InteractiveThread() : thread_([this] { wait_again_and_again(); }) {}
@@ -137,8 +138,7 @@ std::string c_compiler() {
   return path;
 }
 
-// How much there is to do follows from --seconds, roughly: emulated CPUs are a hundred times
-// slower.
+// Roughly, --seconds determines how much there is to do: emulated CPUs are a hundred times slower.
 std::vector<Workload> workloads(const Bench& bench) {
   const double size = bench.options.seconds * (bench.host.is_emulated() ? 1 : 20);
   const auto times = [&](int each) { return std::to_string(static_cast<int>(each * size) + 1); };
@@ -190,8 +190,8 @@ void play(const Bench& bench, Subject subject, const Workload& workload, const s
 void measure_throughput(const Bench& bench) {
   const auto subjects =
       bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
-  // Load by load, so that those that are compared follow each other closely: a host that is shared
-  // has slow minutes.
+  // Load by load, so that the runs that are compared follow each other closely: a shared host has
+  // slow minutes.
   for (const auto& workload : workloads(bench)) {
     for (const bool is_disturbed : {false, true}) {
       const auto name = workload.name + (is_disturbed ? " beside kernel threads" : "");
