@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The C++ runtime on a real kernel: what its workers do when they are asked, when they lose the
+// The C++ runtime on a real kernel: what its threads do when they are hinted, when they lose the
 // CPU, and when hints are lost. A child process plays the application, as an ordinary user, and
-// tells what it saw. Only orders and counts are judged: under emulation times mean little.
+// reports what it saw. Only orders and counts are judged: under emulation times mean little.
 #include <grp.h>
 #include <morpheus/morpheus.h>
 #include <signal.h>
@@ -32,15 +32,15 @@ constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
 constexpr ThreadSpec kRival{.manner = Manner::rival};
 constexpr auto kLongest = 60s;  // for one step of a test, on a slow machine
 
-/// What the child tells.
-struct Told {
-  std::atomic<bool> was_asked, ran_elsewhere;
+/// What the child reports.
+struct Report {
+  std::atomic<bool> was_hinted, ran_elsewhere;
   std::atomic<std::uint64_t> taken_over, hints;
   std::atomic<unsigned> modes;  // one bit for each that was seen
   std::atomic<bool> is_deterministic_again;
 };
 
-/// Plays `application(what to tell, the runtime)` in a child process with two workers, the first on
+/// Plays `application(the report, the runtime)` in a child process with two threads, the first on
 /// the crowded CPU. Returns its exit status.
 class Application {
  public:
@@ -62,7 +62,7 @@ class Application {
         const auto crowded = static_cast<int>(crowded_cpu());
         morpheus::runtime runtime({.threads = 2, .cpus = {crowded, crowded == 0 ? 1 : 0}});
         for (unsigned i = 0; i < 2; ++i) wait([&] { return runtime.stats()[i].is_guided; });
-        application(*told_, runtime);
+        application(*report_, runtime);
       }
       std::_Exit(0);
     }
@@ -77,19 +77,19 @@ class Application {
       if (Clock::now() > end) std::_Exit(90);
   }
 
-  [[nodiscard]] const Told& told() const { return *told_; }
+  [[nodiscard]] const Report& report() const { return *report_; }
   Application() {
     void* const memory =
-        ::mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(memory != MAP_FAILED);
-    told_ = new (memory) Told{};
+    report_ = new (memory) Report{};
   }
-  ~Application() { ::munmap(told_, sizeof(Told)); }
+  ~Application() { ::munmap(report_, sizeof(Report)); }
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;
 
  private:
-  Told* told_;
+  Report* report_;
 };
 
 void burn(std::chrono::nanoseconds time) {
@@ -110,119 +110,121 @@ task<> count(std::atomic<int>& ran) {
   co_return;
 }
 
-/// Runs on the first worker, since the second one is held: queues tasks, takes plain safe points
-/// until the kernel has asked before the watch has taken the tasks, lets the second worker go, and
+/// Runs on the first thread, since the second one is held: queues tasks, takes plain safe points
+/// until a hint comes before the watch has taken the tasks over, lets the second thread go, and
 /// makes no step until the tasks have run there.
-task<> queue_until_asked(Told& told, std::atomic<bool>& free, const morpheus::runtime& runtime) {
+task<> queue_until_hinted(Report& report, std::atomic<bool>& free,
+                          const morpheus::runtime& runtime) {
   const auto end = Clock::now() + kLongest;
-  while (!told.was_asked && Clock::now() < end) {
+  while (!report.was_hinted && Clock::now() < end) {
     std::atomic<int> ran{0};
     morpheus::scope scope;
     for (int i = 0; i < 10; ++i) scope.spawn(count(ran));
-    for (int i = 0; i < 20 && !told.was_asked; ++i) {
+    for (int i = 0; i < 20 && !report.was_hinted; ++i) {
       burn(50us);
-      if (morpheus::checkpoint_here()) told.was_asked = runtime.stats()[0].handed_over > 0;
+      if (morpheus::checkpoint_here()) report.was_hinted = runtime.stats()[0].handed_over > 0;
     }
-    if (told.was_asked) {
+    if (report.was_hinted) {
       free = true;
       while (ran != 10 && Clock::now() < end) std::this_thread::yield();
-      told.ran_elsewhere = ran == 10;
+      report.ran_elsewhere = ran == 10;
     }
     co_await scope.join();
   }
 }
 
-/// Plays on the first worker while the second one is held, until the play lets it go.
-void run_beside_held(morpheus::runtime& runtime, Told& told,
-                     task<> (*play)(Told&, std::atomic<bool>&, const morpheus::runtime&)) {
+/// Plays on the first thread while the second one is held, until the play lets it go.
+void run_beside_held(morpheus::runtime& runtime, Report& report,
+                     task<> (*play)(Report&, std::atomic<bool>&, const morpheus::runtime&)) {
   std::atomic<bool> is_held{false}, free{false};
   auto held = runtime.on_thread(1).spawn(hold(is_held, free));
   while (!is_held) std::this_thread::sleep_for(1ms);
-  runtime.run(play(told, free, runtime));
+  runtime.run(play(report, free, runtime));
   free = true;
   runtime.run(until(std::move(held)));
 }
 
-void hand_over_when_asked(Told& told, morpheus::runtime& runtime) {
-  run_beside_held(runtime, told, queue_until_asked);
+void hand_over_when_hinted(Report& report, morpheus::runtime& runtime) {
+  run_beside_held(runtime, report, queue_until_hinted);
 }
 
-/// Runs on the first worker, beside rivals that take its CPU away: queues tasks and makes no step.
-task<> queue_and_go_on(Told& told, std::atomic<bool>& free, const morpheus::runtime& /*runtime*/) {
+/// Runs on the first thread, beside rivals that take its CPU away: queues tasks and makes no step.
+task<> queue_and_go_on(Report& report, std::atomic<bool>& free,
+                       const morpheus::runtime& /*runtime*/) {
   std::atomic<int> ran{0};
   morpheus::scope scope;
   for (int i = 0; i < 4; ++i) scope.spawn(count(ran));
   free = true;
   for (const auto end = Clock::now() + kLongest; ran != 4 && Clock::now() < end;) burn(50us);
-  told.ran_elsewhere = ran == 4;
+  report.ran_elsewhere = ran == 4;
   co_await scope.join();
 }
 
-void lose_the_cpu(Told& told, morpheus::runtime& runtime) {
-  run_beside_held(runtime, told, queue_and_go_on);
-  told.taken_over = runtime.stats()[0].taken_over;
+void lose_the_cpu(Report& report, morpheus::runtime& runtime) {
+  run_beside_held(runtime, report, queue_and_go_on);
+  report.taken_over = runtime.stats()[0].taken_over;
 }
 
-task<> look_for_modes(Told& told, morpheus::runtime& runtime, unsigned wanted, bool is_deaf) {
+task<> look_for_modes(Report& report, morpheus::runtime& runtime, unsigned wanted, bool is_deaf) {
   const auto end = Clock::now() + kLongest;
-  while ((told.modes & wanted) != wanted && Clock::now() < end) {
+  while ((report.modes & wanted) != wanted && Clock::now() < end) {
     if (is_deaf) burn(100ms);  // far beyond the grace, without a safe point
     burn(50us);
     co_await morpheus::checkpoint();
     co_await morpheus::yield();
-    told.modes |= 1U << runtime.stats()[0].mode;
+    report.modes |= 1U << runtime.stats()[0].mode;
   }
-  told.hints = runtime.stats()[0].hints;
+  report.hints = runtime.stats()[0].hints;
 }
 
-template <void (*kPlay)(Told&, morpheus::runtime&)>
-void play_beside(const std::string& mode, std::vector<ThreadSpec> others, Told const*& told,
+template <void (*kPlay)(Report&, morpheus::runtime&)>
+void play_beside(const std::string& mode, std::vector<ThreadSpec> others, Report const*& report,
                  Application& application) {
   DaemonProcess daemon(Backend::bpf);
   if (mode == "enforced") set_mode(daemon, mode);
   Load load(daemon.socket(), crowded_cpu(), std::move(others), nullptr);
   REQUIRE(application.play(daemon, kPlay) == 0);
-  told = &application.told();
+  report = &application.report();
 }
 
 void check_hand_over(const std::string& mode) {
   Application application;
-  const Told* told = nullptr;
-  play_beside<hand_over_when_asked>(mode, {kSleeper}, told, application);
-  CHECK(told->was_asked);
-  CHECK(told->ran_elsewhere);
+  const Report* report = nullptr;
+  play_beside<hand_over_when_hinted>(mode, {kSleeper}, report, application);
+  CHECK(report->was_hinted);
+  CHECK(report->ran_elsewhere);
 }
 
 void check_taking_over(const std::string& mode) {
   Application application;
-  const Told* told = nullptr;
-  play_beside<lose_the_cpu>(mode, {kRival, kRival}, told, application);
-  CHECK(told->ran_elsewhere);
-  CHECK(told->taken_over > 0);
+  const Report* report = nullptr;
+  play_beside<lose_the_cpu>(mode, {kRival, kRival}, report, application);
+  CHECK(report->ran_elsewhere);
+  CHECK(report->taken_over > 0);
 }
 
 }  // namespace
 
-TEST_CASE("observer: a runtime that is asked lets another worker run what it has queued",
+TEST_CASE("observer: a runtime that is hinted lets another thread run what it has queued",
           "[observer]") {
   need_bpf();
   if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) SKIP("needs two CPUs");
   check_hand_over("observer");
 }
 
-TEST_CASE("enforced: a runtime that is asked lets another worker run what it has queued") {
+TEST_CASE("enforced: a runtime that is hinted lets another thread run what it has queued") {
   need_sched_ext();
   check_hand_over("enforced");
 }
 
-TEST_CASE("observer: what waits behind a worker that lost its CPU is run by another one",
+TEST_CASE("observer: what waits behind a thread that lost its CPU is run by another one",
           "[observer]") {
   need_bpf();
   if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) SKIP("needs two CPUs");
   check_taking_over("observer");
 }
 
-TEST_CASE("enforced: what waits behind a worker that lost its CPU is run by another one") {
+TEST_CASE("enforced: what waits behind a thread that lost its CPU is run by another one") {
   need_sched_ext();
   check_taking_over("enforced");
 }
@@ -233,36 +235,35 @@ TEST_CASE("enforced: the runtime's modes follow what the kernel does") {
   DaemonProcess daemon(Backend::bpf);
   constexpr unsigned kDeterministic = 1U << MORPHEUS_DETERMINISTIC,
                      kPressured = 1U << MORPHEUS_PRESSURED, kDefensive = 1U << MORPHEUS_DEFENSIVE;
-  Application answering;
+  Application acknowledging;
   {
     Load load(daemon.socket(), crowded_cpu(), {kSleeper}, nullptr);
-    REQUIRE(answering.play(daemon, [](Told& told, morpheus::runtime& runtime) {
-      auto done = runtime.on_thread(0).spawn(look_for_modes(told, runtime, kPressured, false));
+    REQUIRE(acknowledging.play(daemon, [](Report& report, morpheus::runtime& runtime) {
+      auto done = runtime.on_thread(0).spawn(look_for_modes(report, runtime, kPressured, false));
       runtime.run(until(std::move(done)));
     }) == 0);
   }
-  CHECK((answering.told().modes & kPressured) != 0);
-  CHECK(answering.told().hints > 0);
+  CHECK((acknowledging.report().modes & kPressured) != 0);
+  CHECK(acknowledging.report().hints > 0);
   Application deaf;
-  set_mode(
-      daemon,
-      "enforced");  // the kernel's own slices may end before a hint is late: ours wait for that
+  // The kernel's own slices may end before a hint is late; Enforced mode's are deferred.
+  set_mode(daemon, "enforced");
   {
     Load load(daemon.socket(), crowded_cpu(), {kSleeper, kRival}, nullptr);
-    REQUIRE(deaf.play(daemon, [](Told& told, morpheus::runtime& runtime) {
-      auto done = runtime.on_thread(0).spawn(look_for_modes(told, runtime, kDefensive, true));
+    REQUIRE(deaf.play(daemon, [](Report& report, morpheus::runtime& runtime) {
+      auto done = runtime.on_thread(0).spawn(look_for_modes(report, runtime, kDefensive, true));
       runtime.run(until(std::move(done)));
     }) == 0);
   }
-  CHECK((deaf.told().modes & kDefensive) != 0);
+  CHECK((deaf.report().modes & kDefensive) != 0);
   set_mode(daemon, "observer");
-  // Nobody is beside it, and what passes is gone before the worker has run for so long.
+  // No load runs beside it, and other threads are gone before the worker has run for so long.
   set_tunables_ms(daemon, 900, 9000, 2000);
   control(daemon, "SetTunables", {{"min_run_ns", 100'000'000}});
   Application alone;
-  REQUIRE(alone.play(daemon, [](Told& told, morpheus::runtime& runtime) {
-    auto done = runtime.on_thread(0).spawn(look_for_modes(told, runtime, kDeterministic, false));
+  REQUIRE(alone.play(daemon, [](Report& report, morpheus::runtime& runtime) {
+    auto done = runtime.on_thread(0).spawn(look_for_modes(report, runtime, kDeterministic, false));
     runtime.run(until(std::move(done)));
   }) == 0);
-  CHECK((alone.told().modes & kDeterministic) != 0);
+  CHECK((alone.report().modes & kDeterministic) != 0);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// This process attached at a socket of the test's own, and undone afterwards.
+// This process, attached at a socket of the test's own and detached at the end.
 #pragma once
 
 #include <morpheus/morpheus.h>

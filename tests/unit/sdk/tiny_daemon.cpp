@@ -209,7 +209,7 @@ void TinyDaemon::withdraw(std::size_t nth) {
                    __ATOMIC_RELEASE);
 }
 
-std::uint64_t TinyDaemon::answered(std::size_t nth) {
+std::uint64_t TinyDaemon::acknowledged(std::size_t nth) {
   return __atomic_load_n(&runtime_line(nth).last_ack_seq, __ATOMIC_ACQUIRE);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The daemon as far as the SDK can see it: attaches clients, registers threads, and lets a test
+// A daemon as far as the SDK can see it: it attaches clients, registers threads, and lets a test
 // play the kernel by writing to the workers' lines.
 #pragma once
 
@@ -24,16 +24,16 @@ class TinyDaemon {
   struct Options {
     bool highest_slot_first = false;  ///< hand out slots from the end
     bool refuse_workers = false;      ///< Register fails with QuotaExceeded
-    bool unsealed = false;            ///< the memory could be shrunk
+    bool unsealed = false;            ///< the memory can be shrunk
   };
 
   /// Listens at `path` at once. Throws if it cannot.
   explicit TinyDaemon(std::string path) : TinyDaemon(std::move(path), Options{}) {}
   TinyDaemon(std::string path, Options options);
-  /// Like kill -9: every connection ends, nothing is said.
+  /// Like kill -9: every connection ends without a word.
   ~TinyDaemon();
 
-  /// The lines of the worker that registered as the `nth` of all, in the order of registration.
+  /// The lines of the `nth` worker, in the order of registration.
   [[nodiscard]] morpheus_scb_kernel& kernel_line(std::size_t nth = 0);
   [[nodiscard]] const morpheus_scb_runtime& runtime_line(std::size_t nth = 0);
   [[nodiscard]] morpheus_global_pressure& global() { return *global_; }
@@ -44,8 +44,8 @@ class TinyDaemon {
   /// As the kernel does it: reason, then the sequence. Returns the new sequence number.
   std::uint64_t hint(std::size_t nth = 0, morpheus_hint_reason reason = MORPHEUS_HINT_PRESSURE);
   void withdraw(std::size_t nth = 0);
-  /// The sequence number that the worker has answered.
-  [[nodiscard]] std::uint64_t answered(std::size_t nth = 0);
+  /// The sequence number that the worker has acknowledged.
+  [[nodiscard]] std::uint64_t acknowledged(std::size_t nth = 0);
 
  private:
   struct Client;

@@ -79,7 +79,7 @@ TEST_CASE("a pool of plain threads is guided by its adapter") {
     const std::uint64_t second = daemon.hint(1);
     CHECK(eventually([&] {
       pool.post([&ran] { ++ran; });
-      return daemon.answered(0) == first && daemon.answered(1) == second;
+      return daemon.acknowledged(0) == first && daemon.acknowledged(1) == second;
     }));
     CHECK(daemon.runtime_line(0).escapable == 1);
   }
@@ -105,7 +105,7 @@ TEST_CASE("the five operations of C do what they say on a worker, and no harm el
   CHECK_FALSE(morpheus_enter_checkpoint());
   morpheus_leave_critical();
   CHECK(morpheus_enter_checkpoint());
-  CHECK(daemon.answered() == seq);
+  CHECK(daemon.acknowledged() == seq);
   morpheus_yield_worker();
   CHECK(stats().yields == 1);
   daemon.hint();

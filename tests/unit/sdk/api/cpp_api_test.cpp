@@ -81,7 +81,7 @@ TEST_CASE("the C++ adapter gives the five operations") {
   adapter.yield_worker();
   const std::uint64_t seq = daemon.hint();
   adapter.enter_safe_point();
-  CHECK(daemon.answered() == seq);
+  CHECK(daemon.acknowledged() == seq);
   CHECK(self.stats().yields == 2);
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("a worker loop runs everything, between safe points") {
   }
   CHECK(ran == 1100);
   CHECK(daemon.state(0) == "gone");
-  CHECK(daemon.answered(0) + daemon.answered(1) > 0);
+  CHECK(daemon.acknowledged(0) + daemon.acknowledged(1) > 0);
 }
 
 TEST_CASE("a worker loop that cannot register leaves nothing behind") {

@@ -12,7 +12,7 @@
 
 using namespace morpheus::test;
 
-TEST_CASE("threads of a oneTBB arena are workers that answer hints") {
+TEST_CASE("threads of a oneTBB arena are workers that acknowledge hints") {
   const SocketPath path;
   TinyDaemon daemon(path.text());
   const AttachedProcess process(path.text());
@@ -38,7 +38,7 @@ TEST_CASE("threads of a oneTBB arena are workers that answer hints") {
         work();
       });
       for (std::size_t i = 0; i < daemon.registrations(); ++i)
-        if (daemon.answered(i) == seq && seq != 0) return true;
+        if (daemon.acknowledged(i) == seq && seq != 0) return true;
       return false;
     }));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the library does with no daemon in sight, and what it refuses.
+// What the library does without a daemon, and what it refuses.
 #include <morpheus/morpheus.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -21,7 +21,7 @@ TEST_CASE("without attaching, safe points are quiet and workers are refused") {
   CHECK(AttachedProcess::status().link == MORPHEUS_LINK_NONE);
 }
 
-TEST_CASE("an absent daemon is no error: the worker works and is never asked") {
+TEST_CASE("an absent daemon is no error: the worker works and is never hinted") {
   const SocketPath path;
   const AttachedProcess process(path.text());
   morpheus_thread* self = start_worker();

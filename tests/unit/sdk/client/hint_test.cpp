@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a worker does when the kernel asks.
+// What a worker does when the kernel hints.
 #include <morpheus/morpheus.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -23,7 +23,7 @@ struct Guided {
 
 }  // namespace
 
-TEST_CASE("a registered worker is known to the daemon and quiet") {
+TEST_CASE("a worker is known to the daemon and quiet") {
   Guided g;
   CHECK(AttachedProcess::status().link == MORPHEUS_LINK_ATTACHED);
   CHECK(AttachedProcess::status().guided == 1);
@@ -37,9 +37,9 @@ TEST_CASE("a hint makes one checkpoint acknowledge and yield") {
   Guided g;
   const std::uint64_t seq = g.daemon.hint();
   CHECK(morpheus_asked(&g.sp));
-  CHECK(g.daemon.answered() != seq);
+  CHECK(g.daemon.acknowledged() != seq);
   CHECK(morpheus_checkpoint(&g.sp));
-  CHECK(g.daemon.answered() == seq);
+  CHECK(g.daemon.acknowledged() == seq);
   CHECK(g.daemon.runtime_line().last_yield_reason == MORPHEUS_YIELD_HINT);
   CHECK(g.daemon.runtime_line().last_ack_ns > 0);
   CHECK(g.daemon.runtime_line().runtime_mode == MORPHEUS_PRESSURED);
@@ -49,7 +49,7 @@ TEST_CASE("a hint makes one checkpoint acknowledge and yield") {
   CHECK(morpheus_get_mode() == MORPHEUS_PRESSURED);
 }
 
-TEST_CASE("two safe points of one thread answer one hint once") {
+TEST_CASE("two safe points of one thread acknowledge one hint once") {
   Guided g;
   g.daemon.hint();
   CHECK(morpheus_checkpoint_here());
@@ -63,7 +63,7 @@ TEST_CASE("a withdrawn hint is acknowledged without yielding") {
   const std::uint64_t seq = g.daemon.hint();
   g.daemon.withdraw();
   CHECK_FALSE(morpheus_checkpoint(&g.sp));
-  CHECK(g.daemon.answered() == seq);
+  CHECK(g.daemon.acknowledged() == seq);
   CHECK(stats().withdrawn == 1);
   CHECK(stats().yields == 0);
 }
@@ -74,12 +74,12 @@ TEST_CASE("a hint after a withdrawn one asks again") {
   g.daemon.withdraw();
   const std::uint64_t seq = g.daemon.hint();
   CHECK(morpheus_checkpoint(&g.sp));
-  CHECK(g.daemon.answered() == seq);
+  CHECK(g.daemon.acknowledged() == seq);
   CHECK(stats().hints == 2);
   CHECK(stats().acks == 1);
 }
 
-TEST_CASE("a critical section puts the answer off until it has ended") {
+TEST_CASE("a critical section puts the acknowledgement off until it has ended") {
   Guided g;
   morpheus_critical_enter(g.self);
   morpheus_critical_enter(g.self);
@@ -88,11 +88,11 @@ TEST_CASE("a critical section puts the answer off until it has ended") {
   CHECK_FALSE(morpheus_checkpoint(&g.sp));
   morpheus_critical_exit(g.self);
   CHECK_FALSE(morpheus_checkpoint(&g.sp));
-  CHECK(g.daemon.answered() != seq);
+  CHECK(g.daemon.acknowledged() != seq);
   morpheus_critical_exit(g.self);
   CHECK(g.daemon.runtime_line().is_in_critical_section == 0);
   CHECK(morpheus_checkpoint(&g.sp));
-  CHECK(g.daemon.answered() == seq);
+  CHECK(g.daemon.acknowledged() == seq);
   CHECK(stats().deferred == 2);
 }
 
@@ -127,7 +127,7 @@ TEST_CASE("claims reach the kernel's view") {
   CHECK(g.daemon.state() == "gone");
 }
 
-TEST_CASE("guidance and pressure are the kernel's words") {
+TEST_CASE("guidance and pressure are what the kernel says") {
   Guided g;
   g.daemon.kernel_line().budget_remaining_ns = 12345;
   g.daemon.kernel_line().kernel_pressure_level = 77;

@@ -23,11 +23,11 @@ bool is_waiting() {
 }
 
 /// Takes safe points until the worker has acknowledged `seq`.
-bool answers(TinyDaemon& daemon, std::size_t nth, std::uint64_t seq,
-             struct morpheus_safepoint& sp) {
+bool acknowledges(TinyDaemon& daemon, std::size_t nth, std::uint64_t seq,
+                  struct morpheus_safepoint& sp) {
   return eventually([&] {
     (void)morpheus_checkpoint(&sp);
-    return daemon.answered(nth) == seq;
+    return daemon.acknowledged(nth) == seq;
   });
 }
 
@@ -41,7 +41,7 @@ TEST_CASE("a daemon that comes later finds the workers that wait for it") {
   TinyDaemon daemon(path.text());
   REQUIRE(is_guided());
   CHECK(daemon.state() == "RUNNING");
-  CHECK(answers(daemon, 0, daemon.hint(), sp));
+  CHECK(acknowledges(daemon, 0, daemon.hint(), sp));
 }
 
 TEST_CASE("a daemon's death and return need no restart of the application") {
@@ -61,19 +61,19 @@ TEST_CASE("a daemon's death and return need no restart of the application") {
     for (int i = 0; i < 100; ++i) REQUIRE_FALSE(morpheus_checkpoint(&sp));
     daemon = std::make_unique<TinyDaemon>(path.text());
     REQUIRE(is_guided());
-    // Not asked yet: no consent may stand before the owner has come over.
+    // No checkpoint yet: no consent may show before the owner has moved to the new daemon.
     CHECK(daemon->runtime_line().escapable == 0);
     CHECK(daemon->kernel_line().preempt_seq > first);
     CHECK_FALSE(morpheus_checkpoint(&sp));
     CHECK(daemon->runtime_line().escapable == 1);
     CHECK(daemon->runtime_line().runtime_priority == 321);
-    CHECK(answers(*daemon, 0, daemon->hint(), sp));
+    CHECK(acknowledges(*daemon, 0, daemon->hint(), sp));
   }
   CHECK(stats().hints == 4);
   CHECK(AttachedProcess::status().attaches == 4);
 }
 
-TEST_CASE("a worker in a critical section comes over when it has left it") {
+TEST_CASE("a worker in a critical section moves to the new daemon when it has left it") {
   const SocketPath path;
   auto daemon = std::make_unique<TinyDaemon>(path.text());
   const AttachedProcess process(path.text());
@@ -89,13 +89,13 @@ TEST_CASE("a worker in a critical section comes over when it has left it") {
   CHECK(daemon->runtime_line().is_in_critical_section == 0);
   morpheus_critical_exit(self);
   CHECK(*self->critical == 0);
-  CHECK(answers(*daemon, 0, daemon->hint(), sp));
+  CHECK(acknowledges(*daemon, 0, daemon->hint(), sp));
   morpheus_critical_enter(self);
   CHECK(daemon->runtime_line().is_in_critical_section == 1);
   morpheus_critical_exit(self);
 }
 
-TEST_CASE("workers keep apart when the next daemon numbers them otherwise") {
+TEST_CASE("workers stay apart when the next daemon numbers them differently") {
   const SocketPath path;
   auto daemon = std::make_unique<TinyDaemon>(path.text());
   const AttachedProcess process(path.text());
@@ -124,7 +124,7 @@ TEST_CASE("workers keep apart when the next daemon numbers them otherwise") {
   for (std::size_t round = 0; round < 20; ++round) {
     for (std::size_t nth = 0; nth <= round % kWorkers; ++nth) {
       const std::uint64_t seq = daemon->hint(nth);
-      CHECK(eventually([&] { return daemon->answered(nth) == seq; }));
+      CHECK(eventually([&] { return daemon->acknowledged(nth) == seq; }));
     }
   }
   stop = true;
@@ -183,7 +183,7 @@ TEST_CASE("losing the daemon under pressure makes workers defensive") {
 
 namespace {
 
-/// What the child of a worker does; its exit status names the check that failed.
+/// What the forked child of a worker does; its exit status says which check failed.
 int child_of_worker(morpheus_thread* self, struct morpheus_safepoint sp,
                     const std::string& socket) {
   if (morpheus_worker_self() != nullptr) return 1;
@@ -220,5 +220,5 @@ TEST_CASE("a forked child is detached, cannot touch its parent's lines, and may 
   CHECK(daemon.runtime_line().is_in_critical_section == 1);
   morpheus_critical_exit(self);
   CHECK(daemon.runtime_line().is_in_critical_section == 0);
-  CHECK(answers(daemon, 0, daemon.hint(), sp));
+  CHECK(acknowledges(daemon, 0, daemon.hint(), sp));
 }

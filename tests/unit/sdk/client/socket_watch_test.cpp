@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Whether the coming of a socket is noticed.
+// Whether a new socket is noticed.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -71,7 +71,7 @@ TEST_CASE("directories on the way to the socket may come and go") {
   CHECK(watch.has_news());
 }
 
-TEST_CASE("a watch can be put down and taken up again") {
+TEST_CASE("a watch can be disarmed and armed again") {
   const Directory directory;
   SocketWatch watch(directory.path + "/socket");
   watch.arm();

@@ -82,9 +82,9 @@ task<int> echo_among(asio_executor executor, int clients, int messages) {
 }  // namespace
 
 TEST_CASE("Asio sockets and timers are awaited in tasks") {
-  for (const unsigned workers : {1U, 4U}) {
+  for (const unsigned threads : {1U, 4U}) {
     asio::io_context context;
-    runtime runtime(several(workers));
+    runtime runtime(several(threads));
     run_on io(runtime, context);
     CHECK(runtime.run(echo_among(io.get_executor(), 10, 100)) == 1000);
     runtime.run([](asio_executor executor) -> task<> {
@@ -153,20 +153,20 @@ TEST_CASE("an operation that is dropped gives cancelled") {
       [](auto waiting) -> task<bool> { co_return co_await waiting; }(std::move(waiting))));
 }
 
-TEST_CASE("handlers of an Asio program run on workers, beside tasks") {
+TEST_CASE("handlers of an Asio program run on the runtime's threads, beside tasks") {
   asio::io_context context;
   runtime runtime(several(2));
   std::atomic<int> handled{0};
-  std::atomic<bool> is_worker{true};
+  std::atomic<bool> is_inside{true};
   {
     run_on io(runtime, context);
     for (int i = 0; i < 100; ++i) {
       asio::post(context, [&] {
-        is_worker = is_worker && morpheus::runtime::current() == &runtime;
+        is_inside = is_inside && morpheus::runtime::current() == &runtime;
         ++handled;
       });
       asio::post(io.get_executor(), [&] {
-        is_worker = is_worker && morpheus::runtime::current() == &runtime;
+        is_inside = is_inside && morpheus::runtime::current() == &runtime;
         ++handled;
       });
     }
@@ -176,7 +176,7 @@ TEST_CASE("handlers of an Asio program run on workers, beside tasks") {
     CHECK_THROWS_AS(run_on(runtime, context), std::logic_error);
   }
   CHECK(handled == 200);
-  CHECK(is_worker);
+  CHECK(is_inside);
   run_on again(runtime, context);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a runtime tells about itself.
+// What a runtime reports about itself.
 #include <morpheus/diagnosis.hpp>
 #include <morpheus/event.hpp>
 #include <morpheus/runtime.hpp>
@@ -39,9 +39,9 @@ struct Stalls {
   [[nodiscard]] runtime_options options() {
     runtime_options options = alone();
     options.stall_threshold = 20ms;
-    options.on_stall = [this](const stall& told) {
+    options.on_stall = [this](const stall& found) {
       const std::scoped_lock guard(lock);
-      seen.push_back(told);
+      seen.push_back(found);
     };
     return options;
   }
@@ -49,7 +49,7 @@ struct Stalls {
 
 }  // namespace
 
-TEST_CASE("a dump tells every task, where it waits and who waits for it") {
+TEST_CASE("a dump shows every task, where it waits and what waits for it") {
   runtime runtime(alone());
   runtime.run([]() -> task<> {
     event ready;
@@ -75,7 +75,7 @@ TEST_CASE("a dump tells every task, where it waits and who waits for it") {
   CHECK(tasks().empty());
 }
 
-TEST_CASE("a dump can be had while tasks come and go") {
+TEST_CASE("a dump can be made while tasks come and go") {
   runtime runtime(morpheus::test::several(3));
   std::atomic<bool> is_over{false};
   std::thread dumper([&] {
@@ -156,11 +156,11 @@ TEST_CASE("tasks that give way cause no stall") {
       co_await sleep_for(100ms);
     }());
   }
-  // a worker that the kernel does not let run makes no step either, and is reported as preempted
-  CHECK(std::ranges::none_of(stalls.seen, [](const stall& told) { return told.on_cpu >= 20ms; }));
+  // a thread that the kernel does not let run makes no step either, and is reported as preempted
+  CHECK(std::ranges::none_of(stalls.seen, [](const stall& found) { return found.on_cpu >= 20ms; }));
 }
 
-TEST_CASE("a hog on the only worker holds up nobody if there is relief") {
+TEST_CASE("a hog on the only thread holds up no other task if there is relief") {
   runtime_options options = alone();
   options.relief_threads = 1;
   runtime runtime(options);
@@ -185,7 +185,7 @@ TEST_CASE("a hog on the only worker holds up nobody if there is relief") {
 
 TEST_CASE("checkpoint gives way to a task that has long been ready") {
   runtime_options options = alone();
-  options.stall_threshold = 10s;  // somebody looks
+  options.stall_threshold = 10s;  // so that the watch looks
   runtime runtime(options);
   runtime.run([]() -> task<> {
     bool has_run = false;
@@ -201,7 +201,7 @@ TEST_CASE("checkpoint gives way to a task that has long been ready") {
   }());
 }
 
-TEST_CASE("a trace tells every step, and stops when told") {
+TEST_CASE("a trace shows every step, and stops on request") {
   runtime runtime(alone());
   std::atomic<int> steps{0};
   runtime.trace([&steps](const trace_event&) { ++steps; });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Groups of tasks that share workers by weight, and tasks that stay on one worker.
+// Groups of tasks that share threads by weight, and tasks that stay on one thread.
 #include <morpheus/blocking.hpp>
 #include <morpheus/channel.hpp>
 #include <morpheus/event.hpp>
@@ -28,14 +28,14 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// CPU time of the calling thread: on a busy machine, what a share is a share of.
+/// CPU time of the calling thread: shares are shares of it, even on a busy machine.
 std::chrono::nanoseconds thread_time() {
   timespec now{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-/// Counts its turns of 5 us until told to stop.
+/// Counts its turns of 5 us until it is over.
 task<> turn(std::atomic<bool>& over, std::atomic<long>& turns) {
   while (!over) {
     const auto begun = thread_time();
@@ -48,7 +48,7 @@ task<> turn(std::atomic<bool>& over, std::atomic<long>& turns) {
 
 task<> wait_for(join_handle<void> done) { co_await done; }
 
-task<unsigned> worker_index() {
+task<unsigned> thread_index() {
   // threads are called NAME/INDEX
   char name[16] = "";
   pthread_getname_np(pthread_self(), name, sizeof name);
@@ -70,7 +70,7 @@ TEST_CASE("groups get CPU time in proportion to their shares, and none starves")
   while (turns[0] + turns[1] < 20'000) std::this_thread::sleep_for(1ms);
   over = true;
   const double share = static_cast<double>(turns[0]) / static_cast<double>(turns[0] + turns[1]);
-  CHECK(share > 0.6);  // 0.8, if the kernel let the worker run all the time
+  CHECK(share > 0.6);  // 0.8, if the kernel let the thread run all the time
   CHECK(share < 0.95);
   CHECK(much.run_time() > 2 * little.run_time());
   CHECK(much.name() == "much");
@@ -148,7 +148,8 @@ TEST_CASE("what a task of a group starts and waits for stays in the group") {
   CHECK(group.run_time() > 0ns);
 }
 
-TEST_CASE("a task on a worker stays there, whatever it waits for and whoever has no work") {
+TEST_CASE(
+    "a task on one thread stays there, whatever it waits for and whichever thread has no work") {
   runtime runtime(several(3));
   for (unsigned index = 0; index < 3; ++index) {
     const auto here = runtime.on_thread(index);
@@ -156,7 +157,7 @@ TEST_CASE("a task on a worker stays there, whatever it waits for and whoever has
     std::atomic<int> elsewhere{0};
     const auto stay = [&](unsigned mine) -> task<> {
       const auto check = [&]() -> task<> {
-        const unsigned at = co_await worker_index();
+        const unsigned at = co_await thread_index();
         if (at != mine) ++elsewhere;
       };
       scope scope;
@@ -167,7 +168,7 @@ TEST_CASE("a task on a worker stays there, whatever it waits for and whoever has
         co_await when_all(check(), check());
         if (i % 10 == 0) co_await sleep_for(100us);
         if (i % 10 == 5) co_await blocking([] {});
-        spin_for(20us);  // the others have nothing to do
+        spin_for(20us);  // the other threads have nothing to do
       }
       co_await outside;
       co_await check();
@@ -181,7 +182,7 @@ TEST_CASE("a task on a worker stays there, whatever it waits for and whoever has
   }
 }
 
-TEST_CASE("a task on a worker that makes no step waits for it, while others are taken over") {
+TEST_CASE("a task on a thread that makes no step waits for it, while others are taken over") {
   runtime runtime(several(2));
   std::atomic<bool> is_held{false}, free{false}, kept{false}, taken{false};
   runtime.on_thread(0)
@@ -208,7 +209,7 @@ TEST_CASE("a task on a worker that makes no step waits for it, while others are 
   CHECK(kept);
 }
 
-TEST_CASE("a worker whose only tasks are its own calls nobody") {
+TEST_CASE("a thread whose only tasks are its own wakes no other") {
   runtime runtime(several(2));
   const auto before = runtime.stats().at(1).sleeps;
   auto done = runtime.on_thread(0).spawn([]() -> task<> {
@@ -241,7 +242,7 @@ TEST_CASE("a runtime waits for the tasks of its groups") {
   CHECK(ended == 50);
 }
 
-TEST_CASE("groups that cannot be are refused") {
+TEST_CASE("impossible groups are refused") {
   runtime runtime(alone());
   CHECK_THROWS_AS(runtime.add_group({.shares = 0}), std::invalid_argument);
   CHECK_THROWS_AS(runtime.add_group({.shares = 100'001}), std::invalid_argument);

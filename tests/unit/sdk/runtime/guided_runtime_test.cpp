@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the workers of a runtime do when the kernel asks; the tests play the kernel.
+// What the threads of a runtime do when the kernel hints them; the tests play the kernel.
 #include <morpheus/runtime.hpp>
 #include <morpheus/scope.hpp>
 #include <morpheus/sleep.hpp>
@@ -25,15 +25,15 @@ using morpheus::test::TinyDaemon;
 
 namespace {
 
-/// How long a worker that gives up its CPU is without it.
+/// How long a thread that gives up its CPU is without it.
 std::atomic<std::chrono::milliseconds> others_turn{0ms};
 
 struct Guided {
-  explicit Guided(unsigned workers, unsigned relief = 0)
-      : runtime({.threads = workers, .relief_threads = relief}) {
-    REQUIRE(eventually([&] { return daemon.registrations() == workers + relief; }));
+  explicit Guided(unsigned threads, unsigned relief = 0)
+      : runtime({.threads = threads, .relief_threads = relief}) {
+    REQUIRE(eventually([&] { return daemon.registrations() == threads + relief; }));
     REQUIRE(eventually([&] {
-      for (unsigned i = 0; i < workers + relief; ++i)
+      for (unsigned i = 0; i < threads + relief; ++i)
         if (daemon.state(i) != "RUNNING") return false;
       return true;
     }));
@@ -50,14 +50,14 @@ bool passed(std::chrono::steady_clock::time_point begun, std::chrono::seconds mo
 
 }  // namespace
 
-/// In the place of the C library's: other threads may have the CPU for as long as a test wants.
+/// Replaces the C library's: other threads may have the CPU for as long as a test wants.
 extern "C" int sched_yield() noexcept {
   const auto turn = others_turn.exchange(0ms);
   if (turn > 0ms) std::this_thread::sleep_for(turn);
   return 0;
 }
 
-TEST_CASE("every worker of a runtime is registered, and gone with it") {
+TEST_CASE("every thread of a runtime is registered, and gone with it") {
   const SocketPath path;
   TinyDaemon daemon(path.text());
   const AttachedProcess process(path.text());
@@ -69,7 +69,7 @@ TEST_CASE("every worker of a runtime is registered, and gone with it") {
   CHECK(AttachedProcess::status().workers == 0);
 }
 
-TEST_CASE("co_await checkpoint answers a hint, and other tasks run") {
+TEST_CASE("co_await checkpoint acknowledges a hint, and other tasks run") {
   Guided g(1);
   const auto [before, seq, ran] =
       g.runtime.run([](TinyDaemon& daemon) -> task<std::tuple<bool, std::uint64_t, bool>> {
@@ -89,11 +89,11 @@ TEST_CASE("co_await checkpoint answers a hint, and other tasks run") {
       }(g.daemon));
   CHECK_FALSE(before);
   CHECK(ran);
-  CHECK(g.daemon.answered() == seq);
+  CHECK(g.daemon.acknowledged() == seq);
   CHECK(g.daemon.runtime_line().last_yield_reason == MORPHEUS_YIELD_HINT);
 }
 
-TEST_CASE("a critical section in a task puts the answer off until it has ended") {
+TEST_CASE("a critical section in a task puts the acknowledgement off until it has ended") {
   Guided g(1);
   const bool right = g.runtime.run([](TinyDaemon& daemon) -> task<bool> {
     bool right = true;
@@ -103,31 +103,32 @@ TEST_CASE("a critical section in a task puts the answer off until it has ended")
       const critical_section inner;
       right = right && daemon.runtime_line().is_in_critical_section == 2;
       seq = daemon.hint();
-      right = right && !checkpoint_here() && daemon.answered() != seq;
+      right = right && !checkpoint_here() && daemon.acknowledged() != seq;
     }
     co_await checkpoint();
-    co_return right&& daemon.answered() == seq&& daemon.runtime_line().is_in_critical_section == 0;
+    co_return right&& daemon.acknowledged() == seq&& daemon.runtime_line().is_in_critical_section ==
+        0;
   }(g.daemon));
   CHECK(right);
 }
 
-TEST_CASE("a hint is answered between two steps of tasks, without any checkpoint") {
+TEST_CASE("a hint is acknowledged between two steps of tasks, without any checkpoint") {
   Guided g(1);
   const std::uint64_t seq = g.daemon.hint();
   g.runtime.run([](TinyDaemon& daemon, std::uint64_t seq) -> task<> {
     const auto begun = std::chrono::steady_clock::now();
-    while (daemon.answered() != seq && !passed(begun, 5s)) co_await yield();
+    while (daemon.acknowledged() != seq && !passed(begun, 5s)) co_await yield();
   }(g.daemon, seq));
-  CHECK(g.daemon.answered() == seq);
+  CHECK(g.daemon.acknowledged() == seq);
 }
 
 TEST_CASE(
-    "on a hint what is queued becomes available to other workers before the CPU is given up") {
+    "on a hint what is queued becomes available to other threads before the CPU is given up") {
   Guided g(2);
   g.runtime.run([](TinyDaemon& daemon, runtime& on) -> task<> {
     std::atomic<int> ran{0};
     scope scope;
-    // the other worker is kept busy, so that it does not take anything by itself
+    // the other thread is kept busy, so that it does not take anything by itself
     std::atomic<bool> free{false};
     std::atomic<bool> is_busy{false};
     scope.spawn([](std::atomic<bool>& free, std::atomic<bool>& is_busy) -> task<> {
@@ -152,7 +153,7 @@ TEST_CASE(
     while (ran != 10 && !passed(begun, 5s)) std::this_thread::yield();
     CHECK(ran == 10);
     std::uint64_t handed_over = 0;
-    for (const auto& worker : on.stats()) handed_over += worker.handed_over;
+    for (const auto& thread : on.stats()) handed_over += thread.handed_over;
     CHECK(handed_over >= 1);
     co_await scope.join();
   }(g.daemon, g.runtime));
@@ -201,21 +202,21 @@ TEST_CASE("in defensive mode co_await checkpoint gives way by itself") {
   CHECK(turns > 5);
 }
 
-TEST_CASE("a kernel line tells who has lost the CPU") {
-  sdk::OffCpu worker;
-  CHECK_FALSE(worker.look(0, 0, true));
-  CHECK_FALSE(worker.look(0, 0, false));     // it runs
-  CHECK(worker.look(100, 0, false));         // switched away
-  CHECK(worker.look(100, 0, false));         // and still
-  CHECK_FALSE(worker.look(100, 50, false));  // back after a wait
-  CHECK(worker.look(200, 80, false));        // away once more, or once more and back
-  CHECK(worker.look(300, 80, true));   // it made a step, and then, or before, it was switched away
-  CHECK(worker.look(300, 80, false));  // it would have made another step by now
-  CHECK_FALSE(worker.look(300, 80, true));  // it runs
-  CHECK_FALSE(worker.look(300, 80, false));
+TEST_CASE("a kernel line shows whether a thread has lost the CPU") {
+  sdk::OffCpu thread;
+  CHECK_FALSE(thread.look(0, 0, true));
+  CHECK_FALSE(thread.look(0, 0, false));     // it runs
+  CHECK(thread.look(100, 0, false));         // switched away
+  CHECK(thread.look(100, 0, false));         // and still
+  CHECK_FALSE(thread.look(100, 50, false));  // back after a wait
+  CHECK(thread.look(200, 80, false));        // away once more, or once more and back
+  CHECK(thread.look(300, 80, true));   // it made a step, and then, or before, it was switched away
+  CHECK(thread.look(300, 80, false));  // it would have made another step by now
+  CHECK_FALSE(thread.look(300, 80, true));  // it runs
+  CHECK_FALSE(thread.look(300, 80, false));
 }
 
-TEST_CASE("another worker keeps the timers of one that has given up its CPU") {
+TEST_CASE("another thread keeps the timers of one that has given up its CPU") {
   Guided g(1, 1);
   std::vector<std::chrono::nanoseconds> late;
   for (int round = 0; round < 9; ++round) {
@@ -233,12 +234,12 @@ TEST_CASE("another worker keeps the timers of one that has given up its CPU") {
       co_await scope.join();
     }(g.daemon, late));
   }
-  // The watch would see after 4 ms that nobody keeps them.
+  // Without a stand-in, the watch would take them over after 4 ms.
   std::ranges::nth_element(late, late.begin() + 4);
   CHECK(late[4] < 2ms);
 }
 
-TEST_CASE("what waits behind a worker that gave up its CPU is run by another") {
+TEST_CASE("what waits behind a thread that gave up its CPU is run by another") {
   Guided g(1, 1);
   const auto waited = g.runtime.run([](TinyDaemon& daemon) -> task<std::chrono::nanoseconds> {
     const auto begun = std::chrono::steady_clock::now();
@@ -259,7 +260,7 @@ TEST_CASE("what waits behind a worker that gave up its CPU is run by another") {
   CHECK(waited < 1500ms);
 }
 
-TEST_CASE("what waits behind a worker that lost its CPU is run by another") {
+TEST_CASE("what waits behind a thread that lost its CPU is run by another") {
   Guided g(2);
   g.runtime.run([](TinyDaemon& daemon) -> task<> {
     std::atomic<int> ran{0};
@@ -270,7 +271,7 @@ TEST_CASE("what waits behind a worker that lost its CPU is run by another") {
         co_return;
       }(ran));
     }
-    // as the kernel tells of a worker that it has switched away
+    // as the kernel shows that it has switched a thread away
     for (std::size_t i = 0; i < 2; ++i) daemon.kernel_line(i).cpu_time_ns += 1000;
     const auto begun = std::chrono::steady_clock::now();
     while (ran != 4 && !passed(begun, 5s)) {

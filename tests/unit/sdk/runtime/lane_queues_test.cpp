@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Whose turn it is among the lanes of a worker.
+// Whose turn it is among the lanes of a thread.
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 
@@ -10,7 +10,7 @@ using sdk::LaneQueues;
 
 namespace {
 
-/// Lanes that always have a job each; the one whose turn it is runs for 10 us.
+/// Lanes that always have a job each; the lane whose turn it is runs for 10 us.
 struct Lanes {
   LaneQueues queues;
   std::array<detail::job, LaneQueues::kMost> jobs{};
@@ -58,7 +58,7 @@ TEST_CASE("a lane that had nothing to do gets no credit for it") {
   CHECK(std::abs(turns - 50) <= 1);
 }
 
-TEST_CASE("which lanes wait can be asked") {
+TEST_CASE("the lanes that wait are known") {
   Lanes lanes;
   CHECK(lanes.queues.empty());
   lanes.put(3);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who runs when, and where.
+// Which task runs when, and where.
 #include <morpheus/runtime.hpp>
 #include <morpheus/scope.hpp>
 #include <morpheus/sleep.hpp>
@@ -49,7 +49,7 @@ task<std::uint64_t> fib(unsigned n) {
 
 }  // namespace
 
-TEST_CASE("without hints one worker runs tasks in the same order every time") {
+TEST_CASE("without hints one thread runs tasks in the same order every time") {
   for (int round = 0; round < 100; ++round) {
     runtime runtime(alone());
     REQUIRE(runtime.run(take_turns()) == "abcdabcdabcd");
@@ -199,14 +199,14 @@ TEST_CASE("an outer stop reaches a scope") {
   }(runtime));
 }
 
-TEST_CASE("forks are joined right on several workers") {
+TEST_CASE("forks are joined correctly on several threads") {
   for (int round = 0; round < 20; ++round) {
     runtime runtime(several());
     REQUIRE(runtime.run(fib(18)) == 2584);
   }
 }
 
-TEST_CASE("workers without work take some from those that have it") {
+TEST_CASE("threads without work take some from those that have it") {
   runtime runtime(several());
   const auto threads = runtime.run([]() -> task<std::set<std::thread::id>> {
     std::mutex lock;
@@ -228,7 +228,7 @@ TEST_CASE("workers without work take some from those that have it") {
   CHECK(threads.size() == 4);
 }
 
-TEST_CASE("a worker that makes no step loses what waits behind it") {
+TEST_CASE("a thread that makes no step loses what waits behind it") {
   runtime runtime(several(2));
   runtime.run([]() -> task<> {
     std::atomic<bool> has_run{false};
@@ -237,7 +237,7 @@ TEST_CASE("a worker that makes no step loses what waits behind it") {
       has_run = true;
       co_return;
     }(has_run));
-    // no safe point here: only another worker can run the task
+    // no safe point here: only another thread can run the task
     const auto begun = std::chrono::steady_clock::now();
     while (!has_run && std::chrono::steady_clock::now() - begun < std::chrono::seconds(5)) {
     }
@@ -260,13 +260,14 @@ TEST_CASE("a runtime that has nothing to do uses no CPU") {
   CHECK(used < 3'000'000);  // a hundredth
 }
 
-TEST_CASE("a program that was compiled with other headers is told so, before anything goes wrong") {
+TEST_CASE(
+    "a program that was compiled with other headers gets an error before anything goes wrong") {
   detail::layout other;
   other.of_runner += 8;
   CHECK_THROWS_AS(runtime(alone(), other), std::logic_error);
 }
 
-TEST_CASE("a worker does not spin until its next timer") {
+TEST_CASE("a thread does not spin until its next timer") {
   runtime runtime(alone());
   timespec before{};
   timespec after{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Schedulers for tests: without a daemon, with one worker or several.
+// Runtimes for tests: without a daemon, with one thread or several.
 #pragma once
 
 #include <chrono>
@@ -14,8 +14,8 @@ inline void spin_for(std::chrono::nanoseconds span) {
 }
 
 inline runtime_options alone() { return {.threads = 1, .guided = false}; }
-inline runtime_options several(unsigned workers = 4) {
-  return {.threads = workers, .guided = false};
+inline runtime_options several(unsigned threads = 4) {
+  return {.threads = threads, .guided = false};
 }
 
 }  // namespace morpheus::test

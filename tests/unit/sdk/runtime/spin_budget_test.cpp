@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// How much a worker without work may look for some.
+// How long a thread without work may look for some.
 #include <catch2/catch_test_macros.hpp>
 
 #include "sdk/src/runtime/thread/spin_budget.hpp"
 
 using morpheus::sdk::SpinBudget;
 
-TEST_CASE("a look that pays may be had again and again") {
+TEST_CASE("a search that pays may be repeated") {
   SpinBudget budget;
   for (std::uint64_t now = 1; now < 1'000'000; now += 1000) {
     REQUIRE(budget.window(now) == SpinBudget::kLongestNs);
@@ -14,7 +14,7 @@ TEST_CASE("a look that pays may be had again and again") {
   }
 }
 
-TEST_CASE("looks in vain are bounded to a share of all time") {
+TEST_CASE("wasted searches are bounded to a share of all time") {
   SpinBudget budget;
   std::uint64_t spent = 0;
   std::uint64_t now = 1'000'000'000;
@@ -30,7 +30,7 @@ TEST_CASE("looks in vain are bounded to a share of all time") {
   CHECK(spent >= 1'000'000'000 / SpinBudget::kShare / 2);
 }
 
-TEST_CASE("a look that pays once brings the whole budget back") {
+TEST_CASE("a search that pays once restores the whole budget") {
   SpinBudget budget;
   (void)budget.window(1'000'000);
   budget.spend(SpinBudget::kMostNs, false);

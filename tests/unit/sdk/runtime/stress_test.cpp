@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Random programs in a random order. Each prints its seed; MORPHEUS_STRESS_SEED=N plays one again,
-// and MORPHEUS_STRESS_SECONDS=N goes on for longer.
+// Random programs in a random order. A failure names its seed; MORPHEUS_STRESS_SEED=N plays that
+// one again, and MORPHEUS_STRESS_SECONDS=N goes on for longer.
 #include <morpheus/blocking.hpp>
 #include <morpheus/channel.hpp>
 #include <morpheus/diagnosis.hpp>
@@ -182,7 +182,7 @@ task<> play(World& world, std::uint64_t seed) {
   co_await receivers.join();
 }
 
-/// Ends the program, and tells what the tasks wait for, if a play goes on for too long.
+/// Ends the program, and prints what the tasks wait for, if a play goes on for too long.
 class Patience {
  public:
   explicit Patience(std::uint64_t seed) {
@@ -233,7 +233,7 @@ TEST_CASE("random programs in random orders lose nothing") {
   for (; std::chrono::steady_clock::now() < end; ++seed) play(seed);
 }
 
-TEST_CASE("with one worker the same seed gives the same order") {
+TEST_CASE("with one thread the same seed gives the same order") {
   const auto order_of = [](std::uint64_t seed) {
     runtime runtime({.threads = 1, .guided = false, .shuffle_seed = seed});
     return runtime.run([]() -> task<std::string> {

@@ -58,7 +58,7 @@ TEST_CASE("a task gives its value, reference or nothing") {
   CHECK(ran);
 }
 
-TEST_CASE("an exception goes to whoever awaits") {
+TEST_CASE("an exception goes to the task that awaits") {
   runtime runtime(alone());
   CHECK_THROWS_AS(runtime.run(failing()), std::runtime_error);
   CHECK(runtime.run(caught()) == "no number");

@@ -9,8 +9,6 @@
 #include <morpheus/scope.hpp>
 #include <morpheus/semaphore.hpp>
 #include <morpheus/sleep.hpp>
-#include <morpheus/when_all.hpp>
-#include <morpheus/when_any.hpp>
 #include <morpheus/yield.hpp>
 
 #include <algorithm>
@@ -20,7 +18,6 @@
 #include <chrono>
 #include <memory>
 #include <stdexcept>
-#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,7 +48,7 @@ task<> add_under(mutex& lock, long& total, int times) {
 
 }  // namespace
 
-TEST_CASE("an event wakes all who wait, and nobody waits for one that is set") {
+TEST_CASE("an event wakes every task that waits, and no task waits for one that is set") {
   runtime runtime(alone());
   runtime.run([]() -> task<> {
     event ready;
@@ -70,7 +67,7 @@ TEST_CASE("an event wakes all who wait, and nobody waits for one that is set") {
 }
 
 TEST_CASE(
-    "a lock that favours a lone worker keeps other threads out, and is given up for them once") {
+    "a lock that favours a lone thread keeps other threads out, and is given up for them once") {
   runtime runtime(alone());
   long differing = 0;
   for (int round = 0; round < 500; ++round) {
@@ -98,8 +95,8 @@ TEST_CASE(
 }
 
 TEST_CASE("an event may be set by any thread") {
-  const unsigned workers = GENERATE(1U, 2U);
-  runtime runtime(several(workers));
+  const unsigned threads = GENERATE(1U, 2U);
+  runtime runtime(several(threads));
   for (int round = 0; round < 200; ++round) {
     std::thread setter;
     runtime.run([](std::thread& setter) -> task<> {
@@ -111,7 +108,7 @@ TEST_CASE("an event may be set by any thread") {
   }
 }
 
-TEST_CASE("a mutex excludes, on several workers and across awaits") {
+TEST_CASE("a mutex excludes, on several threads and across awaits") {
   runtime runtime(several());
   const long total = runtime.run([]() -> task<long> {
     mutex lock;
@@ -151,7 +148,7 @@ TEST_CASE("a semaphore lets in as many as it has permits, in order") {
   }());
 }
 
-TEST_CASE("a channel keeps order, waits for room, and tells its end") {
+TEST_CASE("a channel keeps order, waits for room, and reports its end") {
   for (const std::size_t capacity : {0U, 1U, 7U}) {
     runtime runtime(alone());
     runtime.run([](std::size_t capacity) -> task<> {
@@ -196,124 +193,6 @@ TEST_CASE("a channel loses and doubles nothing between many senders and receiver
   CHECK(sum == 8L * 500 * 501 / 2);
 }
 
-TEST_CASE("whoever waits can be asked to stop") {
-  runtime runtime(several(2));
-  for (int round = 0; round < 50; ++round) {
-    runtime.run([](int round) -> task<> {
-      std::stop_source stop;
-      event never;
-      semaphore none(0);
-      channel<int> empty(1);
-      channel<int> full(0);
-      mutex held;
-      auto guard = co_await held.lock();
-      scope scope;
-      if (round % 3 == 0) stop.request_stop();
-      std::thread stopper;
-      if (round % 3 == 1) stopper = std::thread([&stop] { stop.request_stop(); });
-      auto a = spawn([](event& e, std::stop_token s) -> task<bool> {
-        try {
-          co_await e.wait(s);
-        } catch (const cancelled&) {
-          co_return true;
-        }
-        co_return false;
-      }(never, stop.get_token()));
-      auto b = spawn([](semaphore& e, std::stop_token s) -> task<bool> {
-        try {
-          co_await e.acquire(s);
-        } catch (const cancelled&) {
-          co_return true;
-        }
-        co_return false;
-      }(none, stop.get_token()));
-      auto c = spawn([](channel<int>& e, std::stop_token s) -> task<bool> {
-        try {
-          (void)co_await e.receive(s);
-        } catch (const cancelled&) {
-          co_return true;
-        }
-        co_return false;
-      }(empty, stop.get_token()));
-      auto d = spawn([](channel<int>& e, std::stop_token s) -> task<bool> {
-        try {
-          co_await e.send(1, s);
-        } catch (const cancelled&) {
-          co_return true;
-        }
-        co_return false;
-      }(full, stop.get_token()));
-      auto e = spawn([](mutex& m, std::stop_token s) -> task<bool> {
-        try {
-          auto guard = co_await m.lock(s);
-        } catch (const cancelled&) {
-          co_return true;
-        }
-        co_return false;
-      }(held, stop.get_token()));
-      auto f = spawn([](std::stop_token s) -> task<bool> {
-        try {
-          co_await sleep_for(1h, s);
-        } catch (const cancelled&) {
-          co_return true;
-        }
-        co_return false;
-      }(stop.get_token()));
-      if (round % 3 == 2) {
-        co_await yield();
-        stop.request_stop();
-      }
-      // not inside CHECK, which would await more than once
-      int stopped = 0;
-      for (auto* handle : {&a, &b, &c, &d, &e, &f}) stopped += co_await *handle ? 1 : 0;
-      CHECK(stopped == 6);
-      if (stopper.joinable()) stopper.join();
-    }(round));
-  }
-}
-
-TEST_CASE("a stop that meets a release resumes each task once") {
-  // Who is released is resumed one after the other, and the stop comes in between.
-  constexpr int kTasks = 64;
-  runtime runtime(several(2));
-  for (int round = 0; round < 300; ++round) {
-    runtime.run([](int round) -> task<> {
-      std::stop_source stop;
-      event ready;
-      semaphore permits(0);
-      std::atomic<int> waiting = 0, served = 0, stopped = 0;
-      std::atomic<bool> goes = false;
-      const auto waits = [&](bool for_event) -> task<> {
-        ++waiting;
-        try {
-          if (for_event)
-            co_await ready.wait(stop.get_token());
-          else
-            co_await permits.acquire(stop.get_token());
-          ++served;
-        } catch (const cancelled&) {
-          ++stopped;
-        }
-      };
-      scope scope;
-      for (int i = 0; i < kTasks; ++i) scope.spawn(waits(i % 2 == 0));
-      while (waiting < kTasks) co_await yield();
-      std::thread stopper([&] {
-        while (!goes) {
-        }
-        stop.request_stop();
-      });
-      goes = true;
-      test::spin_for(std::chrono::nanoseconds(round * 20));
-      ready.set();
-      permits.release(kTasks / 2);
-      stopper.join();
-      co_await scope.join();
-      CHECK(served + stopped == kTasks);
-    }(round));
-  }
-}
-
 TEST_CASE("a sleep lasts at least as long as asked, and earlier ones end first") {
   runtime runtime(alone());
   runtime.run([]() -> task<> {
@@ -337,44 +216,6 @@ TEST_CASE("a sleep lasts at least as long as asked, and earlier ones end first")
   }());
 }
 
-TEST_CASE("timers end in order, equal ones as they began, whichever of them are stopped") {
-  constexpr int kTimers = 1000;
-  runtime runtime(alone());
-  runtime.run([]() -> task<> {
-    const auto base = Clock::now() + 200ms;
-    const auto due = [&](int i) { return base + std::chrono::microseconds(i * 7919 % 97 * 10); };
-    std::vector<int> ended;
-    std::vector<std::stop_source> stops(kTimers);
-    int stopped_early = 0;
-    const auto plain = [&](int i) -> task<> {
-      co_await sleep_until(due(i));
-      ended.push_back(i);
-    };
-    const auto stoppable = [&](int i) -> task<> {
-      try {
-        co_await sleep_until(due(i), stops[static_cast<std::size_t>(i)].get_token());
-        ended.push_back(i);
-      } catch (const cancelled&) {
-        stopped_early += Clock::now() < base ? 1 : 0;
-      }
-    };
-    scope scope;
-    for (int i = 0; i < kTimers; ++i) scope.spawn(i % 2 == 0 ? plain(i) : stoppable(i));
-    co_await yield();  // all wait
-    std::vector<int> left;
-    for (int i = 0; i < kTimers; ++i) {
-      if (i % 6 == 1)
-        stops[static_cast<std::size_t>(i)].request_stop();
-      else
-        left.push_back(i);
-    }
-    co_await scope.join();
-    CHECK(stopped_early == kTimers - std::ssize(left));
-    std::ranges::stable_sort(left, {}, due);
-    CHECK(ended == left);
-  }());
-}
-
 TEST_CASE("many timers all fire") {
   runtime runtime(several());
   std::atomic<int> fired{0};
@@ -392,10 +233,10 @@ TEST_CASE("many timers all fire") {
   CHECK(fired == 5000);
 }
 
-TEST_CASE("blocking code runs beside the worker and gives its result") {
+TEST_CASE("blocking code runs beside the runtime's thread and gives its result") {
   runtime runtime(alone());
   runtime.run([]() -> task<> {
-    const auto worker = std::this_thread::get_id();
+    const auto mine = std::this_thread::get_id();
     std::atomic<bool> go{false};
     auto waiting = spawn([](std::atomic<bool>& go) -> task<std::thread::id> {
       co_return co_await blocking([&go] {
@@ -404,10 +245,10 @@ TEST_CASE("blocking code runs beside the worker and gives its result") {
       });
     }(go));
     co_await yield();
-    go = true;  // the worker was not held up
+    go = true;  // the thread was not held up
     const auto other = co_await waiting;
-    CHECK(other != worker);
-    CHECK(std::this_thread::get_id() == worker);
+    CHECK(other != mine);
+    CHECK(std::this_thread::get_id() == mine);
     bool thrown = false;
     try {
       co_await blocking([] { throw std::runtime_error("blocked"); });
@@ -415,33 +256,6 @@ TEST_CASE("blocking code runs beside the worker and gives its result") {
       thrown = true;
     }
     CHECK(thrown);
-  }());
-}
-
-TEST_CASE("when_any gives the first result and ends the others") {
-  runtime runtime(alone());
-  runtime.run([]() -> task<> {
-    int stopped = 0;
-    const auto nap = [&stopped](std::chrono::milliseconds span, int value) {
-      return [&stopped, span, value](std::stop_token stop) -> task<int> {
-        return [](int& stopped, std::chrono::milliseconds span, int value,
-                  std::stop_token stop) -> task<int> {
-          try {
-            co_await sleep_for(span, stop);
-          } catch (const cancelled&) {
-            ++stopped;
-            throw;
-          }
-          co_return value;
-        }(stopped, span, value, stop);
-      };
-    };
-    std::vector<std::function<task<int>(std::stop_token)>> makers{nap(1h, 1), nap(1ms, 2),
-                                                                  nap(2h, 3)};
-    const auto first = co_await when_any<int>(std::move(makers));
-    CHECK(first.index == 1);
-    CHECK(first.value == 2);
-    CHECK(stopped == 2);
   }());
 }
 
