@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Installs what the subjects need and builds them; one that cannot be had does not keep the others from being played."""
+"""Installs what the subjects need and builds them. If one cannot be built, the others are still played."""
 import os
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ ROOT = os.path.normpath(os.path.join(SOURCE, "../../.."))
 
 
 class Missing(Exception):
-    """Why something cannot be had, for the user."""
+    """Why a subject cannot be built, for the user."""
 
 
 def note(text):
@@ -38,8 +38,8 @@ class Builder:
                 return
             log.seek(start)
             lines = [line.strip() for line in log if line.strip()]
-        told = next((line for line in lines if "error" in line.lower() or line.startswith("E:")), (lines or [""])[-1])
-        raise Missing(f"{what} failed: {told} (log: {self.log})")
+        reason = next((line for line in lines if "error" in line.lower() or line.startswith("E:")), (lines or [""])[-1])
+        raise Missing(f"{what} failed: {reason} (log: {self.log})")
 
     def install(self, packages):
         missing = [package for package in packages if not is_installed(package)]
@@ -66,7 +66,7 @@ class Builder:
         return getattr(self, "_" + subject.build)(subject)
 
     def _script(self, subject):
-        # Debian's, as packages of peers are
+        # Debian's, as the peers' packages are
         return ["/usr/bin/python3", os.path.join(SOURCE, subject.name, "subject.py")]
 
     def _meson(self, subject):
@@ -77,7 +77,7 @@ class Builder:
         if not os.path.exists(os.path.join(build, "build.ninja")):
             self._run("meson setup", setup, env=environment)
         elif subprocess.run(["ninja", "-C", build, "-t", "query", target], capture_output=True).returncode != 0:
-            self._run("meson setup", [*setup, "--reconfigure"], env=environment)  # its library may have come since
+            self._run("meson setup", [*setup, "--reconfigure"], env=environment)  # its library may have been installed since
         self._run("the build", ["ninja", "-C", build, target], env=environment)
         return [os.path.join(build, target)]
 

@@ -6,7 +6,7 @@
 
 namespace bench {
 
-/// The value, of which the compiler now knows nothing, and which it takes to be used.
+/// The same value, but the compiler knows nothing of it, and takes it to be used.
 template <class T>
 T keep(T value) {
   asm volatile("" : "+r"(value));

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counts what a program does instead of timing it: instructions under callgrind, system calls under strace. What starting
-and ending take drops out, since two runs are compared that differ only in how much they do."""
+"""Counts what a program does instead of timing it: instructions under callgrind, system calls under strace. Two runs
+that differ only in how much they do are compared, so that the cost of starting and ending drops out."""
 import re
 import tempfile
 

@@ -27,15 +27,15 @@ class Lateness {
   std::vector<double> late_;
 };
 
-/// The deadlines of a task that is due every millisecond. One that comes late does not move the
-/// next ones: those that it missed meanwhile count as well, each by how late it is. Those of the
-/// first tenth of a second do not, in which threads are still being started.
+/// The deadlines of a task that is due every millisecond. A late tick does not move the next ones:
+/// those that were missed meanwhile count as well, each by how late it is. Those of the first tenth
+/// of a second do not count: threads are still starting.
 class Ticks {
  public:
   explicit Ticks(const Run& run) : counted_(run.scaled(2000)) {}
 
   [[nodiscard]] Clock::time_point due() const { return due_; }
-  /// Takes note of all ticks that are due by now; false after the last one.
+  /// Notes all ticks that are due by now; false after the last one.
   [[nodiscard]] bool done() {
     for (const auto now = Clock::now(); due_ <= now && left_ > 0; --left_) {
       if (left_ <= counted_) lateness_.add(due_, now);

@@ -3,8 +3,8 @@
 """Measures the Morpheus runtime beside its peers, all of them in this run: in each round every subject plays once, so that
 noise hits all alike. Prints a table, or with --json a list of records: measure, subject, variant, unit, median, min, max, n.
 
-Installs the Debian packages of the peers that it is asked for, where they are missing (as root, with apt-get), and builds
-all with optimisation. What cannot be had or does not work is named with the reason, and the rest is played."""
+Installs the Debian packages that the chosen peers need, if they are missing (as root, with apt-get), and builds all with
+optimisation. A subject that cannot be built or does not work is left out, with the reason, and the rest is played."""
 import argparse
 import os
 import shutil
@@ -33,21 +33,21 @@ def parse(arguments):
     parser.add_argument("--subject", action="append", default=[], metavar="S", help="the same for subjects")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each plays (default 5)")
     parser.add_argument("--work", type=float, default=1.0, metavar="W",
-                        help="scale what a round does; less than 1 is for trying things out (default 1)")
+                        help="scale what a round does; less than 1 is for trying it out (default 1)")
     parser.add_argument("--json", action="store_true", help="print records instead of the table")
-    parser.add_argument("--list", action="store_true", help="say what the measures and subjects are, and end")
+    parser.add_argument("--list", action="store_true", help="list the measures and subjects, and end")
     parser.add_argument("--build-dir", default=os.path.join(building.ROOT, "build/bench-runtime"), metavar="DIR",
                         help="where the subjects are built (default build/bench-runtime)")
     parser.add_argument("--programs", metavar="DIR",
                         help="take the subjects written in C++ from this directory instead of building them")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or not 0 < options.work <= 1:
-        parser.error("--rounds takes a number from 1 up, --work one above 0 and at most 1")
+        parser.error("--rounds takes a number from 1 up, --work a number above 0, up to 1")
     return options, parser
 
 
 def chosen(words, known, parser, kind):
-    """{name: variant or None}, in the order of `known`; all of them if none is asked for."""
+    """{name: variant or None}, in the order of `known`; all of them if none is chosen."""
     asked = {}
     for word in ",".join(words).split(",") if words else []:
         name, _, variant = word.partition(":")
@@ -91,7 +91,7 @@ def print_list(cpus):
 
 
 class Session:
-    """What a call plays, and what came of it."""
+    """What one call plays, and its results."""
 
     def __init__(self, options, cpus):
         self.options, self.cpus = options, cpus
@@ -149,7 +149,7 @@ class Session:
 
 
 def compared(quantity, variant, results, base, unit=1):
-    """Of each subject, round by round, in units of base(subject), those rounds of another play; nothing if there are none."""
+    """Records of each subject, round by round, as multiples of base(subject), the same rounds of another play, if there are any."""
     for name, rounds in results.items():
         shares = [values[quantity.printed] / other[quantity.printed] / unit for values, other in zip(rounds, base(name))]
         if shares:

@@ -16,10 +16,10 @@ void timers(const Run& run);           // variant: how many tasks sleep again an
 void memory(const Run& run);           // variant: how many tasks wait for one event
 void checkpoint(const Run& run);       // plain: in a function; coroutine: in a coroutine body
 void checkpoint_loop(const Run& run);  // the same loops alone, to have their instructions counted
-void hog(const Run& run);      // safe-points or none: a hog and a 1 kHz probe on one worker thread
-void idle(const Run& run);     // two worker threads with nothing to do
-void wake(const Run& run);     // the main thread wakes a task of a runtime that sleeps
-void scaling(const Run& run);  // variant: threads; tasks of 10 us each
+void hog(const Run& run);              // safe-points or none: a hog and a 1 kHz probe on one thread
+void idle(const Run& run);             // two threads with nothing to do
+void wake(const Run& run);             // the main thread wakes a task of a runtime that sleeps
+void scaling(const Run& run);          // variant: threads; tasks of 10 us each
 
 inline constexpr std::size_t kBatch = 1000;
 

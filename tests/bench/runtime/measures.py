@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is measured: every measure with its variants, the quantities that its programs print, and what Morpheus is to
-reach. A record's name is the quantity's."""
+"""The measures: each with its variants, the quantities that its programs print, and the goals of Morpheus. A record
+has the name of its quantity."""
 from dataclasses import dataclass, field
 
 
@@ -20,12 +20,12 @@ class Measure:
     quantities: tuple
     tool: str = ""  # counted under this program instead of timed; its package has the same name
     hogs: tuple = ()  # variants beside which two other processes keep the CPU busy
-    whole: bool = False  # at full length whatever the work: in a short one the end of the watcher's own sleep weighs more
+    whole: bool = False  # always at full length: in a short run the watch, before it falls asleep, weighs more
     shares: tuple = ()  # the same quantities with several threads, as a share of what they are with one
     of_floor: tuple = ()  # the same quantities as multiples of what they are for the floor on one thread
 
     def share_of_one(self, variant):
-        """What tells how well the work is spread; nothing if it is on one thread, or not to be spread."""
+        """The quantities that show how well the work is spread; none on one thread."""
         return self.shares if variant not in ("1", "one-thread") else ()
 
 
@@ -34,7 +34,7 @@ def _share(printed, name, goals=None):
 
 
 def measures(cpus):
-    """All of them, on a machine with so many CPUs."""
+    """All measures, on a machine with so many CPUs."""
     everywhere = {str(n): n for n in sorted({1, 2, cpus})}
     return [
         Measure("yield", "a task lets the others run; as many as the variant says take turns on one thread",
@@ -44,7 +44,7 @@ def measures(cpus):
                 {"1": 1, "2": 2}, (Quantity("task", "spawn-join", "ns", {"1": 20, "2": 60}),), shares=_share("task", "spawn-join")),
         Measure("fork-join", "fib(32) with a fork and a join in every call, on so many threads (slow subjects: a smaller fib)",
                 everywhere, (Quantity("call", "fork-join", "ns", {"1": 12, "2": 7}),), shares=_share("call", "fork-join"),
-                # those goals are of a machine on which the floor took 6.7 ns
+                # goals of a machine whose floor took 6.7 ns
                 of_floor=(Quantity("call", "fork-join-of-floor", "times", {"1": 12 / 6.7, "2": 7 / 6.7}),)),
         Measure("ping-pong", "a message between two tasks: of one thread, of two threads at once, to a thread that sleeps",
                 {"one-thread": 1, "two-threads": 2, "asleep": 2},
@@ -60,16 +60,15 @@ def measures(cpus):
                 "and in a coroutine body", {"plain": 1, "coroutine": 1},
                 (Quantity("added", "checkpoint", "ns", {"coroutine": 0.35}),
                  Quantity("share", "checkpoint-share", "%", {"plain": 1}))),
-        Measure("checkpoint-loop", "the instructions that the safe point adds, counted by callgrind",
-                {"plain": 1, "coroutine": 1},
+        Measure("checkpoint-loop", "the instructions that the safe point adds, counted by callgrind", {"plain": 1, "coroutine": 1},
                 (Quantity("instructions", "checkpoint-instructions", "instructions", {"plain": 3}),), tool="valgrind"),
-        Measure("hog", "how late a task is that is due every millisecond beside one that hogs the only worker thread for "
+        Measure("hog", "how late a task is that is due every millisecond beside one that hogs the only thread for "
                 "20 ms again and again: with a yield every 50 us; so with two other busy processes on that CPU; without "
                 "any safe point", {"safe-points": 1, "two-hogs": 1, "no-safe-points": 1},
                 (Quantity("p50", "hog-lateness-p50", "us"),
                  Quantity("p99", "hog-lateness-p99", "us", {"safe-points": 95, "two-hogs": 800, "no-safe-points": 10_000})),
                 hogs=("two-hogs",)),
-        Measure("idle", "CPU time in a second of two worker threads that have long had nothing to do", {"second": 2},
+        Measure("idle", "CPU time in a second of two threads that have long had nothing to do", {"second": 2},
                 (Quantity("cpu", "idle-cpu", "us", {"second": 100}),), whole=True),
         Measure("wake", "system calls of a foreign thread that wakes a task of a sleeping runtime, counted by strace",
                 {"sleeping": 2},

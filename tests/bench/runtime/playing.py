@@ -28,14 +28,14 @@ def run(command, cpus):
     except OSError as failure:
         raise Failed(str(failure)) from failure
     if done.returncode != 0:
-        told = done.stderr.strip().splitlines()
-        raise Failed(f"ended with status {done.returncode}{': ' + told[-1] if told else ''}")
+        lines = done.stderr.strip().splitlines()
+        raise Failed(f"ended with status {done.returncode}{': ' + lines[-1] if lines else ''}")
     return done.stdout
 
 
 @contextlib.contextmanager
 def busy(cpus, count):
-    """So many other processes that use these CPUs all the time."""
+    """Keeps these CPUs busy with so many other processes."""
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=bind_to(cpus)) for _ in range(count)]
     try:
         yield

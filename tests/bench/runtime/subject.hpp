@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a subject written in C++ is: a program called as PROGRAM MEASURE VARIANT [WORK] that plays
-// one measure once and prints lines "QUANTITY VALUE". WORK (default 1) scales how much it does;
-// smaller is shorter and less exact.
+// A subject written in C++: a program called as PROGRAM MEASURE VARIANT [WORK], which plays one
+// measure once and prints lines "QUANTITY VALUE". WORK (default 1) scales how much it does; smaller
+// is shorter and less exact.
 #pragma once
 
 #include <algorithm>
@@ -52,8 +52,8 @@ inline double seconds_since(Clock::time_point start) {
 /// CPU time of the whole process.
 double cpu_seconds();
 
-/// Reports what CPU time the process uses in a second in which nobody asks anything of it, once it
-/// has come to rest.
+/// Reports what CPU time the process uses in a second in which it has nothing to do, once it has
+/// come to rest.
 void report_idle(const Run& run);
 
 /// Nanoseconds for one of the operations that `run(n)` does in the seconds it returns. n is a

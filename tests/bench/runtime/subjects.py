@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who is measured: each subject with the Debian packages it needs beside the project's own, how it is built, and why it
-does not play what it does not play."""
+"""The subjects that are measured: each with the Debian packages that it needs beside the project's own, how it is built,
+and which measures it does not play, and why."""
 from dataclasses import dataclass, field
 
 NO_SAFE_POINT = "has no conditional safe point"
@@ -22,7 +22,7 @@ class Subject:
 
 
 def subjects(debian):
-    """All of them, with the packages of this release of Debian."""
+    """All subjects, with the packages of this release of Debian."""
     fiber = "libboost-fiber1.81-dev" if debian == 12 else "libboost-fiber-dev"
     waits = "its tasks do not wait"
     one = "is measured on one thread only"

@@ -13,7 +13,7 @@ namespace bench {
 
 namespace fibers = boost::fibers;
 
-/// No power of two: else the tops of all stacks would share a few sets of the caches.
+/// No power of two: the tops of all stacks would share a few sets of the caches.
 inline constexpr std::size_t kStack = 16 * 1024 + 320;
 
 /// Whether fibers may end in another thread than they began in, which the library's pool of stacks
@@ -53,9 +53,9 @@ class NewestFirst : public fibers::algo::round_robin {
 inline std::size_t number(std::string_view text) { return std::stoul(std::string(text)); }
 
 /// Calls body() in the first of so many threads, each of which runs the fibers of all; returns the
-/// seconds it took. Threads that sleep are not told of work that they could steal, so those that
-/// are to share work must spin for it. Once in a program: the library counts the threads that steal
-/// for ever.
+/// seconds it took. The library does not wake threads that sleep when there is work to steal, so
+/// threads that share work must spin. Only once in a program: the library never forgets a thread
+/// that steals.
 template <class F>
 double on_threads(std::size_t threads, F&& body, bool sleep = false) {
   if (threads == 1) {

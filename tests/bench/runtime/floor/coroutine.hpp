@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The least that coroutines need to take turns on one thread: recycled frames and a ring of those
-// that are ready.
+// The least that coroutines need to take turns on one thread: recycled frames, and a ring of the
+// coroutines that are ready.
 #pragma once
 
 #include <array>

@@ -10,7 +10,7 @@
 
 namespace bench {
 
-std::uint64_t requests = 0;  // for all that the compiler knows, others write it
+std::uint64_t requests = 0;  // as far as the compiler knows, other threads write it
 
 namespace {
 

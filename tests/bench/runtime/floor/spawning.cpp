@@ -30,8 +30,8 @@ double spawn_and_join(std::size_t n) {
   return seconds_since(start);
 }
 
-/// A call whose caller goes on when it ends. A fork would differ only in that others can take the
-/// caller meanwhile, which nobody does on one thread.
+/// A call whose caller goes on when it ends. A fork would differ only in that another thread could
+/// take the caller meanwhile; here there is none.
 class Fib {
  public:
   struct promise_type : least::Recycled {
@@ -82,7 +82,7 @@ Fib fib(unsigned n) {
   co_return left.value() + right.value();
 }
 
-/// What tasks wait for that are to be many: one list through their frames.
+/// What very many tasks wait for: one list through their frames.
 struct Event {
   struct Wait {
     Event& event;

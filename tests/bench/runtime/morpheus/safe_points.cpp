@@ -4,7 +4,7 @@
 
 #include "../measures.hpp"
 #include "../safe_point_loop.hpp"
-#include "workers.hpp"
+#include "runtimes.hpp"
 
 namespace bench {
 namespace {
@@ -33,23 +33,23 @@ task<std::uint64_t> plain(std::size_t n, std::uint64_t x) { co_return checked_lo
 
 task<std::uint64_t> plain_bare(std::size_t n, std::uint64_t x) { co_return bare_loop(n, x); }
 
-/// Runs the loops on a worker.
-class OnWorker {
+/// Runs the loops in a task.
+class InTask {
  public:
   std::uint64_t operator()(std::string_view variant, std::size_t n, std::uint64_t x) {
-    return scheduler_.run(variant == "plain"        ? plain(n, x)
-                          : variant == "plain-bare" ? plain_bare(n, x)
-                          : variant == "coroutine"  ? checked(n, x)
-                                                    : bare(n, x));
+    return runtime_.run(variant == "plain"        ? plain(n, x)
+                        : variant == "plain-bare" ? plain_bare(n, x)
+                        : variant == "coroutine"  ? checked(n, x)
+                                                  : bare(n, x));
   }
 
  private:
-  morpheus::runtime scheduler_{workers(1)};
+  morpheus::runtime runtime_{threads(1)};
 };
 
 }  // namespace
 
-void checkpoint(const Run& run) { compare_loops(run, OnWorker()); }
-void checkpoint_loop(const Run& run) { play_one_loop(run, OnWorker()); }
+void checkpoint(const Run& run) { compare_loops(run, InTask()); }
+void checkpoint_loop(const Run& run) { play_one_loop(run, InTask()); }
 
 }  // namespace bench

@@ -8,7 +8,7 @@
 #include "../fib.hpp"
 #include "../measures.hpp"
 #include "../resident.hpp"
-#include "workers.hpp"
+#include "runtimes.hpp"
 
 namespace bench {
 namespace {
@@ -67,20 +67,20 @@ task<> wait_in_numbers(std::size_t tasks) {
 }  // namespace
 
 void memory(const Run& run) {
-  morpheus::runtime runtime(workers(1));
+  morpheus::runtime runtime(threads(1));
   runtime.run(wait_in_numbers(run.scaled(1'000'000)));
 }
 
 void spawn_join(const Run& run) {
-  morpheus::runtime runtime(workers(number(run.variant)));
+  morpheus::runtime runtime(threads(number(run.variant)));
   report("task", nanoseconds_each(run, kBatch,
                                   [&](std::size_t n) { return runtime.run(spawn_batches(n)); }));
 }
 
 void fork_join(const Run& run) {
-  morpheus::runtime runtime(workers(number(run.variant)));
+  morpheus::runtime runtime(threads(number(run.variant)));
   const unsigned n = fib_for(run);
-  runtime.run(fib(20));  // the threads are there
+  runtime.run(fib(20));  // so that the threads have started
   const auto start = Clock::now();
   const std::uint64_t result = runtime.run(fib(n));
   report_fib(n, result, seconds_since(start));
@@ -89,7 +89,7 @@ void fork_join(const Run& run) {
 void scaling(const Run& run) {
   const std::size_t tasks = run.scaled(20'000);
   const Burn burn{std::chrono::microseconds(10)};
-  morpheus::runtime runtime(workers(number(run.variant)));
+  morpheus::runtime runtime(threads(number(run.variant)));
   report("task", runtime.run(burn_often(burn, tasks)) / static_cast<double>(tasks) * 1e9);
 }
 

@@ -6,7 +6,7 @@
 #include "../gap.hpp"
 #include "../measures.hpp"
 #include "../pinned_threads.hpp"
-#include "workers.hpp"
+#include "runtimes.hpp"
 
 namespace bench {
 namespace {
@@ -52,13 +52,13 @@ task<double> exchange(std::size_t n) {
 }
 
 double on_one_thread(const Run& run) {
-  morpheus::runtime runtime(workers(1));
+  morpheus::runtime runtime(threads(1));
   return nanoseconds_each(run, 1000, [&](std::size_t n) { return runtime.run(exchange(n)); });
 }
 
-/// Two runtimes of one worker each, so that the tasks cannot come together on one thread.
+/// Two runtimes of one thread each, so that the tasks cannot come together on one thread.
 double on_two_threads(const Run& run) {
-  morpheus::runtime here(workers_on(0)), there(workers_on(1));
+  morpheus::runtime here(thread_on(0)), there(thread_on(1));
   return nanoseconds_each(run, 1000, [&](std::size_t n) {
     Channel to(1), back(1);
     const auto start = Clock::now();
@@ -80,7 +80,7 @@ double to_a_sleeper(const Run& run) {
   Lateness lateness;
   Channel channel(sent.size());
   {
-    morpheus::runtime receiver(workers_on(1));
+    morpheus::runtime receiver(thread_on(1));
     receiver.spawn(receive(channel, sent, lateness)).detach();
     pin(0);
     for (std::size_t i = 0; i < sent.size(); ++i) {
@@ -96,7 +96,7 @@ double to_a_sleeper(const Run& run) {
 
 void yield(const Run& run) {
   const std::size_t tasks = number(run.variant);
-  morpheus::runtime runtime(workers(1));
+  morpheus::runtime runtime(threads(1));
   report("yield", nanoseconds_each(run, 10'000, [&](std::size_t n) {
            return runtime.run(take_turns_together(tasks, n / tasks));
          }));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Morpheus: workers that have nothing to do, and the thread that wakes them.
+// Morpheus: threads that have nothing to do, and the thread that wakes them.
 #include <atomic>
 #include <thread>
 
 #include "../gap.hpp"
 #include "../measures.hpp"
-#include "workers.hpp"
+#include "runtimes.hpp"
 
 namespace bench {
 namespace {
@@ -18,7 +18,7 @@ morpheus::task<> count(std::atomic<std::size_t>& woken) {
 }  // namespace
 
 void idle(const Run& run) {
-  const morpheus::runtime runtime(workers(2));
+  const morpheus::runtime runtime(threads(2));
   report_idle(run);
 }
 
@@ -26,7 +26,7 @@ void wake(const Run& run) {
   const std::size_t wakes = run.scaled(1000);
   std::atomic<std::size_t> woken = 0;
   {
-    morpheus::runtime runtime(workers(2));
+    morpheus::runtime runtime(threads(2));
     for (std::size_t i = 0; i < wakes; ++i) {
       sleep_for_gap();
       runtime.spawn(count(woken)).detach();

@@ -8,7 +8,7 @@
 #include "../burn.hpp"
 #include "../lateness.hpp"
 #include "../measures.hpp"
-#include "workers.hpp"
+#include "runtimes.hpp"
 
 namespace bench {
 namespace {
@@ -59,16 +59,16 @@ task<> probe_beside_hog(Ticks& ticks, bool safe_points) {
 void timers(const Run& run) {
   const Sleeps sleeps(run);
   Lateness lateness;
-  morpheus::runtime runtime(workers(1));
+  morpheus::runtime runtime(threads(1));
   const double before = cpu_seconds();
   runtime.run(sleep_all(sleeps, lateness));
   sleeps.report_all(lateness, cpu_seconds() - before);
 }
 
-/// One worker thread; a second one takes over only while that makes no step, on the same CPU.
+/// One thread; a relief thread takes over only while that makes no step, on the same CPU.
 void hog(const Run& run) {
   const bool safe_points = run.variant != "no-safe-points";
-  auto options = workers(1);
+  auto options = threads(1);
   if (run.variant != "safe-points") options.relief_threads = 1;
   morpheus::runtime runtime(options);
   Ticks ticks(run);

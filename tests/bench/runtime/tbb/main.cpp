@@ -53,7 +53,7 @@ void fork_join(const Run& run) {
   tbb::task_arena arena(number(run.variant));
   const unsigned n = fib_for(run);
   std::uint64_t result = 0;
-  arena.execute([&] { result = fib(20); });  // the threads are there
+  arena.execute([&] { result = fib(20); });  // so that the threads have started
   const auto start = Clock::now();
   arena.execute([&] { result = fib(n); });
   report_fib(n, result, seconds_since(start));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Tokio: two worker threads that have nothing to do.
+// Tokio: two threads that have nothing to do.
 use crate::subject::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;

@@ -14,15 +14,15 @@ inline unsigned number(std::string_view text) {
   return static_cast<unsigned>(std::stoul(std::string(text)));
 }
 
-inline morpheus::runtime_options workers(unsigned count) {
+inline morpheus::runtime_options threads(unsigned count) {
   morpheus::runtime_options options;
   options.threads = count;
   return options;
 }
 
-/// One worker on the index-th of the program's CPUs.
-inline morpheus::runtime_options workers_on(std::size_t index) {
-  auto options = workers(1);
+/// One thread on the index-th of the program's CPUs.
+inline morpheus::runtime_options thread_on(std::size_t index) {
+  auto options = threads(1);
   options.cpus = {cpu_at(index)};
   return options;
 }
