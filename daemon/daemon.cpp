@@ -118,10 +118,11 @@ class Loop {
   void run() {
     wait_for_signal();
     tick();
-    whenever_readable(kernel_events_, core_.kernel().event_fd(), [this] { core_.drain_events(); });
+    whenever_readable(kernel_events_, core_.kernel().event_fd(),
+                      [this] { core_.events().drain(); });
     whenever_readable(exits_, core_.clients().exits_fd(),
                       [this] { core_.clients().remove_dead_workers(); });
-    whenever_readable(alarm_, core_.alarm_fd(), [this] { core_.answer_alarm(); });
+    whenever_readable(alarm_, core_.enforcement().alarm_fd(), [this] { core_.handle_alarm(); });
     server_.start();
     asio::post(io_, [] { notify_service_manager("READY=1"); });  // once the loop answers
     io_.run();
@@ -228,7 +229,7 @@ void run(const Options& options) {
         "others keep busy they get what the kernel's ext_server leaves them (5 %, Linux 7.0+), or "
         "nothing");
   log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
-            core.kernel().name(), mode_name(core.mode()), config.socket);
+            core.kernel().name(), mode_name(core.enforcement().mode()), config.socket);
   Loop(options, config, core, server, io, signals).run();
 }
 

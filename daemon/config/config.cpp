@@ -137,7 +137,7 @@ void read_cgroups(ObjectReader& reader, std::vector<std::string>& into) {
   }
 }
 
-std::optional<Error> read_throttle(const json& object, ThrottleConfig& throttle) {
+std::optional<Error> read_throttle(const json& object, ConfigThrottle& throttle) {
   ObjectReader reader(object, "throttle");
   read_cgroups(reader, throttle.cgroups);
   reader.number("percent", throttle.percent, 1, 100 * MORPHEUS_MAX_CPUS);

@@ -45,7 +45,7 @@ struct ConfigLimits {
 };
 
 /// "throttle" in the file: what CGROUP_THROTTLE and HYBRID may do.
-struct ThrottleConfig {
+struct ConfigThrottle {
   std::vector<std::string>
       cgroups;                 ///< paths below /sys/fs/cgroup; these and all below; none: never
   std::uint32_t percent = 20;  ///< of one CPU, for all threads of the group together
@@ -72,7 +72,7 @@ struct Config {
   Scope scope = Scope::all;
   morpheus_tunables tunables = kDefaultTunables;
   ConfigLimits limits;
-  ThrottleConfig throttle;
+  ConfigThrottle throttle;
   ConfigCanary canary;
 };
 

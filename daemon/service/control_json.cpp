@@ -89,7 +89,7 @@ Json statistics_json(const WorkerTotals& totals, Core& core) {
                                         totals.hints_by_reason.size(), hint_reason_name)},
           {"blocked_by_reason", by_reason(totals.blocked_by_reason.data(),
                                           totals.blocked_by_reason.size(), block_reason_name)},
-          {"ack_latency", histogram_json(core.ack_times())},
+          {"ack_latency", histogram_json(core.events().ack_times())},
           {"wait", histogram_json(core.kernel().wait_times())}};
 }
 

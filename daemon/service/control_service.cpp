@@ -29,28 +29,28 @@ std::optional<std::string> surplus(const Call& call) { return Parameters(call.pa
 
 Outcome get_status(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  core.drain_events();
+  core.events().drain();
   utsname system{};
   ::uname(&system);
   return answer(
       {{"version", MORPHEUS_PROJECT_VERSION},
        {"kernel", system.release},
        {"backend", core.kernel().name()},
-       {"mode", mode_name(core.mode())},
-       {"scope", scope_name(core.scope())},
+       {"mode", mode_name(core.enforcement().mode())},
+       {"scope", scope_name(core.enforcement().scope())},
        {"uptime_ns", core.uptime_ns()},
-       {"scheduler", scheduler_json(core.scheduler_report(), core.restarts())},
+       {"scheduler", scheduler_json(core.enforcement().report(), core.enforcement().restarts())},
        {"clients", core.clients().all().size()},
        {"workers", core.clients().worker_count()},
        {"counters", counters_json(core.clients().totals(), core.kernel().events_dropped())},
-       {"ack_latency", latency_json(core.ack_latency())},
+       {"ack_latency", latency_json(core.events().ack_latency())},
        {"pressure", pressure_json(core.pressure())},
        {"tunables", to_json(core.tunables())}});
 }
 
 Outcome get_last_exit(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  return answer(exit_json(core.scheduler_report().last_exit));
+  return answer(exit_json(core.enforcement().report().last_exit));
 }
 
 Outcome set_mode(Core& core, Call& call, Caller&) {
@@ -60,7 +60,7 @@ Outcome set_mode(Core& core, Call& call, Caller&) {
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (const auto changed = core.set_mode(*mode); !changed)
     return control_fault("EnforcedUnavailable", changed.error().text());
-  return answer({{"mode", mode_name(core.mode())}});
+  return answer({{"mode", mode_name(core.enforcement().mode())}});
 }
 
 Outcome get_tunables(Core& core, Call& call, Caller&) {
@@ -131,7 +131,7 @@ Outcome list_workers(Core& core, Call& call, Caller&) {
 
 Outcome get_statistics(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
-  core.drain_events();
+  core.events().drain();
   return answer(statistics_json(core.clients().totals(), core));
 }
 
@@ -146,7 +146,7 @@ Outcome subscribe(Core& core, Call& call, Caller& caller) {
   const bool trace = parameters.optional_bool("trace").value_or(false);
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (!call.more) return fault("org.varlink.service.ExpectedMore");
-  auto subscription = core.subscribe(caller.peer.uid, trace);
+  auto subscription = core.events().subscribe(caller.peer.uid, trace);
   if (!subscription)
     return fault("io.morpheus.Control.QuotaExceeded",
                  {{"what", subscription.error().what}, {"limit", subscription.error().limit}});

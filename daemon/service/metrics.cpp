@@ -84,12 +84,12 @@ void add_identity(Writer& out, Core& core) {
   out.sample("morpheus_uptime_seconds", seconds(core.uptime_ns()));
 }
 
-void add_scheduler(Writer& out, Core& core) {
-  const auto report = core.scheduler_report();
-  const bool chosen = core.mode() == Mode::enforced;
+void add_scheduler(Writer& out, const Enforcement& enforcement) {
+  const auto report = enforcement.report();
+  const bool chosen = enforcement.mode() == Mode::enforced;
   out.gauge("morpheus_mode", "1 for the chosen mode.");
   for (const Mode mode : {Mode::observer, Mode::enforced})
-    out.sample("morpheus_mode", core.mode() == mode ? 1 : 0, label("mode", mode_name(mode)));
+    out.sample("morpheus_mode", enforcement.mode() == mode ? 1 : 0, label("mode", mode_name(mode)));
   out.gauge("morpheus_scheduler_attached", "Whether the kernel runs our sched_ext scheduler.");
   out.sample("morpheus_scheduler_attached", report.attached ? 1 : 0);
   out.gauge("morpheus_degraded", "1 if Enforced mode was chosen and is not in force.");
@@ -167,14 +167,14 @@ const char* content_type(Exposition format) {
 }
 
 std::string metrics_text(Core& core, Exposition format) {
-  core.drain_events();
+  core.events().drain();
   Writer out(format);
   add_identity(out, core);
-  add_scheduler(out, core);
+  add_scheduler(out, core.enforcement());
   add_population(out, core);
   add_counters(out, core.clients().totals(), core.kernel().events_dropped());
   out.histogram("morpheus_ack_latency_seconds",
-                "Time from the decision to hint to the acknowledgement.", core.ack_times());
+                "Time from the decision to hint to the acknowledgement.", core.events().ack_times());
   out.histogram("morpheus_wait_seconds", "Time of each wait of a worker for a CPU.",
                 core.kernel().wait_times());
   add_pressure(out, core.pressure());

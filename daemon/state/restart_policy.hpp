@@ -18,7 +18,7 @@ class RestartPolicy {
       : limit_(limit), backoff_ns_(backoff_ns) {}
 
   /// The operator attached or detached it: earlier ejections are forgotten.
-  void begin_anew() { *this = RestartPolicy(limit_, backoff_ns_); }
+  void reset() { *this = RestartPolicy(limit_, backoff_ns_); }
   /// It ended, or an attempt to restart it failed (then as EJECTED). A scheduler that ran for ten
   /// minutes counts as sound again.
   void ended(morpheus_exit_cause cause, std::uint64_t now);

@@ -97,7 +97,7 @@ class Machine {
         break;
       case 5:
         kernel_.hint_next();
-        core_.drain_events();
+        core_.events().drain();
         break;
       case 6:
         read_all();

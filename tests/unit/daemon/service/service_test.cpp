@@ -201,7 +201,7 @@ TEST_CASE("a detached client leaves nothing behind, but what was counted") {
   const int slot = f.register_self();
   REQUIRE(f.to(slot, "RUNNING"));
   f.kernel.hint_next();
-  f.core.drain_events();
+  f.core.events().drain();
   CHECK(f.core.clients().totals().hints == 1);
   f.core.clients().detach(*std::exchange(f.caller.client, nullptr));
   CHECK(f.core.clients().worker_count() == 0);
@@ -215,15 +215,15 @@ TEST_CASE("acknowledgements are measured and published") {
   REQUIRE(f.attach());
   const int slot = f.register_self();
   REQUIRE(f.to(slot, "RUNNING"));
-  auto subscription = f.core.events().subscribe(10);
+  auto subscription = f.core.events().stream().subscribe(10);
   f.kernel.hint_next();
-  f.core.drain_events();
+  f.core.events().drain();
   auto& runtime = f.caller.client->lines.runtime_line(slot);
   runtime.last_ack_ns = f.caller.client->lines.kernel_line(slot).hint_deadline_ns;  // too late
   runtime.last_ack_seq = 1;
   f.kernel.hint_next();
-  f.core.drain_events();
-  CHECK(f.core.ack_latency().count() == 1);
+  f.core.events().drain();
+  CHECK(f.core.events().ack_latency().count() == 1);
   const auto events = subscription->take(10)["events"];
   REQUIRE(events.size() == 3);
   CHECK(events[0]["type"] == "HINT");
@@ -268,7 +268,7 @@ TEST_CASE("only admins change anything") {
         "org.varlink.service.PermissionDenied");
   CHECK(f.error("Control.SetTunables", {{"slice_ns", 3'000'000}}) ==
         "org.varlink.service.PermissionDenied");
-  CHECK(f.core.mode() == Mode::enforced);
+  CHECK(f.core.enforcement().mode() == Mode::enforced);
   CHECK(f.core.tunables().slice_ns == 4'000'000);
 }
 
@@ -287,7 +287,7 @@ TEST_CASE("Enforced that cannot be had says why, and nothing changes") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().name == "io.morpheus.Control.EnforcedUnavailable");
   CHECK(refused.error().parameters["reason"] == "no sched_ext in this kernel");
-  CHECK(f.core.mode() == Mode::observer);
+  CHECK(f.core.enforcement().mode() == Mode::observer);
 }
 
 TEST_CASE("an ejected scheduler is not claimed to be in force") {

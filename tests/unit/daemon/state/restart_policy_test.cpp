@@ -26,7 +26,7 @@ TEST_CASE("an ejected scheduler is restarted after pauses that double, and not f
   CHECK_FALSE(policy.due_ns());
   CHECK(policy.has_given_up());
   CHECK(policy.ejections() == 4);
-  policy.begin_anew();
+  policy.reset();
   CHECK(policy.ejections() == 0);
   CHECK_FALSE(policy.has_given_up());
 }

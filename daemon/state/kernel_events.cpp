@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/state/kernel_events.hpp"
+
+#include <vector>
+
+namespace morpheus::daemon {
+
+tl::expected<std::shared_ptr<Subscription>, QuotaError> KernelEvents::subscribe(uid_t uid,
+                                                                                bool runs) {
+  auto charge = std::make_unique<Charge>(accounts_, uid, Resource::subscribers);
+  if (const auto quota = charge->become(1)) return tl::unexpected(*quota);
+  auto subscription = stream_.subscribe(limits_.subscriber_events, runs);
+  subscription->charge = std::move(charge);
+  kernel_.want_events(stream_.wanted());
+  return subscription;
+}
+
+void KernelEvents::drain() {
+  const auto wanted = stream_.wanted();
+  kernel_.want_events(wanted);
+  std::vector<morpheus_event> exits;
+  kernel_.drain_events([&](const morpheus_event& event) {
+    on_event(event, wanted);
+    if (event.type == MORPHEUS_EVENT_EXIT) exits.push_back(event);
+  });
+  // not from within drain_events(): this changes the kernel's worker table
+  for (const auto& event : exits) clients_.thread_exited(event.slot, event.generation);
+  if (wanted != EventDetail::own) stream_.wake_all();
+}
+
+void KernelEvents::on_event(const morpheus_event& event, EventDetail wanted) {
+  if (event.type == MORPHEUS_EVENT_ACKNOWLEDGED) {
+    ack_latency_.add(event.value_ns);
+    morpheus_count_time(&ack_times_, event.value_ns);
+  }
+  if (wanted == EventDetail::own) return;
+  const WorkerEntry* worker = clients_.find(event.slot, event.generation);
+  stream_.publish({event, worker == nullptr ? 0 : worker->tid});
+}
+
+}  // namespace morpheus::daemon
