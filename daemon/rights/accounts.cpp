@@ -34,18 +34,17 @@ constexpr std::array<Limits, kResources> kLimits{{
 
 }  // namespace
 
-std::optional<QuotaError> Accounts::exceeded(uid_t uid, Resource resource,
-                                             std::uint64_t amount) const {
+Result<void> Accounts::check(uid_t uid, Resource resource, std::uint64_t amount) const {
   const auto& limits = kLimits[static_cast<std::size_t>(resource)];
   const std::uint32_t of_user = limits_.*limits.of_user.field;
   if (taken(uid, resource) + amount > of_user * limits.unit)
-    return QuotaError{limits.of_user.name, of_user};
+    return fail_quota({limits.of_user.name, of_user});
   // the number of workers in all is the size of the kernel's table, for everybody
-  if ((uid == 0 || uid == daemon_uid_) && resource != Resource::workers) return std::nullopt;
+  if ((uid == 0 || uid == daemon_uid_) && resource != Resource::workers) return {};
   const std::uint32_t of_all = limits_.*limits.of_all.field;
   if (total(resource) + amount > of_all * limits.unit)
-    return QuotaError{limits.of_all.name, of_all};
-  return std::nullopt;
+    return fail_quota({limits.of_all.name, of_all});
+  return {};
 }
 
 void Accounts::take(uid_t uid, Resource resource, std::uint64_t amount) {
@@ -69,16 +68,16 @@ std::uint64_t Accounts::taken(uid_t uid, Resource resource) const {
   return user == users_.end() ? 0 : user->second[static_cast<std::size_t>(resource)];
 }
 
-std::optional<QuotaError> Charge::become(std::uint64_t amount) {
+Result<void> Charge::resize(std::uint64_t amount) {
   if (amount > amount_) {
     const std::uint64_t more = amount - amount_;
-    if (const auto quota = accounts_.exceeded(uid_, resource_, more)) return quota;
+    if (auto checked = accounts_.check(uid_, resource_, more); !checked) return checked;
     accounts_.take(uid_, resource_, more);
   } else {
     accounts_.give_back(uid_, resource_, amount_ - amount);
   }
   amount_ = amount;
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace morpheus::daemon

@@ -9,9 +9,9 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <optional>
 
 #include "daemon/config/config.hpp"
+#include "proto/result.hpp"
 
 namespace morpheus::daemon {
 
@@ -24,12 +24,6 @@ enum class Resource : std::uint8_t {
 };
 inline constexpr std::size_t kResources = 5;
 
-/// A quota that would be exceeded: its name in the configuration, and its value.
-struct QuotaError {
-  const char* what;
-  std::uint32_t limit;
-};
-
 /// One thread.
 class Accounts {
  public:
@@ -37,9 +31,8 @@ class Accounts {
   Accounts(const ConfigLimits& limits, uid_t daemon_uid)
       : limits_(limits), daemon_uid_(daemon_uid) {}
 
-  /// The quota that `amount` more would exceed, if any.
-  [[nodiscard]] std::optional<QuotaError> exceeded(uid_t uid, Resource resource,
-                                                   std::uint64_t amount) const;
+  /// Fails with the quota that `amount` more would exceed.
+  [[nodiscard]] Result<void> check(uid_t uid, Resource resource, std::uint64_t amount) const;
   void take(uid_t uid, Resource resource, std::uint64_t amount);
   /// `amount` was taken before.
   void give_back(uid_t uid, Resource resource, std::uint64_t amount);
@@ -66,8 +59,8 @@ class Charge {
   Charge& operator=(const Charge&) = delete;
   ~Charge() { accounts_.give_back(uid_, resource_, amount_); }
 
-  /// Makes it `amount`. If that would exceed a quota nothing changes.
-  [[nodiscard]] std::optional<QuotaError> become(std::uint64_t amount);
+  /// Changes the amount. If that would exceed a quota, fails with it and nothing changes.
+  [[nodiscard]] Result<void> resize(std::uint64_t amount);
 
  private:
   Accounts& accounts_;

@@ -90,15 +90,16 @@ Result<Peer> Peer::of(int socket) {
               std::move(*pidfd)};
 }
 
-tl::expected<ThreadRef, ThreadError> open_thread_of(const Peer& peer, pid_t tid) {
-  if (tid <= 0) return tl::unexpected(ThreadError::no_such_thread);
+Result<ThreadRef> open_thread_of(const Peer& peer, pid_t tid) {
+  const auto refuse = [&](int code) { return fail("open thread " + std::to_string(tid), code); };
+  if (tid <= 0) return refuse(ESRCH);
   UniqueFd pidfd(open_pidfd(tid, PIDFD_THREAD));
-  if (!pidfd) return tl::unexpected(ThreadError::no_such_thread);
+  if (!pidfd) return refuse(ESRCH);
   const auto info = pidfd_info(pidfd.get());
   const bool listed = info ? info->tgid == static_cast<__u32>(peer.pid) : is_listed(peer.pid, tid);
   // Both must still live: only then did neither number change hands while we looked.
-  if (!is_alive(pidfd.get())) return tl::unexpected(ThreadError::no_such_thread);
-  if (!listed || !is_alive(peer.pidfd.get())) return tl::unexpected(ThreadError::not_yours);
+  if (!is_alive(pidfd.get())) return refuse(ESRCH);
+  if (!listed || !is_alive(peer.pidfd.get())) return refuse(EPERM);
   return ThreadRef{tid, std::move(pidfd)};
 }
 

@@ -34,11 +34,10 @@ struct ThreadRef {
   UniqueFd pidfd;
 };
 
-enum class ThreadError { no_such_thread, not_yours };
-
 /// Opens thread `tid` of `peer` without a race: the descriptor refers to a thread that was the
-/// peer's and alive while it was checked.
-[[nodiscard]] tl::expected<ThreadRef, ThreadError> open_thread_of(const Peer& peer, pid_t tid);
+/// peer's and alive while it was checked. Error code ESRCH: there is no such thread; EPERM: it is
+/// another process's.
+[[nodiscard]] Result<ThreadRef> open_thread_of(const Peer& peer, pid_t tid);
 
 /// Whether a descriptor is a pidfd; asks nothing of whatever else it may be.
 [[nodiscard]] bool is_pidfd(int fd);

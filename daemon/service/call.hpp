@@ -14,6 +14,7 @@
 
 #include "daemon/rights/peer.hpp"
 #include "proto/json.hpp"
+#include "proto/result.hpp"
 #include "proto/unique_fd.hpp"
 
 namespace morpheus::daemon {
@@ -56,6 +57,10 @@ using Outcome = tl::expected<Answer, CallFault>;
 
 [[nodiscard]] inline auto fault(std::string_view name, Json parameters = Json::object()) {
   return tl::unexpected<CallFault>(CallFault{std::string(name), std::move(parameters)});
+}
+
+[[nodiscard]] inline auto quota_fault(std::string_view name, const Quota& quota) {
+  return fault(name, {{"what", quota.name}, {"limit", quota.limit}});
 }
 
 [[nodiscard]] inline auto invalid_parameter(std::string_view parameter) {

@@ -148,8 +148,7 @@ Outcome subscribe(Core& core, Call& call, Caller& caller) {
   if (!call.more) return fault("org.varlink.service.ExpectedMore");
   auto subscription = core.events().subscribe(caller.peer.uid, trace);
   if (!subscription)
-    return fault("io.morpheus.Control.QuotaExceeded",
-                 {{"what", subscription.error().what}, {"limit", subscription.error().limit}});
+    return quota_fault("io.morpheus.Control.QuotaExceeded", *subscription.error().quota);
   caller.subscription = std::move(*subscription);
   // an empty first reply tells the subscriber that from now on nothing is missed
   return Answer{caller.subscription->take(0), {}, true};

@@ -20,11 +20,8 @@ auto worker_fault(std::string_view name, Json parameters = Json::object()) {
   return fault("io.morpheus.Worker." + std::string(name), std::move(parameters));
 }
 
-auto quota_fault(const QuotaError& quota) {
-  return worker_fault("QuotaExceeded", {{"what", quota.what}, {"limit", quota.limit}});
-}
-
-auto kernel_fault(const Error& error) {
+auto fault_of(const Error& error) {
+  if (error.quota) return quota_fault("io.morpheus.Worker.QuotaExceeded", *error.quota);
   return worker_fault("KernelRefused", {{"reason", error.text()}});
 }
 
@@ -39,9 +36,9 @@ Outcome attach_answer(Core& core, const Client& client) {
   auto kernel_fd = client.lines.kernel_fd_for_client();
   auto runtime_fd = client.lines.runtime_fd_for_client();
   auto global_fd = core.global().fd_for_client();
-  if (!kernel_fd) return kernel_fault(kernel_fd.error());
-  if (!runtime_fd) return kernel_fault(runtime_fd.error());
-  if (!global_fd) return kernel_fault(global_fd.error());
+  if (!kernel_fd) return fault_of(kernel_fd.error());
+  if (!runtime_fd) return fault_of(runtime_fd.error());
+  if (!global_fd) return fault_of(global_fd.error());
   Answer answer;
   answer.parameters = {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
                        {"version_minor", MORPHEUS_SCB_VERSION_MINOR},
@@ -72,21 +69,19 @@ Outcome attach(Core& core, Call& call, Caller& caller) {
     return worker_fault("VersionMismatch", {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
                                             {"version_minor", MORPHEUS_SCB_VERSION_MINOR}});
   if (caller.client != nullptr) return worker_fault("AlreadyAttached");
-  const auto wanted = static_cast<std::uint32_t>(workers);
-  if (const auto quota = core.clients().attach_quota(caller.peer.uid, wanted))
-    return quota_fault(*quota);
-  auto lines = core.kernel().make_lines(wanted);
-  if (!lines) return kernel_fault(lines.error());
   if (!name) name = command_of(caller.peer.pid);
-  Client& client = core.clients().attach(caller.peer, std::move(*name), std::move(*lines));
-  client.library = std::move(library).value_or("");
-  auto answer = attach_answer(core, client);
+  const auto attached =
+      core.clients().attach(caller.peer, std::move(*name), static_cast<std::uint32_t>(workers));
+  if (!attached) return fault_of(attached.error());
+  Client* client = *attached;
+  client->library = std::move(library).value_or("");
+  auto answer = attach_answer(core, *client);
   if (!answer) {
-    core.clients().detach(client);
+    core.clients().detach(*client);
     return answer;
   }
-  caller.client = &client;
-  log::debug("client {} attached: pid {} uid {}", client.id, client.pid, client.uid);
+  caller.client = client;
+  log::debug("client {} attached: pid {} uid {}", client->id, client->pid, client->uid);
   return answer;
 }
 
@@ -106,7 +101,7 @@ tl::expected<ThreadRef, CallFault> thread_named_by(Call& call, const Peer& peer,
   // The descriptor's thread must still live, or its number may mean another one by now.
   if (pidfd && !is_alive(call.fds[*pidfd].get())) return no_such(wanted);
   if (thread) return std::move(*thread);
-  if (thread.error() == ThreadError::no_such_thread) return no_such(wanted);
+  if (thread.error().code == ESRCH) return no_such(wanted);
   return worker_fault("ThreadNotYours", {{"tid", wanted}});
 }
 
@@ -123,10 +118,9 @@ Outcome register_worker(Core& core, Call& call, Caller& caller) {
   if (!thread) return tl::unexpected(std::move(thread.error()));
   if (core.clients().is_registered(thread->tid))
     return worker_fault("AlreadyRegistered", {{"tid", thread->tid}});
-  if (const auto quota = core.clients().register_quota(*caller.client)) return quota_fault(*quota);
   const auto added =
       core.clients().add_worker(*caller.client, std::move(*thread), last_ack ? *last_ack + 1 : 0);
-  if (!added) return kernel_fault(added.error());
+  if (!added) return fault_of(added.error());
   return Answer{{{"slot", (*added)->line}}, {}, false};
 }
 

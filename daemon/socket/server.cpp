@@ -82,11 +82,11 @@ void Server::admit(UniqueFd socket) {
   if (!peer) return log::debug("a peer was gone at once: {}", peer.error().text());
   const uid_t uid = peer->uid;
   auto& accounts = context_.core.accounts();
-  if (const auto quota = accounts.exceeded(uid, Resource::connections, 1)) {
+  if (const auto checked = accounts.check(uid, Resource::connections, 1); !checked) {
     if (refusals_.should_log(uid, "connections", Session::Clock::now()))
-      log::warn("refused pid {} uid {}: too many connections ({} is {})", peer->pid, uid,
-                quota->what, quota->limit);
-    turn_away(socket.get(), quota->limit);
+      log::warn("refused pid {} uid {}: too many connections ({})", peer->pid, uid,
+                checked.error().text());
+    turn_away(socket.get(), checked.error().quota->limit);
     return closer_.close_connection(uid, std::move(socket));
   }
   accounts.take(uid, Resource::connections, 1);

@@ -37,8 +37,8 @@ void watch(stream_descriptor& to, UniqueFd fd) {
   if (!error) (void)fd.release();
 }
 
-CallFault transport_quota(const QuotaError& quota) {
-  return {"io.morpheus.Transport.QuotaExceeded", {{"what", quota.what}, {"limit", quota.limit}}};
+CallFault quota_exceeded(const Error& error) {
+  return quota_fault("io.morpheus.Transport.QuotaExceeded", *error.quota).value();
 }
 
 Json error_message(const CallFault& why) {
@@ -81,8 +81,8 @@ void Session::close() {
   }
   context_.closer.close(uid(), decoder_.abandon());
   if (socket_.is_open()) context_.closer.close_connection(uid(), UniqueFd(socket_.release()));
-  (void)memory_.become(0);
-  (void)requests_.become(0);
+  (void)memory_.resize(0);
+  (void)requests_.resize(0);
   boost::system::error_code ignored;
   peer_watch_.close(ignored);
   if (on_close_) boost::asio::post(context_.loop, std::exchange(on_close_, nullptr));
@@ -122,7 +122,7 @@ void Session::read_once() {
     log_refusal("descriptors that cannot be closed", Json::object());
     return close();
   }
-  if (const auto quota = account()) return end_with(transport_quota(*quota));
+  if (const auto charged = account(); !charged) return end_with(quota_exceeded(charged.error()));
   advance();
 }
 
@@ -218,7 +218,8 @@ void Session::put_out(std::size_t bytes, Push push) {
   if (output_.empty()) last_progress_ = Clock::now();
   // what ends the connection is small, and is always said
   if (!ending_)
-    if (const auto quota = account(bytes)) return end_with(transport_quota(*quota));
+    if (const auto charged = account(bytes); !charged)
+      return end_with(quota_exceeded(charged.error()));
   push();
   flush();
   if (output_.size() > context_.core.limits().output_bytes) {
@@ -227,10 +228,11 @@ void Session::put_out(std::size_t bytes, Push push) {
   }
 }
 
-std::optional<QuotaError> Session::account(std::size_t more) {
-  if (const auto quota = memory_.become(decoder_.buffered() + output_.size() + more)) return quota;
+Result<void> Session::account(std::size_t more) {
+  if (auto charged = memory_.resize(decoder_.buffered() + output_.size() + more); !charged)
+    return charged;
   // of a long answer the part that waits may be none
-  return requests_.become(long_answer_ ? std::max<std::size_t>(output_.messages(), 1)
+  return requests_.resize(long_answer_ ? std::max<std::size_t>(output_.messages(), 1)
                                        : output_.messages() + (more > 0 ? 1 : 0));
 }
 

@@ -65,7 +65,7 @@ class Session final : public Asker, public std::enable_shared_from_this<Session>
   void put_out(std::size_t bytes, Push push);
   void write_more();
   /// Charges the user for what waits here, and for `more` bytes of a further answer.
-  std::optional<QuotaError> account(std::size_t more = 0);
+  Result<void> account(std::size_t more = 0);
   void flush();
   void send_events();
   void refuse_stream(varlink::DecodeError error);

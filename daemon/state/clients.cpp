@@ -34,34 +34,29 @@ Clients::Clients(KernelSide& kernel, const ConfigLimits& limits, Accounts& accou
       accounts_(accounts),
       exits_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
-std::optional<QuotaError> Clients::attach_quota(uid_t uid, std::uint32_t workers) const {
+Result<Client*> Clients::attach(const Peer& peer, std::string name, std::uint32_t workers) {
   if (workers > limits_.workers_per_client)
-    return QuotaError{"workers_per_client", limits_.workers_per_client};
-  return accounts_.exceeded(uid, Resource::memory, ClientLines::bytes_for(workers));
-}
-
-Client& Clients::attach(const Peer& peer, std::string name, ClientLines lines) {
+    return fail_quota({"workers_per_client", limits_.workers_per_client});
+  const auto bytes = ClientLines::bytes_for(workers);
+  if (const auto checked = accounts_.check(peer.uid, Resource::memory, bytes); !checked)
+    return tl::unexpected(checked.error());
+  auto lines = kernel_.make_lines(workers);
+  if (!lines) return tl::unexpected(lines.error());
   auto client = std::make_unique<Client>();
   client->id = ++last_client_id_;
   client->pid = peer.pid;
   client->uid = peer.uid;
   client->name = std::move(name);
-  client->bytes = ClientLines::bytes_for(lines.capacity());
-  client->lines = std::move(lines);
-  accounts_.take(client->uid, Resource::memory, client->bytes);
-  return *clients_.emplace(client->id, std::move(client)).first->second;
+  client->bytes = bytes;
+  client->lines = std::move(*lines);
+  accounts_.take(client->uid, Resource::memory, bytes);
+  return clients_.emplace(client->id, std::move(client)).first->second.get();
 }
 
 void Clients::detach(Client& client) {
   while (!client.workers.empty()) remove_worker(client, client.workers.begin()->first);
   accounts_.give_back(client.uid, Resource::memory, client.bytes);
   clients_.erase(client.id);
-}
-
-std::optional<QuotaError> Clients::register_quota(const Client& client) const {
-  const std::uint32_t per_client = std::min(limits_.workers_per_client, client.lines.capacity());
-  if (client.workers.size() >= per_client) return QuotaError{"workers_per_client", per_client};
-  return accounts_.exceeded(client.uid, Resource::workers, 1);
 }
 
 bool Clients::is_registered(pid_t tid) {
@@ -75,6 +70,7 @@ bool Clients::is_registered(pid_t tid) {
 
 Result<WorkerEntry*> Clients::add_worker(Client& client, ThreadRef thread,
                                          std::uint64_t first_seq) {
+  if (const auto checked = check_quotas(client); !checked) return tl::unexpected(checked.error());
   WorkerEntry worker;
   worker.id = next_worker_id();
   worker.slot = free_slot();
@@ -107,6 +103,12 @@ Result<WorkerEntry*> Clients::add_worker(Client& client, ThreadRef thread,
   slot_of_tid_[kept.tid] = kept.slot;
   accounts_.take(client.uid, Resource::workers, 1);
   return &kept;
+}
+
+Result<void> Clients::check_quotas(const Client& client) const {
+  const std::uint32_t per_client = std::min(limits_.workers_per_client, client.lines.capacity());
+  if (client.workers.size() >= per_client) return fail_quota({"workers_per_client", per_client});
+  return accounts_.check(client.uid, Resource::workers, 1);
 }
 
 void Clients::set_state(WorkerEntry& worker, morpheus_worker_state state) {

@@ -54,16 +54,15 @@ class Clients {
   /// All of them outlive this.
   Clients(KernelSide& kernel, const ConfigLimits& limits, Accounts& accounts);
 
-  /// The first quota that another client of this user with `workers` lines would exceed.
-  [[nodiscard]] std::optional<QuotaError> attach_quota(uid_t uid, std::uint32_t workers) const;
-  [[nodiscard]] Client& attach(const Peer& peer, std::string name, ClientLines lines);
-  /// Forgets the client and all its workers.
+  /// Adds a client with memory for at least `workers` workers. Fails if a quota would be exceeded
+  /// or the kernel refuses.
+  [[nodiscard]] Result<Client*> attach(const Peer& peer, std::string name, std::uint32_t workers);
+  /// Removes the client and all its workers.
   void detach(Client& client);
 
-  [[nodiscard]] std::optional<QuotaError> register_quota(const Client& client) const;
-  /// Whether some living worker is this thread. Dead ones are forgotten on the way.
+  /// Whether a worker that lives is this thread. Removes one that is dead.
   [[nodiscard]] bool is_registered(pid_t tid);
-  /// The caller has checked quotas and the thread. Fails if the kernel refuses.
+  /// The thread is not registered. Fails if a quota would be exceeded or the kernel refuses.
   [[nodiscard]] Result<WorkerEntry*> add_worker(Client& client, ThreadRef thread,
                                                 std::uint64_t first_seq);
   /// The caller has checked the transition.
@@ -72,7 +71,7 @@ class Clients {
 
   /// Becomes readable when a worker's thread ends.
   [[nodiscard]] int exits_fd() const { return exits_.get(); }
-  /// Forgets workers whose threads are gone.
+  /// Removes workers whose threads are gone.
   void remove_dead_workers();
   /// The thread of this use of the slot is gone.
   void thread_exited(std::uint32_t slot, std::uint32_t generation);
@@ -95,6 +94,7 @@ class Clients {
     Client* client = nullptr;
     WorkerEntry* worker = nullptr;
   };
+  [[nodiscard]] Result<void> check_quotas(const Client& client) const;
   [[nodiscard]] std::uint32_t free_slot() const;
   [[nodiscard]] std::uint32_t next_worker_id();
 

@@ -5,10 +5,9 @@
 
 namespace morpheus::daemon {
 
-tl::expected<std::shared_ptr<Subscription>, QuotaError> KernelEvents::subscribe(uid_t uid,
-                                                                                bool runs) {
+Result<std::shared_ptr<Subscription>> KernelEvents::subscribe(uid_t uid, bool runs) {
   auto charge = std::make_unique<Charge>(accounts_, uid, Resource::subscribers);
-  if (const auto quota = charge->become(1)) return tl::unexpected(*quota);
+  if (auto charged = charge->resize(1); !charged) return tl::unexpected(charged.error());
   auto subscription = stream_.subscribe(limits_.subscriber_events, runs);
   subscription->charge = std::move(charge);
   kernel_.want_events(stream_.wanted());

@@ -25,8 +25,7 @@ class KernelEvents {
   /// counts are shown.
   void drain();
   /// From the return on the subscriber misses nothing. Fails if a quota would be exceeded.
-  [[nodiscard]] tl::expected<std::shared_ptr<Subscription>, QuotaError> subscribe(uid_t uid,
-                                                                                  bool runs);
+  [[nodiscard]] Result<std::shared_ptr<Subscription>> subscribe(uid_t uid, bool runs);
   [[nodiscard]] EventStream& stream() { return stream_; }
 
   /// From hint to acknowledgement, as percentiles and as counts by time.

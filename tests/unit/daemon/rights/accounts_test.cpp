@@ -10,8 +10,8 @@ namespace {
 constexpr uid_t kDaemon = 900, kAlice = 1000, kBob = 1001;
 
 std::string exceeded(const Accounts& accounts, uid_t uid, Resource resource, std::uint64_t amount) {
-  const auto quota = accounts.exceeded(uid, resource, amount);
-  return quota ? quota->what : "";
+  const auto checked = accounts.check(uid, resource, amount);
+  return checked ? "" : checked.error().quota.value().name;
 }
 
 }  // namespace
@@ -68,12 +68,14 @@ TEST_CASE("a charge changes its size, refuses to grow too much, and is given bac
   Accounts accounts(limits, kDaemon);
   {
     Charge charge(accounts, kAlice, Resource::requests);
-    CHECK_FALSE(charge.become(3));
+    CHECK(charge.resize(3));
     CHECK(accounts.taken(kAlice, Resource::requests) == 3);
-    REQUIRE(charge.become(5));
-    CHECK(charge.become(5)->limit == 4);
+    const auto refused = charge.resize(5);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().quota.value().limit == 4);
+    CHECK(refused.error().text() == "requests_per_uid is 4");
     CHECK(accounts.taken(kAlice, Resource::requests) == 3);
-    CHECK_FALSE(charge.become(1));
+    CHECK(charge.resize(1));
     CHECK(accounts.taken(kAlice, Resource::requests) == 1);
   }
   CHECK(accounts.taken(kAlice, Resource::requests) == 0);

@@ -73,16 +73,16 @@ TEST_CASE("a thread of the peer can be opened, also one that is not its leader")
     gone = open_thread_of(peer, tid);
   }
   REQUIRE_FALSE(gone);
-  CHECK(gone.error() == ThreadError::no_such_thread);
+  CHECK(gone.error().code == ESRCH);
 }
 
 TEST_CASE("a thread of somebody else is refused") {
   const Peer peer = ourselves();
   const Child child;
-  CHECK(open_thread_of(peer, child.pid()).error() == ThreadError::not_yours);
-  CHECK(open_thread_of(peer, 1).error() == ThreadError::not_yours);
-  CHECK(open_thread_of(peer, 0).error() == ThreadError::no_such_thread);
-  CHECK(open_thread_of(peer, -1).error() == ThreadError::no_such_thread);
+  CHECK(open_thread_of(peer, child.pid()).error().code == EPERM);
+  CHECK(open_thread_of(peer, 1).error().code == EPERM);
+  CHECK(open_thread_of(peer, 0).error().code == ESRCH);
+  CHECK(open_thread_of(peer, -1).error().code == ESRCH);
 }
 
 TEST_CASE("only a pidfd names a thread") {
@@ -131,5 +131,5 @@ TEST_CASE("a peer that is gone owns no thread, whoever has its number now") {
   ::kill(gone, SIGKILL);
   ::waitpid(gone, nullptr, 0);
   // the number is right and the thread lives, but the process that connected does not
-  CHECK(open_thread_of(peer, ::gettid()).error() == ThreadError::not_yours);
+  CHECK(open_thread_of(peer, ::gettid()).error().code == EPERM);
 }
