@@ -5,69 +5,15 @@
 #include <charconv>
 #include <fstream>
 #include <iterator>
-#include <optional>
 #include <set>
 
 #include "daemon/config/metrics_address.hpp"
 #include "daemon/config/names.hpp"
+#include "daemon/config/object_reader.hpp"
 #include "proto/json.hpp"
 
 namespace morpheus::daemon {
 namespace {
-
-using json = Json;
-
-// Reads the members of one object and remembers the first thing that was wrong with it.
-class ObjectReader {
- public:
-  ObjectReader(const json& object, std::string path) : object_(object), path_(std::move(path)) {
-    if (!object_.is_object()) refuse("", "must be an object");
-  }
-
-  const json* find(const char* key) {
-    known_.insert(key);
-    if (error_ || !object_.contains(key)) return nullptr;
-    return &object_.at(key);
-  }
-
-  void string(const char* key, std::string& into) {
-    const json* value = find(key);
-    if (value == nullptr) return;
-    if (!value->is_string()) return refuse(key, "must be a string");
-    into = value->get<std::string>();
-  }
-
-  template <class T>
-  void number(const char* key, T& into, std::uint64_t least, std::uint64_t most) {
-    const json* value = find(key);
-    if (value == nullptr) return;
-    if (!value->is_number_unsigned()) return refuse(key, "must be a whole number, 0 or more");
-    const auto number = value->get<std::uint64_t>();
-    if (number < least || number > most)
-      return refuse(key, "must be from " + std::to_string(least) + " to " + std::to_string(most));
-    into = static_cast<T>(number);
-  }
-
-  void refuse(const std::string& key, const std::string& why) {
-    if (error_) return;
-    const std::string at = path_.empty() || key.empty() ? path_ + key : path_ + "." + key;
-    error_ = Error{(at.empty() ? "the file" : at) + ": " + why};
-  }
-
-  // The first error; unknown keys are one.
-  [[nodiscard]] std::optional<Error> finish() {
-    if (!error_)
-      for (const auto& [key, value] : object_.items())
-        if (!known_.contains(key)) refuse(key, "unknown key");
-    return error_;
-  }
-
- private:
-  const json& object_;
-  std::string path_;
-  std::set<std::string> known_;
-  std::optional<Error> error_;
-};
 
 struct LimitField {
   const char* name;
@@ -102,29 +48,23 @@ constexpr std::array kLimitFields{
     LimitField{"scheduler_backoff_ms", &ConfigLimits::scheduler_backoff_ms, 1, 60'000},
 };
 
-std::optional<Error> read_limits(const json& object, ConfigLimits& limits) {
-  ObjectReader reader(object, "limits");
-  for (const auto& f : kLimitFields) reader.number(f.name, limits.*f.field, f.least, f.most);
-  return reader.finish();
+void read_limits(ObjectReader& reader, ConfigLimits& limits) {
+  for (const auto& f : kLimitFields) reader.read(f.name, limits.*f.field, f.least, f.most);
 }
 
-std::optional<Error> read_canary(const json& object, ConfigCanary& canary) {
-  ObjectReader reader(object, "canary");
-  reader.number("starved_ms", canary.starved_ms, 0, 60'000);
-  reader.number("refuse_s", canary.refuse_s, 0, 86'400);
-  return reader.finish();
+void read_canary(ObjectReader& reader, ConfigCanary& canary) {
+  reader.read("starved_ms", canary.starved_ms, 0, 60'000);
+  reader.read("refuse_s", canary.refuse_s, 0, 86'400);
 }
 
-std::optional<Error> read_tunables(const json& object, morpheus_tunables& tunables) {
-  ObjectReader reader(object, "tunables");
-  for (const auto& f : kTunableFields) reader.number(f.name, tunables.*f.field, f.least, f.most);
+void read_tunables(ObjectReader& reader, morpheus_tunables& tunables) {
+  for (const auto& f : kTunableFields) reader.read(f.name, tunables.*f.field, f.least, f.most);
   if (const auto checked = check_tunables(tunables); !checked)
     reader.refuse("", checked.error().what);
-  return reader.finish();
 }
 
 void read_cgroups(ObjectReader& reader, std::vector<std::string>& into) {
-  const json* value = reader.find("cgroups");
+  const Json* value = reader.find("cgroups");
   if (value == nullptr) return;
   constexpr const char* kWhat = "must be a list of paths such as \"/system.slice/app.service\"";
   if (!value->is_array()) return reader.refuse("cgroups", kWhat);
@@ -137,17 +77,14 @@ void read_cgroups(ObjectReader& reader, std::vector<std::string>& into) {
   }
 }
 
-std::optional<Error> read_throttle(const json& object, ConfigThrottle& throttle) {
-  ObjectReader reader(object, "throttle");
+void read_throttle(ObjectReader& reader, ConfigThrottle& throttle) {
   read_cgroups(reader, throttle.cgroups);
-  reader.number("percent", throttle.percent, 1, 100 * MORPHEUS_MAX_CPUS);
-  reader.number("penalty_ms", throttle.penalty_ms, 1, 600'000);
-  return reader.finish();
+  reader.read("percent", throttle.percent, 1, 100 * MORPHEUS_MAX_CPUS);
+  reader.read("penalty_ms", throttle.penalty_ms, 1, 600'000);
 }
 
 void read_socket_mode(ObjectReader& reader, std::uint32_t& mode) {
-  std::string text;
-  reader.string("socket_mode", text);
+  const std::string text = reader.string("socket_mode").value_or("");
   if (text.empty()) return;
   std::uint32_t value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 8);
@@ -159,10 +96,9 @@ void read_socket_mode(ObjectReader& reader, std::uint32_t& mode) {
 template <typename Choice, typename From>
 void read_choice(ObjectReader& reader, const char* key, Choice& choice, From from,
                  const char* rule) {
-  if (reader.find(key) == nullptr) return;
-  std::string name;
-  reader.string(key, name);
-  if (const auto known = from(name))
+  const auto name = reader.string(key);
+  if (!name) return;
+  if (const auto known = from(*name))
     choice = *known;
   else
     reader.refuse(key, rule);
@@ -172,7 +108,7 @@ void read_choices(ObjectReader& reader, Config& config) {
   read_choice(reader, "mode", config.mode, mode_from, "must be \"observer\" or \"enforced\"");
   read_choice(reader, "scope", config.scope, scope_from, "must be \"all\" or \"workers\"");
   static const std::set<std::string> kLevels{"trace", "debug", "info", "warn", "error", "off"};
-  reader.string("log_level", config.log_level);
+  reader.read("log_level", config.log_level);
   if (!kLevels.contains(config.log_level))
     reader.refuse("log_level", "must be one of trace, debug, info, warn, error, off");
 }
@@ -180,31 +116,27 @@ void read_choices(ObjectReader& reader, Config& config) {
 }  // namespace
 
 Result<Config> parse_config(std::string_view text) {
-  const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false,
+  const Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false,
                                   /*ignore_comments=*/true);
   if (parsed.is_discarded()) return fail("the file: is not valid JSON");
   Config config;
-  ObjectReader reader(parsed, "");
-  reader.string("socket", config.socket);
-  reader.string("attach_group", config.attach_group);
-  reader.string("read_group", config.read_group);
+  ObjectReader reader(parsed, ObjectReader::Null::is_wrong);
+  reader.read("socket", config.socket);
+  reader.read("attach_group", config.attach_group);
+  reader.read("read_group", config.read_group);
   config.admin_group_is_chosen = reader.find("admin_group") != nullptr;
-  reader.string("admin_group", config.admin_group);
-  reader.string("metrics", config.metrics);
+  reader.read("admin_group", config.admin_group);
+  reader.read("metrics", config.metrics);
   if (!config.metrics.empty())
     if (const auto address = parse_metrics_address(config.metrics); !address)
       reader.refuse("metrics", address.error().what);
   read_socket_mode(reader, config.socket_mode);
   read_choices(reader, config);
-  if (const json* object = reader.find("tunables"))
-    if (auto error = read_tunables(*object, config.tunables)) return tl::unexpected(*error);
-  if (const json* object = reader.find("throttle"))
-    if (auto error = read_throttle(*object, config.throttle)) return tl::unexpected(*error);
-  if (const json* object = reader.find("limits"))
-    if (auto error = read_limits(*object, config.limits)) return tl::unexpected(*error);
-  if (const json* object = reader.find("canary"))
-    if (auto error = read_canary(*object, config.canary)) return tl::unexpected(*error);
-  if (auto error = reader.finish()) return tl::unexpected(*error);
+  reader.read_object("tunables", [&](auto& inner) { read_tunables(inner, config.tunables); });
+  reader.read_object("throttle", [&](auto& inner) { read_throttle(inner, config.throttle); });
+  reader.read_object("limits", [&](auto& inner) { read_limits(inner, config.limits); });
+  reader.read_object("canary", [&](auto& inner) { read_canary(inner, config.canary); });
+  if (const auto read = reader.result(); !read) return tl::unexpected(read.error());
   return config;
 }
 

@@ -3,15 +3,13 @@
 // named error. Nothing here knows about sockets.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
-#include <vector>
 
+#include "daemon/config/object_reader.hpp"
 #include "daemon/rights/peer.hpp"
 #include "proto/json.hpp"
 #include "proto/result.hpp"
@@ -63,35 +61,13 @@ using Outcome = tl::expected<Answer, CallFault>;
   return fault(name, {{"what", quota.name}, {"limit", quota.limit}});
 }
 
-[[nodiscard]] inline auto invalid_parameter(std::string_view parameter) {
-  return fault("org.varlink.service.InvalidParameter", {{"parameter", parameter}});
+[[nodiscard]] inline auto invalid_parameter(const WrongMember& wrong) {
+  return fault("org.varlink.service.InvalidParameter", {{"parameter", wrong.key}});
 }
 
-/// Reads parameters and remembers the first that was wrong. null is the same as absent.
-class Parameters {
- public:
-  explicit Parameters(const Json& object) : object_(object) {}
-
-  /// A whole number from 0 to `most`.
-  [[nodiscard]] std::optional<std::uint64_t> optional_number(const char* name, std::uint64_t most);
-  [[nodiscard]] std::uint64_t number(const char* name, std::uint64_t most);
-  /// A string of at most `most` bytes.
-  [[nodiscard]] std::optional<std::string> optional_string(const char* name, std::size_t most);
-  [[nodiscard]] std::string string(const char* name, std::size_t most);
-
-  [[nodiscard]] std::optional<bool> optional_bool(const char* name);
-
-  void refuse(const char* name) {
-    if (!wrong_) wrong_ = name;
-  }
-  /// The first wrong parameter; one that was never asked for is wrong too.
-  [[nodiscard]] std::optional<std::string> wrong() const;
-
- private:
-  const Json* find(const char* name);
-  const Json& object_;
-  std::vector<std::string_view> known_;
-  std::optional<std::string> wrong_;
-};
+/// Reads the call's parameters. null is the same as absent. `call` outlives the reader.
+[[nodiscard]] inline ObjectReader parameters_of(const Call& call) {
+  return {call.parameters, ObjectReader::Null::is_absent};
+}
 
 }  // namespace morpheus::daemon

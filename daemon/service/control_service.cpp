@@ -25,7 +25,7 @@ auto control_fault(std::string_view name, const std::string& reason) {
 Outcome answer(Json parameters) { return Answer{std::move(parameters), {}, false}; }
 
 // For methods without parameters.
-std::optional<std::string> surplus(const Call& call) { return Parameters(call.parameters).wrong(); }
+std::optional<WrongMember> surplus(const Call& call) { return parameters_of(call).wrong(); }
 
 Outcome get_status(Core& core, Call& call, Caller&) {
   if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
@@ -54,9 +54,9 @@ Outcome get_last_exit(Core& core, Call& call, Caller&) {
 }
 
 Outcome set_mode(Core& core, Call& call, Caller&) {
-  Parameters parameters(call.parameters);
-  const auto mode = mode_from(parameters.string("mode", kLongestName));
-  if (!mode) parameters.refuse("mode");
+  auto parameters = parameters_of(call);
+  const auto mode = mode_from(parameters.required_string("mode", kLongestName));
+  if (!mode) parameters.refuse("mode", "must be the name of a mode");
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (const auto changed = core.set_mode(*mode); !changed)
     return control_fault("EnforcedUnavailable", changed.error().text());
@@ -69,10 +69,10 @@ Outcome get_tunables(Core& core, Call& call, Caller&) {
 }
 
 Outcome set_tunables(Core& core, Call& call, Caller&) {
-  Parameters parameters(call.parameters);
+  auto parameters = parameters_of(call);
   morpheus_tunables wanted = core.tunables();
   for (const auto& f : kTunableFields)
-    if (const auto value = parameters.optional_number(f.name, kAnyNs)) wanted.*f.field = *value;
+    if (const auto value = parameters.number(f.name, 0, kAnyNs)) wanted.*f.field = *value;
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (const auto changed = core.set_tunables(wanted); !changed)
     return control_fault("InvalidTunables", changed.error().text());
@@ -142,8 +142,8 @@ Outcome get_metrics(Core& core, Call& call, Caller&) {
 }
 
 Outcome subscribe(Core& core, Call& call, Caller& caller) {
-  Parameters parameters(call.parameters);
-  const bool trace = parameters.optional_bool("trace").value_or(false);
+  auto parameters = parameters_of(call);
+  const bool trace = parameters.boolean("trace").value_or(false);
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (!call.more) return fault("org.varlink.service.ExpectedMore");
   auto subscription = core.events().subscribe(caller.peer.uid, trace);

@@ -66,7 +66,7 @@ Outcome Router::call(Call& call, Caller& caller) const {
 }
 
 Outcome Router::get_info(Call& call) const {
-  if (const auto wrong = Parameters(call.parameters).wrong()) return invalid_parameter(*wrong);
+  if (const auto wrong = parameters_of(call).wrong()) return invalid_parameter(*wrong);
   Json names = Json::array();
   for (const auto& [name, description] : interfaces_) names.push_back(name);
   return Answer{{{"vendor", "Morpheus"},
@@ -79,8 +79,8 @@ Outcome Router::get_info(Call& call) const {
 }
 
 Outcome Router::get_interface_description(Call& call) const {
-  Parameters parameters(call.parameters);
-  const std::string name = parameters.string("interface", kLongestName);
+  auto parameters = parameters_of(call);
+  const std::string name = parameters.required_string("interface", kLongestName);
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   const auto it = interfaces_.find(name);
   if (it == interfaces_.end())

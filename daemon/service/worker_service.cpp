@@ -55,15 +55,16 @@ Outcome attach_answer(Core& core, const Client& client) {
 }
 
 Outcome attach(Core& core, Call& call, Caller& caller) {
-  Parameters parameters(call.parameters);
+  auto parameters = parameters_of(call);
   if (!core.allows(caller.peer, Right::attach))
     return fault("org.varlink.service.PermissionDenied");
-  const auto major = parameters.number("version_major", kAnyU32);
-  (void)parameters.number("version_minor", kAnyU32);  // a newer minor reads an older memory
-  const auto workers = parameters.number("workers", kAnyU32);
-  auto name = parameters.optional_string("name", kLongestName);
-  auto library = parameters.optional_string("library", kLongestName);
-  if (workers == 0) parameters.refuse("workers");
+  const auto major = parameters.required_number("version_major", kAnyU32);
+  (void)parameters.required_number("version_minor",
+                                   kAnyU32);  // a newer minor reads an older memory
+  const auto workers = parameters.required_number("workers", kAnyU32);
+  auto name = parameters.string("name", kLongestName);
+  auto library = parameters.string("library", kLongestName);
+  if (workers == 0) parameters.refuse("workers", "must be at least 1");
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (major != MORPHEUS_SCB_VERSION_MAJOR)
     return worker_fault("VersionMismatch", {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
@@ -106,12 +107,14 @@ tl::expected<ThreadRef, CallFault> thread_named_by(Call& call, const Peer& peer,
 }
 
 Outcome register_worker(Core& core, Call& call, Caller& caller) {
-  Parameters parameters(call.parameters);
-  const auto tid = parameters.optional_number("tid", kAnyTid);
-  const auto pidfd = parameters.optional_number("pidfd", kAnyU32);
-  const auto last_ack = parameters.optional_number("last_ack_seq", kMostSeq);
-  if (tid.has_value() == pidfd.has_value()) parameters.refuse("tid");
-  if (pidfd && *pidfd >= call.fds.size()) parameters.refuse("pidfd");
+  auto parameters = parameters_of(call);
+  const auto tid = parameters.number("tid", 0, kAnyTid);
+  const auto pidfd = parameters.number("pidfd", 0, kAnyU32);
+  const auto last_ack = parameters.number("last_ack_seq", 0, kMostSeq);
+  if (tid.has_value() == pidfd.has_value())
+    parameters.refuse("tid", "must be given unless pidfd is");
+  if (pidfd && *pidfd >= call.fds.size())
+    parameters.refuse("pidfd", "must be the index of a descriptor that came along");
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (caller.client == nullptr) return worker_fault("NotAttached");
   auto thread = thread_named_by(call, caller.peer, tid, pidfd);
@@ -132,10 +135,10 @@ WorkerEntry* find_worker(Caller& caller, std::uint64_t slot) {
 }
 
 Outcome set_state(Core& core, Call& call, Caller& caller) {
-  Parameters parameters(call.parameters);
-  const auto slot = parameters.number("slot", kAnyU32);
-  const auto state = worker_state_from(parameters.string("state", kLongestName));
-  if (!state) parameters.refuse("state");
+  auto parameters = parameters_of(call);
+  const auto slot = parameters.required_number("slot", kAnyU32);
+  const auto state = worker_state_from(parameters.required_string("state", kLongestName));
+  if (!state) parameters.refuse("state", "must be the name of a state");
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (caller.client == nullptr) return worker_fault("NotAttached");
   WorkerEntry* worker = find_worker(caller, slot);
@@ -148,8 +151,8 @@ Outcome set_state(Core& core, Call& call, Caller& caller) {
 }
 
 Outcome unregister(Core& core, Call& call, Caller& caller) {
-  Parameters parameters(call.parameters);
-  const auto slot = parameters.number("slot", kAnyU32);
+  auto parameters = parameters_of(call);
+  const auto slot = parameters.required_number("slot", kAnyU32);
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (caller.client == nullptr) return worker_fault("NotAttached");
   const WorkerEntry* worker = find_worker(caller, slot);
