@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 
@@ -14,20 +13,12 @@ namespace morpheus::daemon {
 namespace {
 
 using boost::asio::posix::stream_descriptor;
-using namespace std::string_literals;
 
 // Output above this is written before more is read: a peer that does not read is not answered. Half
 // of the least output_bytes that a configuration may allow.
 constexpr std::size_t kPauseBytes = 32 * 1024;
 constexpr std::size_t kEventsPerReply = 128;
 constexpr auto kTurn = std::chrono::milliseconds(1);
-constexpr std::size_t kLongestLogged = 200;
-
-varlink::Limits wire_limits(const ConfigLimits& limits) {
-  return {.message_bytes = limits.message_bytes,
-          .depth = limits.message_depth,
-          .fds = limits.message_fds};
-}
 
 // Hands `fd` over; leaves `to` closed where the kernel cannot watch it.
 void watch(stream_descriptor& to, UniqueFd fd) {
@@ -39,6 +30,15 @@ void watch(stream_descriptor& to, UniqueFd fd) {
 
 CallFault quota_exceeded(const Error& error) {
   return quota_fault("io.morpheus.Transport.QuotaExceeded", *error.quota).value();
+}
+
+CallFault fault_of(varlink::DecodeError error, const ConfigLimits& limits) {
+  using varlink::DecodeError;
+  if (error == DecodeError::message_too_long)
+    return {"io.morpheus.Transport.MessageTooLong", {{"limit", limits.message_bytes}}};
+  if (error == DecodeError::too_many_descriptors)
+    return {"io.morpheus.Transport.TooManyDescriptors", {{"limit", limits.message_fds}}};
+  return {"io.morpheus.Transport.MalformedMessage", {{"reason", varlink::name(error)}}};
 }
 
 Json error_message(const CallFault& why) {
@@ -54,12 +54,9 @@ Session::Session(SessionContext context, UniqueFd socket, Peer peer)
       socket_(context.loop),
       peer_watch_(context.loop),
       caller_{std::move(peer), nullptr, nullptr},
-      decoder_(wire_limits(context.core.limits())),
-      memory_(context.core.accounts(), caller_.peer.uid, Resource::memory),
-      requests_(context.core.accounts(), caller_.peer.uid, Resource::requests),
-      last_call_(Clock::now()),
-      partial_since_(last_call_),
-      last_progress_(last_call_) {
+      input_(context.core.limits(), context.core.accounts(), uid()),
+      output_(context.core.accounts(), uid()),
+      refusals_(context.refusals, caller_.peer.pid, uid()) {
   watch(socket_, std::move(socket));
 }
 
@@ -73,16 +70,15 @@ void Session::start(std::function<void()> on_close) {
 }
 
 void Session::close() {
-  if (std::exchange(closed_, true)) return;
+  if (std::exchange(state_, State::closed) == State::closed) return;
   caller_.subscription.reset();
   if (caller_.client != nullptr) {
     log::debug("client {} is gone", caller_.client->id);
     context_.core.clients().detach(*std::exchange(caller_.client, nullptr));
   }
-  context_.closer.close(uid(), decoder_.abandon());
+  context_.closer.close(uid(), input_.abandon());
   if (socket_.is_open()) context_.closer.close_connection(uid(), UniqueFd(socket_.release()));
-  (void)memory_.resize(0);
-  (void)requests_.resize(0);
+  output_.release();
   boost::system::error_code ignored;
   peer_watch_.close(ignored);
   if (on_close_) boost::asio::post(context_.loop, std::exchange(on_close_, nullptr));
@@ -99,27 +95,25 @@ void Session::watch_peer() {
 }
 
 void Session::read_later() {
-  if (reading_ || closed_) return;
+  if (reading_ || state_ == State::closed) return;
   reading_ = true;
   socket_.async_wait(stream_descriptor::wait_read,
                      [self = shared_from_this()](boost::system::error_code error) {
                        self->reading_ = false;
-                       if (!error && !self->closed_) self->read_once();
+                       if (!error && self->state_ != State::closed) self->read_once();
                      });
 }
 
 void Session::read_once() {
   std::array<char, 65536> buffer;
-  const bool had_partial = decoder_.has_partial();
   // all descriptors, however few are allowed: the kernel would close the others here and now
   auto got = varlink::receive_some(socket_.native_handle(), buffer, varlink::kMostFds);
   if (!got && got.error().code == EAGAIN) return read_later();
   if (!got || got->size == 0) return close();
   const bool has_fds = !got->fds.empty();
-  decoder_.feed({buffer.data(), got->size}, std::move(got->fds), got->descriptors_lost);
-  if (!had_partial) partial_since_ = Clock::now();
+  input_.feed({buffer.data(), got->size}, std::move(got->fds), got->descriptors_lost);
   if (has_fds && context_.closer.waiting(uid()) >= context_.core.limits().unclosed_per_uid) {
-    log_refusal("descriptors that cannot be closed", Json::object());
+    refusals_.report("descriptors that cannot be closed");
     return close();
   }
   if (const auto charged = account(); !charged) return end_with(quota_exceeded(charged.error()));
@@ -127,10 +121,10 @@ void Session::read_once() {
 }
 
 void Session::advance() {
-  if (closed_ || ending_ || asked_ || output_.size() > kPauseBytes) return;
-  if (!long_answer_ && !decoder_.has_next()) return read_later();
-  asked_ = true;
-  context_.turns.ask(uid(), shared_from_this());
+  if (state_ != State::open || waits_for_turn_ || output_.size() > kPauseBytes) return;
+  if (!output_.has_long_answer() && !input_.has_next()) return read_later();
+  waits_for_turn_ = true;
+  context_.turns.enqueue(uid(), shared_from_this());
 }
 
 bool Session::take_turn() {
@@ -138,28 +132,27 @@ bool Session::take_turn() {
   const std::uint32_t most = context_.core.limits().requests_per_turn;
   for (std::uint32_t done = 0; done == 0 || (done < most && Clock::now() < end); ++done) {
     if (handle_next()) continue;
-    asked_ = false;
+    waits_for_turn_ = false;
     return false;
   }
   return true;
 }
 
 bool Session::handle_next() {
-  if (closed_ || ending_ || output_.size() > kPauseBytes) return false;
-  if (long_answer_) {
+  if (state_ != State::open || output_.size() > kPauseBytes) return false;
+  if (output_.has_long_answer()) {
     write_more();
     return true;
   }
-  auto next = decoder_.next();
+  auto next = input_.next();
   if (!next) {
     read_later();
     return false;
   }
-  last_call_ = partial_since_ = Clock::now();
   if (*next)
     handle(std::move(**next));
   else
-    refuse_stream(next->error());
+    end_with(fault_of(next->error(), context_.core.limits()));
   return true;
 }
 
@@ -178,14 +171,10 @@ void Session::handle(varlink::Message message) {
 }
 
 void Session::deliver(Outcome outcome, const Call& call) {
-  if (!outcome) log_refusal(outcome.error().name, outcome.error().parameters);
+  if (!outcome) refusals_.report(outcome.error().name, outcome.error().parameters);
   if (call.oneway) return;
   if (!outcome) return reply(error_message(outcome.error()), {});
-  if (outcome->write_more) {
-    long_answer_ = std::move(outcome->write_more);
-    output_.push("{\"parameters\":", {});
-    return;
-  }
+  if (outcome->write_more) return output_.begin_long_answer(std::move(outcome->write_more));
   Json message{{"parameters", std::move(outcome->parameters)}};
   if (outcome->continues) {
     message["continues"] = true;
@@ -197,61 +186,49 @@ void Session::deliver(Outcome outcome, const Call& call) {
 }
 
 void Session::reply(const Json& message, FdList fds) {
-  std::string bytes = varlink::encode_message(message);
-  const std::size_t size = bytes.size();
-  put_out(size, [&] { output_.push(std::move(bytes), std::move(fds)); });
+  put_out(varlink::encode_message(message), std::move(fds));
 }
 
-// As fast as the peer reads it: however long the answer is, little of it waits here.
 void Session::write_more() {
   std::string piece;
-  const bool more = long_answer_(piece);
-  if (!more) piece += "}\0"s;
-  const std::size_t size = piece.size();
-  put_out(size, [&] { output_.append(std::move(piece)); });
-  if (!more) long_answer_ = nullptr;
+  const bool more = output_.make_piece(piece);
+  put_out(std::move(piece), {});
+  if (!more) output_.end_long_answer();
 }
 
-template <class Push>
-void Session::put_out(std::size_t bytes, Push push) {
-  if (closed_) return;
-  if (output_.empty()) last_progress_ = Clock::now();
-  // what ends the connection is small, and is always said
-  if (!ending_)
-    if (const auto charged = account(bytes); !charged)
+void Session::put_out(std::string bytes, FdList fds) {
+  if (state_ == State::closed) return;
+  // the error that ends the connection is small, and is always sent
+  if (state_ == State::open)
+    if (const auto charged = account(bytes.size()); !charged)
       return end_with(quota_exceeded(charged.error()));
-  push();
+  output_.add(std::move(bytes), std::move(fds));
   flush();
   if (output_.size() > context_.core.limits().output_bytes) {
-    log_refusal("output limit", {{"bytes", output_.size()}});
+    refusals_.report("output limit", {{"bytes", output_.size()}});
     close();
   }
 }
 
 Result<void> Session::account(std::size_t more) {
-  if (auto charged = memory_.resize(decoder_.buffered() + output_.size() + more); !charged)
-    return charged;
-  // of a long answer the part that waits may be none
-  return requests_.resize(long_answer_ ? std::max<std::size_t>(output_.messages(), 1)
-                                       : output_.messages() + (more > 0 ? 1 : 0));
+  if (auto charged = input_.charge(); !charged) return charged;
+  return output_.charge(more);
 }
 
 void Session::flush() {
-  if (closed_ || writing_) return;
-  const std::size_t before = output_.size();
+  if (state_ == State::closed || writing_) return;
   const auto done = output_.write_to(socket_.native_handle());
   if (!done) return close();
   (void)account();  // it has become less
-  if (output_.size() < before) last_progress_ = Clock::now();
   if (*done) {
-    if (ending_) close();
+    if (state_ == State::ending) close();
     return;
   }
   writing_ = true;
   socket_.async_wait(stream_descriptor::wait_write,
                      [self = shared_from_this()](boost::system::error_code error) {
                        self->writing_ = false;
-                       if (error || self->closed_) return;
+                       if (error || self->state_ == State::closed) return;
                        self->flush();
                        self->send_events();
                        self->advance();
@@ -259,54 +236,30 @@ void Session::flush() {
 }
 
 void Session::send_events() {
-  while (!closed_ && caller_.subscription && output_.empty() && !caller_.subscription->empty())
+  while (state_ != State::closed && caller_.subscription && output_.empty() &&
+         !caller_.subscription->empty())
     reply({{"parameters", caller_.subscription->take(kEventsPerReply)}, {"continues", true}}, {});
 }
 
-void Session::refuse_stream(varlink::DecodeError error) {
-  const auto& limits = context_.core.limits();
-  using varlink::DecodeError;
-  if (error == DecodeError::message_too_long)
-    return end_with({"io.morpheus.Transport.MessageTooLong", {{"limit", limits.message_bytes}}});
-  if (error == DecodeError::too_many_descriptors)
-    return end_with({"io.morpheus.Transport.TooManyDescriptors", {{"limit", limits.message_fds}}});
-  end_with({"io.morpheus.Transport.MalformedMessage", {{"reason", varlink::name(error)}}});
-}
-
 void Session::end_with(const CallFault& why) {
-  log_refusal(why.name, why.parameters);
-  if (long_answer_) return close();  // in the middle of an answer nothing else can be said
-  ending_ = true;
+  refusals_.report(why.name, why.parameters);
+  if (output_.has_long_answer()) return close();  // nothing else can be sent in the middle of one
+  state_ = State::ending;
   caller_.subscription.reset();
   reply(error_message(why), {});
 }
 
-void Session::log_refusal(const std::string& kind, const Json& parameters) {
-  if (!logged_.insert(kind).second) return;
-  const auto suppressed = context_.refusals.should_log(uid(), kind, Clock::now());
-  if (!suppressed) return;
-  // dumped as ASCII: what a peer sent must not write control characters to a terminal
-  std::string details = parameters.dump(-1, ' ', true, Json::error_handler_t::replace);
-  if (details.size() > kLongestLogged) details.resize(kLongestLogged);
-  std::string before;
-  if (*suppressed > 0) before = fmt::format(" ({} more of this kind were not logged)", *suppressed);
-  log::warn("refused pid {} uid {}: {} {}{}", caller_.peer.pid, uid(), kind, details, before);
-}
-
 void Session::check_patience(Clock::time_point now) {
-  if (closed_) return;
+  if (state_ == State::closed) return;
   const auto& limits = context_.core.limits();
   const std::chrono::milliseconds stall(limits.stall_timeout_ms);
   const std::chrono::milliseconds idle(limits.idle_timeout_ms);
-  const bool not_reading = !output_.empty() && now - last_progress_ > stall;
-  const bool half_message = reading_ && decoder_.has_partial() && now - partial_since_ > stall;
+  const bool not_reading = output_.is_stalled(now, stall);
+  const bool half_message = reading_ && input_.is_stalled(now, stall);
   const bool has_purpose = caller_.client != nullptr || caller_.subscription != nullptr;
-  const bool silent = !has_purpose && output_.empty() && now - last_call_ > idle;
+  const bool silent = !has_purpose && output_.empty() && input_.is_idle(now, idle);
   if (!not_reading && !half_message && !silent) return;
-  log_refusal(not_reading    ? "does not read"
-              : half_message ? "half a message"
-                             : "idle",
-              Json::object());
+  refusals_.report(not_reading ? "does not read" : half_message ? "half a message" : "idle");
   close();
 }
 

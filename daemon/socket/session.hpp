@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One connection: bytes in, calls out to the router, replies back, all bounded. Ends when the peer
-// hangs up, dies, breaks the rules or stops reading.
+// One connection: messages in, calls out to the router, replies back, all bounded. It ends when the
+// peer hangs up, dies, breaks the rules or stops reading.
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -11,11 +11,11 @@
 
 #include "daemon/service/router.hpp"
 #include "daemon/socket/closer.hpp"
-#include "daemon/socket/output_queue.hpp"
 #include "daemon/socket/refusal_log.hpp"
+#include "daemon/socket/session_input.hpp"
+#include "daemon/socket/session_output.hpp"
 #include "daemon/socket/turns.hpp"
 #include "daemon/state/core.hpp"
-#include "proto/varlink_decoder.hpp"
 
 namespace morpheus::daemon {
 
@@ -29,7 +29,7 @@ struct SessionContext {
   Closer& closer;
 };
 
-class Session final : public Asker, public std::enable_shared_from_this<Session> {
+class Session final : public TurnTaker, public std::enable_shared_from_this<Session> {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -40,56 +40,55 @@ class Session final : public Asker, public std::enable_shared_from_this<Session>
 
   /// Begins to read. `on_close` is called once, from the loop, when the session has ended.
   void start(std::function<void()> on_close);
-  /// Ends the session and forgets its client. Idempotent.
+  /// Ends the session and detaches its client. Idempotent.
   void close();
   /// Ends the session if its peer has kept us waiting for too long.
   void check_patience(Clock::time_point now);
 
-  /// Handles some of what has been read.
+  /// Handles some of the messages that have come.
   bool take_turn() override;
 
   [[nodiscard]] uid_t uid() const { return caller_.peer.uid; }
 
  private:
-  void advance();
+  enum class State : std::uint8_t {
+    open,
+    ending,  ///< closes once the output is written
+    closed,
+  };
+
+  void watch_peer();
   void read_later();
   void read_once();
-  void watch_peer();
-  /// Handles one message; false if there is none, or no more are to be handled.
+  /// Asks for a turn if there is something to do, and reads more otherwise.
+  void advance();
+  /// Handles one message, or writes a piece of a long answer; false if there is neither or neither
+  /// may be done now.
   bool handle_next();
   void handle(varlink::Message message);
   void deliver(Outcome outcome, const Call& call);
   void reply(const Json& message, FdList fds);
-  /// Does what `push` says with `bytes` further bytes of output.
-  template <class Push>
-  void put_out(std::size_t bytes, Push push);
   void write_more();
-  /// Charges the user for what waits here, and for `more` bytes of a further answer.
-  Result<void> account(std::size_t more = 0);
+  void put_out(std::string bytes, FdList fds);
+  /// Charges the user for what waits here, and for `more` bytes of output.
+  [[nodiscard]] Result<void> account(std::size_t more = 0);
   void flush();
   void send_events();
-  void refuse_stream(varlink::DecodeError error);
+  /// Ends the session after this error.
   void end_with(const CallFault& why);
-  void log_refusal(const std::string& kind, const Json& parameters);
 
   SessionContext context_;
   boost::asio::posix::stream_descriptor socket_;
   boost::asio::posix::stream_descriptor peer_watch_;  // a copy of the peer's pidfd
   Caller caller_;
-  varlink::Decoder decoder_;
-  OutputQueue output_;
-  Charge memory_, requests_;
-  std::function<bool(std::string&)> long_answer_;  // under way
-  LoggedKinds logged_;
+  SessionInput input_;
+  SessionOutput output_;
+  ConnectionRefusals refusals_;
   std::function<void()> on_close_;
+  State state_ = State::open;
   bool reading_ = false;  // a wait for input is under way
-  bool writing_ = false;  // a wait for room is under way
-  bool asked_ = false;    // for a turn
-  bool ending_ = false;   // close once the output is written
-  bool closed_ = false;
-  Clock::time_point last_call_;
-  Clock::time_point partial_since_;  // valid while the decoder holds part of a message
-  Clock::time_point last_progress_;  // of writing
+  bool writing_ = false;  // a wait for room in the socket is under way
+  bool waits_for_turn_ = false;
 };
 
 }  // namespace morpheus::daemon

@@ -7,10 +7,10 @@
 
 namespace morpheus::daemon {
 
-void Turns::ask(uid_t uid, std::shared_ptr<Asker> asker) {
+void Turns::enqueue(uid_t uid, std::shared_ptr<TurnTaker> taker) {
   const auto [user, is_new] = users_.try_emplace(uid);
   if (is_new) user->second.used = least_used_;
-  user->second.askers.push_back(std::move(asker));
+  user->second.takers.push_back(std::move(taker));
   post();
 }
 
@@ -20,15 +20,15 @@ bool Turns::run_one() {
       std::ranges::min_element(users_, {}, [](const auto& entry) { return entry.second.used; });
   const uid_t uid = next->first;
   least_used_ = next->second.used;
-  const auto asker = std::move(next->second.askers.front());
-  next->second.askers.pop_front();
+  const auto taker = std::move(next->second.takers.front());
+  next->second.takers.pop_front();
   const auto start = Clock::now();
-  const bool more = asker->take_turn();
-  User& user = next->second;  // turns change no entry but by ask(), which moves none
+  const bool more = taker->take_turn();
+  User& user = next->second;  // a turn changes entries only by enqueue(), which moves none
   user.used += Clock::now() - start;
-  if (more) user.askers.push_back(asker);
-  if (!user.askers.empty()) return true;
-  // whoever leaves and comes back starts where it stopped, not before
+  if (more) user.takers.push_back(taker);
+  if (!user.takers.empty()) return true;
+  // a user who leaves and comes back starts where he stopped, not before
   least_used_ = std::max(least_used_, user.used);
   users_.erase(uid);
   return true;

@@ -9,9 +9,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Works for a while in each turn, and notes whose turn it was.
-struct Worker : Asker {
-  Worker(std::string& order, char name, int turns, std::chrono::microseconds each)
+// Takes a while in each turn, and records whose turn it was.
+struct Work : TurnTaker {
+  Work(std::string& order, char name, int turns, std::chrono::microseconds each)
       : order(order), name(name), left(turns), each(each) {}
   bool take_turn() override {
     order.push_back(name);
@@ -30,10 +30,10 @@ TEST_CASE("who asks little waits for one turn of another, however many that one 
   boost::asio::io_context loop;
   Turns turns(loop);
   std::string order;
-  for (int i = 0; i < 5; ++i) turns.ask(1000, std::make_shared<Worker>(order, 'h', 4, 20ms));
+  for (int i = 0; i < 5; ++i) turns.enqueue(1000, std::make_shared<Work>(order, 'h', 4, 20ms));
   CHECK(turns.run_one());
   CHECK(turns.run_one());
-  turns.ask(1001, std::make_shared<Worker>(order, 'l', 3, 0us));
+  turns.enqueue(1001, std::make_shared<Work>(order, 'l', 3, 0us));
   while (turns.run_one()) {
   }
   CHECK(order.size() == 5 * 4 + 3);
@@ -44,8 +44,8 @@ TEST_CASE("connections of one user take turns, and all get done on the loop") {
   boost::asio::io_context loop;
   Turns turns(loop);
   std::string order;
-  turns.ask(1000, std::make_shared<Worker>(order, 'a', 3, 0us));
-  turns.ask(1000, std::make_shared<Worker>(order, 'b', 3, 0us));
+  turns.enqueue(1000, std::make_shared<Work>(order, 'a', 3, 0us));
+  turns.enqueue(1000, std::make_shared<Work>(order, 'b', 3, 0us));
   loop.run();
   CHECK(order == "ababab");
 }
@@ -54,12 +54,12 @@ TEST_CASE("absence earns nothing") {
   boost::asio::io_context loop;
   Turns turns(loop);
   std::string order;
-  turns.ask(1000, std::make_shared<Worker>(order, 'a', 1, 20ms));
+  turns.enqueue(1000, std::make_shared<Work>(order, 'a', 1, 20ms));
   while (turns.run_one()) {
   }
-  // a newcomer must not get twenty milliseconds at a stretch for what the other had before
-  turns.ask(1000, std::make_shared<Worker>(order, 'a', 4, 1ms));
-  turns.ask(1001, std::make_shared<Worker>(order, 'b', 20, 1ms));
+  // the newcomer must not get twenty milliseconds on end for what the other had before
+  turns.enqueue(1000, std::make_shared<Work>(order, 'a', 4, 1ms));
+  turns.enqueue(1001, std::make_shared<Work>(order, 'b', 20, 1ms));
   for (int i = 0; i < 8; ++i) (void)turns.run_one();
   CHECK(std::count(order.begin(), order.end(), 'a') >= 1 + 2);
 }
