@@ -1,41 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/kernel/bpf_groups.hpp"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
 #include <atomic>
 #include <set>
 
+#include "daemon/kernel/bpf_objects.hpp"
 #include "daemon/log.hpp"
 #include "morpheus.skel.h"
 
 namespace morpheus::daemon {
-
-void BpfGroups::prepare(morpheus_bpf& skeleton) {
-  skeleton_ = &skeleton;
-  auto& ops = *skeleton.struct_ops.morpheus_ops;
-  auto& programs = skeleton.progs;
-  const auto leave_out = [](bpf_program*& member, bpf_program* program) {
-    member = nullptr;
-    (void)bpf_program__set_autoload(program, false);
-  };
-  if (!told_by_kernel_) leave_out(ops.cgroup_set_bandwidth, programs.morpheus_cgroup_set_bandwidth);
-  if (has_weights_) return;
-  leave_out(ops.cgroup_init, programs.morpheus_cgroup_init);
-  leave_out(ops.cgroup_exit, programs.morpheus_cgroup_exit);
-  leave_out(ops.cgroup_set_weight, programs.morpheus_cgroup_set_weight);
-}
-
-Result<void> BpfGroups::start() {
-  LIBBPF_OPTS(bpf_test_run_opts, run);
-  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.prepare_parking), &run) != 0)
-    return fail_errno("prepare the bounds of control groups");
-  if (static_cast<int>(run.retval) != 0)
-    return fail("prepare the bounds of control groups", -static_cast<int>(run.retval));
-  return {};
-}
-
 namespace {
 
 std::vector<std::uint64_t> keys_of(const bpf_map* groups) {
@@ -50,13 +23,33 @@ std::vector<std::uint64_t> keys_of(const bpf_map* groups) {
 
 }  // namespace
 
+void BpfGroups::prepare(morpheus_bpf& skeleton) {
+  skeleton_ = &skeleton;
+  auto& ops = *skeleton.struct_ops.morpheus_ops;
+  auto& programs = skeleton.progs;
+  const auto leave_out = [](bpf_program*& member, bpf_program* program) {
+    member = nullptr;
+    (void)bpf_program__set_autoload(program, false);
+  };
+  if (!calls_on_change_)
+    leave_out(ops.cgroup_set_bandwidth, programs.morpheus_cgroup_set_bandwidth);
+  if (has_weights_) return;
+  leave_out(ops.cgroup_init, programs.morpheus_cgroup_init);
+  leave_out(ops.cgroup_exit, programs.morpheus_cgroup_exit);
+  leave_out(ops.cgroup_set_weight, programs.morpheus_cgroup_set_weight);
+}
+
+Result<void> BpfGroups::start() {
+  const auto run =
+      run_program(skeleton_->progs.prepare_parking, "prepare the bounds of control groups");
+  if (!run) return tl::unexpected(run.error());
+  return {};
+}
+
 void BpfGroups::forget() {
-  const int end_penalty = bpf_program__fd(skeleton_->progs.end_penalty);
-  for (auto id : keys_of(skeleton_->maps.groups)) {
-    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &id, .ctx_size_in = sizeof(id));
-    if (bpf_prog_test_run_opts(end_penalty, &run) != 0)
-      log::warn("the end of a penalty is not told: {}", Error{"run end_penalty", errno}.text());
-  }
+  for (auto id : keys_of(skeleton_->maps.groups))
+    if (const auto run = run_program(skeleton_->progs.end_penalty, "run end_penalty", id); !run)
+      log::warn("no event reports the end of a penalty: {}", run.error().text());
   for (auto* groups : {skeleton_->maps.groups, skeleton_->maps.group_weights})
     for (const auto id : keys_of(groups)) (void)bpf_map__delete_elem(groups, &id, sizeof(id), 0);
   skeleton_->bss->nr_weighted = 0;
@@ -68,13 +61,13 @@ Result<void> BpfGroups::set(std::span<const GroupRule> rules, std::uint64_t now_
   std::set<std::uint64_t> wanted;
   for (const auto& rule : rules) {
     wanted.insert(rule.id);
-    const auto told = tell({rule.id, rule.bound.quota_ns, rule.bound.period_ns,
-                            rule.may_be_throttled, told_by_kernel_});
-    if (!told) return tl::unexpected(told.error());
+    const auto updated = update({rule.id, rule.bound.quota_ns, rule.bound.period_ns,
+                                 rule.may_be_throttled, calls_on_change_});
+    if (!updated) return tl::unexpected(updated.error());
   }
   for (const auto id : keys_of(skeleton_->maps.groups)) {
     if (wanted.contains(id)) continue;
-    const auto serves_penalty = tell({id, 0, 0, 0, 0});
+    const auto serves_penalty = update({id, 0, 0, 0, 0});
     if (!serves_penalty) return tl::unexpected(serves_penalty.error());
     if (!*serves_penalty) (void)bpf_map__delete_elem(skeleton_->maps.groups, &id, sizeof(id), 0);
   }
@@ -83,13 +76,11 @@ Result<void> BpfGroups::set(std::span<const GroupRule> rules, std::uint64_t now_
   return {};
 }
 
-Result<bool> BpfGroups::tell(morpheus_group_update update) {
-  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &update, .ctx_size_in = sizeof(update));
-  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.set_group), &run) != 0)
-    return fail_errno("tell the scheduler of a control group");
-  const auto answer = static_cast<int>(run.retval);
-  if (answer < 0) return fail("tell the scheduler of a control group", -answer);
-  return answer > 0;
+Result<bool> BpfGroups::update(morpheus_group_update group) {
+  const auto run =
+      run_program(skeleton_->progs.set_group, "tell the scheduler about a control group", group);
+  if (!run) return tl::unexpected(run.error());
+  return *run > 0;
 }
 
 }  // namespace morpheus::daemon

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/kernel/bpf_lines.hpp"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
 #include <utility>
 
+#include "daemon/kernel/bpf_objects.hpp"
 #include "daemon/log.hpp"
 #include "morpheus.skel.h"
 
@@ -80,13 +78,9 @@ Result<void> BpfLines::show_maps(const WorkerSpec& spec) {
   return store_line({spec.first_seq, spec.slot, spec.line, MORPHEUS_WORKER_REGISTERED, 1});
 }
 
-Result<void> BpfLines::store_line(const morpheus_line_update& update) {
-  auto context = update;
-  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &context, .ctx_size_in = sizeof(context));
-  if (bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.store_kernel_line), &run) != 0)
-    return fail_errno("write a kernel line");
-  if (static_cast<int>(run.retval) != 0)
-    return fail("write a kernel line", -static_cast<int>(run.retval));
+Result<void> BpfLines::store_line(morpheus_line_update update) {
+  const auto run = run_program(skeleton_->progs.store_kernel_line, "write a kernel line", update);
+  if (!run) return tl::unexpected(run.error());
   return {};
 }
 

@@ -36,7 +36,7 @@ class BpfLines {
     std::uint32_t line = 0;
   };
   [[nodiscard]] Result<void> show_maps(const WorkerSpec& spec);
-  [[nodiscard]] Result<void> store_line(const morpheus_line_update& update);
+  [[nodiscard]] Result<void> store_line(morpheus_line_update update);
 
   bool in_maps_;
   morpheus_bpf* skeleton_ = nullptr;

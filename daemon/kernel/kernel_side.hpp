@@ -29,7 +29,9 @@ struct SchedulerExit {
 };
 
 /// The reason, and the message if there is one. Pure.
-[[nodiscard]] std::string to_text(const SchedulerExit& exit);
+[[nodiscard]] inline std::string to_text(const SchedulerExit& exit) {
+  return exit.message.empty() ? exit.reason : exit.reason + ": " + exit.message;
+}
 
 /// What the kernel says about sched_ext, read afresh at each call.
 struct SchedulerReport {
