@@ -235,7 +235,8 @@ static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
 
 	if (amnesty)
 		amnesty_ns = now;
-	bpf_rcu_read_lock(); /* 6.12 takes a timer for sleepable that a sleepable program prepared */
+	/* 6.12 takes a timer that a sleepable program prepared for sleepable itself. */
+	bpf_rcu_read_lock();
 	if (!bpf_iter_scx_dsq_new(&it, PARKING_DSQ, 0)) {
 		while ((p = bpf_iter_scx_dsq_next(&it))) {
 			if (amnesty || !charge_groups(p, 0, now))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the programs know of each CPU: which worker has it, who waits for it, and the present run as
- * the scheduler accounts for it. docs/scheduler.md has a table of which callback does what to which
- * group of fields.
+ * What the programs know of each CPU: which worker has it, which threads wait for it, and the
+ * present run as the scheduler accounts for it. docs/scheduler.md has a table of what each callback
+ * does to which group of fields.
  */
 #ifndef MORPHEUS_BPF_CPU_STATE_BPF_H
 #define MORPHEUS_BPF_CPU_STATE_BPF_H
@@ -16,9 +16,7 @@
 /* Threads that woke on this CPU and have not run since. Any CPU may add one: hence the atomics. */
 struct waiters {
 	u32 count;
-	/*
-	 * It woke while the CPU was idle and will most likely get it at the next switch; 0: none.
-	 */
+	/* It woke while the CPU was idle and will most likely get it next; 0: none. */
 	u32 claimant;
 	u32 pids[MAX_WAITING];      /* 0: free */
 	u8 hints_left[MAX_WAITING]; /* how many more hints each of them is worth */
@@ -26,10 +24,11 @@ struct waiters {
 
 /* The present run of a thread of our class, from running to stopping. */
 struct run {
-	u64 start_ns;      /* 0: no thread of our class runs */
-	u64 vtime_exec_ns; /* the thread's CPU time from which on its virtual time is charged, ... */
-	u64 groups_exec_ns; /* ... and that from which on its control groups are */
-	u64 distance; /* from the clock of its queue to its virtual time, at the start; signed */
+	u64 start_ns; /* 0: no thread of our class runs */
+	/* The thread's CPU time for which its virtual time, and its groups, are charged already. */
+	u64 vtime_exec_ns;
+	u64 groups_exec_ns;
+	u64 distance; /* of its virtual time from its queue's clock at the start; signed */
 	u32 weight;
 	u8 ahead;   /* it came here ahead of its virtual time */
 	u8 yielded; /* it gave way by itself */
@@ -60,12 +59,15 @@ struct turn {
 
 /* Help for another last-level cache, whose queue is much longer. */
 struct balance {
-	u64 alone_until; /* it could not help last time: until then it looks at its own queue only */
+	u64 alone_until; /* it could not help: until then it looks at its own queue only */
 	u8 helps;        /* 1 + the cache from whose queue it takes next; 0: its own */
 	u8 helped;       /* 1 + the cache from whose queue it has just taken; 0: its own */
 };
 
-/* A timer that will take the CPU for a woken thread, if the run that began then still lasts. */
+/*
+ * A timer that will take the CPU for a woken thread, if the run that it was armed in still lasts.
+ * Its callback takes no lock.
+ */
 struct preemption {
 	u64 run_start_ns; /* of that run */
 	u64 distance;     /* of the woken thread from its queue's clock; signed */
@@ -73,10 +75,10 @@ struct preemption {
 };
 
 /*
- * Written under the CPU's runqueue lock, which every tracepoint and callback used here holds, but
- * for what is said at `waiters`, `bound_queue` and `preemption`. Groups that are used together
- * share a cache line: a switch of ordinary threads touches the first three, without the scheduler
- * one.
+ * Written under the CPU's runqueue lock, which every tracepoint and callback used here holds,
+ * except where `waiters`, `preemption` and bound_wait() say otherwise. Groups that are used
+ * together share a cache line: a switch between ordinary threads touches the first three lines, and
+ * without the scheduler one.
  */
 struct cpu_state {
 	u32 slot; /* the worker that has this CPU, 0: none */

@@ -20,7 +20,7 @@ struct {
 	__type(value, struct preempt_timer);
 } preempt_timers SEC(".maps");
 
-/* A woken thread is to take the CPU from the present run a little later. */
+/* A woken thread will take the CPU from the present run a little later. */
 OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance, u64 delay)
 {
 	struct preempt_timer *t;

@@ -113,9 +113,9 @@ static __always_inline u32 round_of_shared(s32 cpu)
 }
 
 /*
- * The virtual time with which `p`, on `cpu`, may enter its queue. The queue's length is looked up only
- * for a thread that owes much. The count of runnable threads includes those that enter the queue a
- * moment later, as all threads do when the scheduler begins.
+ * The virtual time with which `p`, on `cpu`, may enter its queue. The queue's length is looked up
+ * only for a thread that owes much. The count of runnable threads includes those that enter the
+ * queue a moment later, as all threads do when the scheduler begins.
  */
 static __always_inline u64 entry_vtime(struct task_struct *p, s32 cpu, u64 vtime, u64 clock)
 {

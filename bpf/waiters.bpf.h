@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who waits for a CPU: the threads that woke there while it was busy and have not run since. They
+ * The waiters of a CPU: threads that woke there while it was busy and have not run since. They
  * are the reason for hints, and each is worth only so many.
  */
 #ifndef MORPHEUS_BPF_WAITERS_BPF_H

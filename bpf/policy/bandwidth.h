@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Bounds on the CPU time of control groups: when they are refilled, and with how much.
- */
+/* Bounds on the CPU time of control groups: when they are refilled, and with how much. */
 #ifndef MORPHEUS_BPF_POLICY_BANDWIDTH_H
 #define MORPHEUS_BPF_POLICY_BANDWIDTH_H
 

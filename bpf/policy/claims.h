@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What every chapter starts from: how a policy function is declared, and what a worker claims.
- */
+/* What every chapter starts from: how a policy function is declared, and what a worker claims. */
 #ifndef MORPHEUS_BPF_POLICY_CLAIMS_H
 #define MORPHEUS_BPF_POLICY_CLAIMS_H
 
@@ -14,9 +12,7 @@
 #define POLICY_FN static inline __attribute__((always_inline, unused))
 #endif
 
-/*
- * What a worker claims, copied once from its runtime line: it cannot change during a decision.
- */
+/* What a worker claims, copied once from its runtime line: it cannot change during a decision. */
 struct policy_claims {
 	__u32 critical;
 	__u32 escapable;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * When the CPU may be taken from a worker, and by which means.
- */
+/* When the CPU may be taken from a worker, and by which means. */
 #ifndef MORPHEUS_BPF_POLICY_ESCALATION_H
 #define MORPHEUS_BPF_POLICY_ESCALATION_H
 

@@ -65,10 +65,10 @@ POLICY_FN __u32 policy_round(__u32 waiting, __u32 cpus)
 }
 
 /*
- * How much a thread may owe at most when it enters a queue, as a distance from the queue's clock: as
- * far as the clock comes in POLICY_LONGEST_WAIT_NS, while each slice's worth takes a round. One slice
- * of the lightest thread is a hundred of virtual time, and the kernel ejects a scheduler that lets a
- * thread wait for 10 s.
+ * How much a thread may owe at most when it enters a queue, as a distance from the queue's clock:
+ * as far as the clock comes in POLICY_LONGEST_WAIT_NS, while each slice's worth takes a round. One
+ * slice of the lightest thread is a hundred of virtual time, and the kernel ejects a scheduler that
+ * lets a thread wait for 10 s.
  */
 #define POLICY_LONGEST_WAIT_NS 3000000000ull
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Which worker is hinted to yield, and when; which acknowledgement counts; when a hint is late.
- */
+/* Which worker is hinted to yield, and when; which acknowledgement counts; when a hint is late. */
 #ifndef MORPHEUS_BPF_POLICY_HINTS_H
 #define MORPHEUS_BPF_POLICY_HINTS_H
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What becomes of a worker's slice in Enforced mode.
- */
+/* What becomes of a worker's slice in Enforced mode. */
 #ifndef MORPHEUS_BPF_POLICY_SLICES_H
 #define MORPHEUS_BPF_POLICY_SLICES_H
 

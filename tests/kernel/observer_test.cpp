@@ -35,9 +35,9 @@ TEST_CASE("observer: a worker that is alone is asked no oftener than somebody wo
   const auto woken = witness().wakeups(crowded_cpu());
   const auto hints = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>();
   (void)load.shares(1.5);
-  const auto asked = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>() - hints;
+  const auto given = worker(daemon, load.tid(0))["hints"].get<std::uint64_t>() - hints;
   // one may have waited since before
-  CHECK(asked <= witness().wakeups(crowded_cpu()) - woken + 1);
+  CHECK(given <= witness().wakeups(crowded_cpu()) - woken + 1);
 }
 
 TEST_CASE("observer: a worker that is alone is interrupted by ticks and once a slice, no more",

@@ -9,11 +9,11 @@ namespace {
 bool acknowledge(Thread& t, std::uint64_t now) {
   if (t.truth.slot == 0 || t.kernel.preempt_seq == t.seen_seq) return false;
   t.seen_seq = t.kernel.preempt_seq;
-  const bool asked = t.kernel.withdrawn_seq < t.seen_seq;
-  t.runtime.last_yield_reason = asked ? MORPHEUS_YIELD_HINT : MORPHEUS_YIELD_NONE;
+  const bool stands = t.kernel.withdrawn_seq < t.seen_seq;
+  t.runtime.last_yield_reason = stands ? MORPHEUS_YIELD_HINT : MORPHEUS_YIELD_NONE;
   t.runtime.last_ack_ns = now;
   t.runtime.last_ack_seq = t.seen_seq;
-  return asked;
+  return stands;
 }
 
 /// Ends the present critical section, or begins one now and then.

@@ -37,10 +37,10 @@ TEST_CASE("policy: the end of a slice waits for critical sections and fresh hint
   CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_DEFER);
   w = hinted(12 * kMs, 10 * kMs);
   CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_END);
-  auto answered = kConsent;
-  answered.last_ack_seq = 8;
+  auto acknowledged = kConsent;
+  acknowledged.last_ack_seq = 8;
   w = hinted(12 * kMs, 1 * kMs);
-  CHECK(policy_slice(&w, &answered, &kTunables, kNow, true) == POLICY_SLICE_END);
+  CHECK(policy_slice(&w, &acknowledged, &kTunables, kNow, true) == POLICY_SLICE_END);
 }
 
 TEST_CASE("policy: a critical section outlasts its group's time, up to the cap") {
