@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * libmorpheus, the C ABI: attach a process to morpheusd, register its threads as workers, acknowledge
- * the kernel's hints. The C++ API and the adapters of other languages are built on it.
+ * libmorpheus, the C ABI: attach a process to morpheusd, register its threads as workers,
+ * acknowledge the kernel's hints. The C++ API and the adapters of other languages are built on it.
  *
- * Without a daemon everything here works and costs the same, and no safe point ever fires; the library
- * keeps looking for a daemon and registers its workers there by itself, also after a daemon restart.
+ * Without a daemon everything here works and costs the same, and no safe point ever fires; the
+ * library keeps looking for a daemon and registers its workers there by itself, also after a daemon
+ * restart.
  *
  *     struct morpheus_thread *self;
  *     morpheus_attach(NULL);
@@ -16,8 +17,8 @@
  *     morpheus_worker_unregister();
  *     morpheus_detach();
  *
- * No function may be called from a signal handler. Functions about "the calling thread's worker" fail
- * with MORPHEUS_ERR_NOT_REGISTERED on a thread that is not registered.
+ * No function may be called from a signal handler. Functions about "the calling thread's worker"
+ * fail with MORPHEUS_ERR_NOT_REGISTERED on a thread that is not registered.
  */
 #ifndef MORPHEUS_MORPHEUS_H
 #define MORPHEUS_MORPHEUS_H
@@ -44,10 +45,9 @@ struct morpheus_options {
 /// The library's version, e.g. "0.1.0". Static storage; any thread.
 MORPHEUS_API const char *morpheus_version(void) MORPHEUS_NOEXCEPT;
 
-/// Attaches the process; `options` may be NULL. Tries the daemon once (for about a second at most, if it
-/// is there but does not respond) and starts one thread, "morpheus-sdk", that keeps the link. It is no
-/// error if there is no daemon. Any thread.
-/// Errors: INVALID, ALREADY, NO_MEMORY, SYSTEM.
+/// Attaches the process; `options` may be NULL. Tries the daemon once (for about a second at most,
+/// if it is there but does not respond) and starts one thread, "morpheus-sdk", that keeps the link.
+/// It is no error if there is no daemon. Any thread. Errors: INVALID, ALREADY, NO_MEMORY, SYSTEM.
 MORPHEUS_API int morpheus_attach(const struct morpheus_options *options) MORPHEUS_NOEXCEPT;
 
 /// Undoes morpheus_attach(). Safe points that are still held never fire again.
@@ -74,11 +74,10 @@ struct morpheus_status {
 /// Errors: INVALID.
 MORPHEUS_API int morpheus_get_status(struct morpheus_status *out) MORPHEUS_NOEXCEPT;
 
-/// Registers the calling thread; it is then in state REGISTERED, not escapable, priority 500, policy
-/// NONE. `out`, which may be NULL, gets the handle; it stays valid memory until the thread ends, which
-/// unregisters it. One round trip to the daemon if there is one; its refusal is no error (see
-/// morpheus_status.guided, .last_error).
-/// Errors: NOT_ATTACHED, ALREADY, LIMIT, CRITICAL.
+/// Registers the calling thread; it is then in state REGISTERED, not escapable, priority 500,
+/// policy NONE. `out`, which may be NULL, gets the handle; it stays valid memory until the thread
+/// ends, which unregisters it. One round trip to the daemon if there is one; its refusal is no
+/// error (see morpheus_status.guided, .last_error). Errors: NOT_ATTACHED, ALREADY, LIMIT, CRITICAL.
 MORPHEUS_API int morpheus_worker_register(struct morpheus_thread **out) MORPHEUS_NOEXCEPT;
 
 /// Unregisters the calling thread. Errors: NOT_REGISTERED, CRITICAL.
@@ -88,18 +87,17 @@ MORPHEUS_API int morpheus_worker_unregister(void) MORPHEUS_NOEXCEPT;
 MORPHEUS_API struct morpheus_thread *morpheus_worker_self(void) MORPHEUS_NOEXCEPT;
 
 /// Moves the calling thread's worker to MORPHEUS_WORKER_RUNNING (hints may come) or
-/// MORPHEUS_WORKER_QUIESCING (from RUNNING; no hints). One round trip to the daemon if there is one.
-/// Errors: NOT_REGISTERED, INVALID, STATE.
+/// MORPHEUS_WORKER_QUIESCING (from RUNNING; no hints). One round trip to the daemon if there is
+/// one. Errors: NOT_REGISTERED, INVALID, STATE.
 MORPHEUS_API int morpheus_worker_set_state(enum morpheus_worker_state state) MORPHEUS_NOEXCEPT;
 
 /// Whether the kernel may take the CPU from the calling thread's worker when it ignores a hint
 /// outside critical sections (Enforced mode, policy not NONE). Errors: NOT_REGISTERED.
 MORPHEUS_API int morpheus_set_escapable(bool escapable) MORPHEUS_NOEXCEPT;
 
-/// 0 to MORPHEUS_PRIORITY_MAX. In Enforced mode the worker of the lowest priority is hinted first, and a
-/// priority below 500 lowers the thread's share of the CPU in proportion, to no less than a tenth; more
-/// than 500 adds nothing.
-/// Errors: NOT_REGISTERED, INVALID.
+/// 0 to MORPHEUS_PRIORITY_MAX. In Enforced mode the worker of the lowest priority is hinted first,
+/// and a priority below 500 lowers the thread's share of the CPU in proportion, to no less than a
+/// tenth; more than 500 adds nothing. Errors: NOT_REGISTERED, INVALID.
 MORPHEUS_API int morpheus_set_priority(uint32_t priority) MORPHEUS_NOEXCEPT;
 
 /// How the kernel may escalate the calling thread's worker. Errors: NOT_REGISTERED, INVALID.
@@ -142,8 +140,8 @@ struct morpheus_stats {
 /// The calling thread's counts. Errors: INVALID, NOT_REGISTERED.
 MORPHEUS_API int morpheus_get_stats(struct morpheus_stats *out) MORPHEUS_NOEXCEPT;
 
-/// The calling thread's mode, decided anew by this call. MORPHEUS_DETERMINISTIC on a thread that is not
-/// registered.
+/// The calling thread's mode, decided anew by this call. MORPHEUS_DETERMINISTIC on a thread that is
+/// not registered.
 ///   DETERMINISTIC  no hint for a second
 ///   PRESSURED      a hint within the last second
 ///   DEFENSIVE      a hint was lost within the last second, or the daemon went away within the last

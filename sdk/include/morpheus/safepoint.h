@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The fast path: safe points and critical sections, inline. A checkpoint without a hint is one load,
- * one compare and one branch; a critical section is one increment and one decrement without fences.
+ * The fast path: safe points and critical sections, inline. A checkpoint without a hint is one
+ * load, one compare and one branch; a critical section is one increment and one decrement without
+ * fences.
  *
- * No fence is needed: the kernel decides to take a CPU only while it interrupts the very thread that
- * runs there, so the program order of that CPU is all that the two sides must agree on.
+ * No fence is needed: the kernel decides to take a CPU only while it interrupts the very thread
+ * that runs there, so the program order of that CPU is all that the two sides must agree on.
  */
 #ifndef MORPHEUS_SAFEPOINT_H
 #define MORPHEUS_SAFEPOINT_H
@@ -26,8 +27,7 @@ struct morpheus_safepoint {
 
 /// A worker. Lives as long as its thread; only that thread may use it.
 struct morpheus_thread {
-	uint32_t *
-		critical; /**< nesting depth of critical sections, in memory that the kernel reads */
+	uint32_t *critical; /**< nesting depth of critical sections; the kernel reads it */
 };
 
 /// What the slow path hands back. By value, so that the caller's safe point never has its address
@@ -88,8 +88,8 @@ morpheus_acknowledge(struct morpheus_safepoint *sp) MORPHEUS_NOEXCEPT
 extern MORPHEUS_API __thread struct morpheus_safepoint morpheus_here
 	__attribute__((tls_model("initial-exec")));
 
-/// morpheus_asked() of the thread's own safe point. A runtime may make it fire by itself: other threads
-/// may store to morpheus_here.seen, atomically.
+/// morpheus_asked() of the thread's own safe point. A runtime may make it fire by itself: other
+/// threads may store to morpheus_here.seen, atomically.
 MORPHEUS_NODISCARD static inline bool morpheus_asked_here(void) MORPHEUS_NOEXCEPT
 {
 	return !MORPHEUS_LIKELY(__atomic_load_n(morpheus_here.seq, __ATOMIC_RELAXED) ==

@@ -2,8 +2,8 @@
 /*
  * Safe points for a library whose loops should be able to give way, but which must not depend on
  * libmorpheus. Nothing here needs to be linked. In a program that has libmorpheus loaded, the loops
- * acknowledge hints; in any other a checkpoint costs the same and never fires. Include this instead of
- * the other headers, which must not come before it.
+ * acknowledge hints; in any other a checkpoint costs the same and never fires. Include this instead
+ * of the other headers, which must not come before it.
  *
  *     struct morpheus_safepoint sp = morpheus_safepoint_find();
  *     for (...)

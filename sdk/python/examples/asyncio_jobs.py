@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Jobs that need the CPU and a service that must answer fast, in one loop.
+"""Jobs that need the CPU and a service that must be fast, in one loop.
 
     python3 asyncio_jobs.py [SECONDS]
 
-Between two callbacks the loop answers the kernel by itself. A job with long stretches of its own work takes safe
-points in them, too, and keeps what must not be torn apart in a critical section.
+Between two callbacks the loop acknowledges hints by itself. A job with long stretches of work takes
+safe points in them, too, and does in a critical section what must not be interrupted.
 """
 import asyncio
 import sys
@@ -26,7 +26,7 @@ async def job(end):
     while time.monotonic() < end:
         for _ in range(10):
             crunch(2_000)
-            # lets the other tasks run, but only when somebody waits for the CPU
+            # lets the other tasks run, but only if there is a hint
             await morpheus.acheckpoint()
         with morpheus.critical():
             ledger["jobs"] += 1
@@ -48,7 +48,7 @@ async def main(seconds):
     worst, *_ = await asyncio.gather(service(end), job(end), job(end))
     stats = morpheus.stats()
     print(f"{ledger['jobs']} jobs; service at most {worst * 1e3:.1f} ms late; "
-          f"asked {stats.hints} times, gave up the CPU {stats.yields} times")
+          f"hinted {stats.hints} times, gave up the CPU {stats.yields} times")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A Celery worker whose processes the kernel may ask for their CPU while they crunch.
+"""A Celery worker whose processes the kernel may hint to yield while they crunch.
 
     CELERY_DIR=/tmp/celery python3 -m celery -A celery_app worker --concurrency 2
 
-Brokers and results are plain files below CELERY_DIR here; any other broker does as well.
+Here the broker and the results are plain files below CELERY_DIR; any other broker works as well.
 """
 import os
 import pathlib
@@ -27,7 +27,7 @@ app.conf.broker_transport_options = {
 
 @worker_process_init.connect
 def become_worker(**_):
-    """In each process of the pool: a forked process attaches for itself."""
+    """In each process of the pool: a forked process attaches by itself."""
     morpheus.register()
 
 

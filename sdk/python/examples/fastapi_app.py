@@ -10,7 +10,7 @@ app = FastAPI()
 
 @app.get("/primes/{limit}")
 async def primes(limit: int):
-    """How many there are, by trial division: a handler that needs the CPU."""
+    """Counts primes by trial division: a handler that needs the CPU."""
     limit = min(limit, 100_000)
     found = []
     for number in range(2, limit):

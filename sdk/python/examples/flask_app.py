@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A threaded WSGI service. Each request has a thread; one that needs the CPU long becomes a worker for that time.
+"""A threaded WSGI service. Each request has a thread; one that needs the CPU for long is a worker
+meanwhile.
 
     flask --app flask_app run
 """

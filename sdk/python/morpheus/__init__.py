@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lets the Linux kernel ask this program's threads for their CPU, through morpheusd.
+"""Lets the Linux kernel hint this program's threads to yield, through morpheusd.
 
     import morpheus
 
-    morpheus.attach()               # this thread may be asked; harmless without a daemon
+    morpheus.attach()               # this thread is a worker; harmless without a daemon
     for item in work:
         process(item)
-        morpheus.checkpoint()       # the safe point: as cheap as an empty call until the kernel asks
+        morpheus.checkpoint()       # the safe point: an empty call's cost until there is a hint
 
-asyncio: morpheus.run(main()) has a safe point between every two callbacks, and can tell which slow callbacks
-are slow by their own fault (blame=True). python -m morpheus [-m module | script] does it for an unchanged program.
+asyncio: morpheus.run(main()) has a safe point between every two callbacks, and can find out which
+slow callbacks are slow by their own fault (blame=True). python -m morpheus [-m module | script]
+does it for an unchanged program.
 """
 from ._core import (
     MorpheusError,

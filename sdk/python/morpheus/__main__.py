@@ -8,15 +8,17 @@ from typing import List, NoReturn, Optional
 from . import loop, worker
 
 USAGE = """\
-usage: python3 -m morpheus [--blame[=SECONDS]] [--socket PATH] [--name NAME] (-m MODULE | SCRIPT) [ARG...]
+usage: python3 -m morpheus [--blame[=SECONDS]] [--socket PATH] [--name NAME]
+                           (-m MODULE | SCRIPT) [ARG...]
 
-Runs a Python program unchanged, with a safe point between every two callbacks of each asyncio event loop that it
-runs (uvloop's, too): there the thread gives up its CPU when the kernel asks for it, through morpheusd. Without a
-daemon the program runs as ever.
+Runs a Python program unchanged, with a safe point between every two callbacks of each asyncio event
+loop that it runs (uvloop's, too): there the thread gives up its CPU when the kernel hints it to,
+through morpheusd. Without a daemon the program runs as usual.
 
-  --blame[=SECONDS]   log the callbacks that take longer (default 0.1 s), with the time on the CPU, preempted and
-                      blocked told apart; logger morpheus.blame
-  --socket PATH       the daemon's socket (default $MORPHEUS_SOCKET, else /run/morpheus/morpheusd.sock)
+  --blame[=SECONDS]   log the callbacks that take longer (default 0.1 s), with their time on the CPU,
+                      preempted and blocked; logger morpheus.blame
+  --socket PATH       the daemon's socket (default $MORPHEUS_SOCKET, else
+                      /run/morpheus/morpheusd.sock)
   --name NAME         what operators see (default the program's name)
 
 example: python3 -m morpheus --blame -m uvicorn app:app
@@ -68,7 +70,7 @@ class Options:
         except ValueError:
             seconds = 0.0
         if not 1e-4 <= seconds <= 3600:
-            fail(f"--blame={text}: a number of 0.0001 to 3600 seconds is wanted")
+            fail(f"--blame={text}: not a number of seconds from 0.0001 to 3600")
         return seconds
 
 

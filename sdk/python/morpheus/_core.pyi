@@ -49,7 +49,7 @@ class critical:
 
 class Adaptive:
     turns: int
-    """turns of the loop from one look for a request to the next"""
+    """turns of the loop from one look for a hint to the next"""
     looks: int
     """how often it looked"""
     yields: int

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """async with critical(): what _core calls.
 
-A critical section belongs to a thread, a task shares its thread with others. So the section covers the steps of
-the task that holds it: whenever the task is suspended, the loop's safe point takes the section off the thread, and
-when the task goes on, puts it back. The loop must be instrumented for that, and is made so here if it was not.
+A critical section belongs to a thread, but a task shares its thread with others. So the section
+covers the steps of the task that holds it: whenever the task is suspended, the loop's safe point
+takes the section off the thread, and when the task goes on, puts it back. The loop must be
+instrumented for that; here it is, if it was not.
 """
 import asyncio
 

@@ -10,10 +10,11 @@ T = TypeVar("T")
 class AdaptiveCheckpointer(_core.Adaptive):
     """Takes a safe point every so many turns of a loop: often under pressure, rarely without.
 
-    tight: seconds between two safe points while the thread's mode() is not DETERMINISTIC; default 50 us.
-    relaxed: seconds between them otherwise; default 1 ms, which is also how late the first request may be answered.
+    tight: seconds between two safe points while mode() is not DETERMINISTIC; default 50 us.
+    relaxed: seconds between them otherwise; default 1 ms. The first hint may wait for as long.
 
-    It measures how long a turn takes and chooses the number of turns by that. Two ways to use it:
+    It measures how long a turn takes and chooses the number of turns accordingly. It is used in one
+    of two ways:
 
         check = AdaptiveCheckpointer()
         while work():
@@ -22,7 +23,7 @@ class AdaptiveCheckpointer(_core.Adaptive):
         for row in AdaptiveCheckpointer().over(rows):
             ...
 
-    An object belongs to one loop, on one thread. turns, looks and yields tell what it does.
+    An object belongs to one loop, on one thread. turns, looks and yields show what it does.
     """
 
     __slots__ = ()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which callbacks block an event loop, and which were only kept from the CPU.
 
-The time of a slow callback is split three ways: on a CPU; preempted, that is runnable while others had the CPU;
-and blocked, waiting for something (another thread's interpreter lock counts as that). A callback that would have
-been fast enough but for the preemption is not to blame.
+The time of a slow callback is split three ways: on a CPU; preempted, which means runnable while
+other threads had the CPU; and blocked, waiting for something (such as the interpreter lock). A
+callback that would have been fast enough without the preemption is not to blame.
 """
 import collections
 import dataclasses
@@ -35,16 +35,16 @@ class SlowCallback:
     """One callback that took longer than the threshold. Times in seconds."""
 
     name: str
-    """what ran: the task's coroutine, or the function, and where that is"""
+    """what ran: the task's coroutine, or the function, and where it is defined"""
     thread: str
     threshold: float
     wall: float
     on_cpu: float
     preempted: Optional[float]
-    """runnable without a CPU; None if the kernel does not tell, and then `blocked` holds it"""
+    """runnable without a CPU; None if the kernel does not say, and then `blocked` includes it"""
     blocked: float
     stack: Tuple[Location, ...]
-    """where it spent most of the time that the verdict is about, outermost first; empty if it could not be seen"""
+    """where it spent most of the verdict's time, outermost first; empty if it was not seen"""
 
     @property
     def own(self) -> float:
@@ -63,10 +63,10 @@ class SlowCallback:
         return ON_CPU if self.on_cpu >= self.blocked else BLOCKED
 
     def __str__(self) -> str:
-        told = "unknown" if self.preempted is None else f"{self.preempted * 1e3:.1f} ms"
+        preempted = "unknown" if self.preempted is None else f"{self.preempted * 1e3:.1f} ms"
         text = (
             f"{self.name} took {self.wall * 1e3:.1f} ms: {self.on_cpu * 1e3:.1f} ms on the CPU, "
-            f"{told} preempted, {self.blocked * 1e3:.1f} ms blocked"
+            f"{preempted} preempted, {self.blocked * 1e3:.1f} ms blocked"
         )
         if not self.is_to_blame:
             return text + "; it is not to blame"
@@ -200,18 +200,21 @@ class Watch:
 
 
 class Blame:
-    """Watches the slow callbacks of one or more loops: morpheus.run(main(), blame=Blame(threshold=0.05)).
+    """Watches the slow callbacks of one or more loops.
+
+        morpheus.run(main(), blame=Blame(threshold=0.05))
 
     threshold: seconds from which a callback is slow; default 0.1.
     on_slow: called with each SlowCallback, on the loop's thread; keep it short.
 
-    Each is also logged by the logger "morpheus.blame": as a warning, with the place in the code, if it is to blame;
-    at level INFO if it was only preempted. metrics() counts them all. Any thread may read metrics.
+    Each is also logged by the logger "morpheus.blame": as a warning, with the place in the code, if
+    it is to blame; at level INFO if it was only preempted. metrics() counts them all. Any thread
+    may read metrics.
     """
 
     def __init__(self, threshold: float = 0.1, *, on_slow: Optional[Callable[[SlowCallback], Any]] = None) -> None:
         if not 1e-4 <= threshold <= 3600:
-            raise ValueError("a threshold of 0.0001 to 3600 seconds is wanted")
+            raise ValueError("the threshold must be 0.0001 to 3600 seconds")
         self.threshold = float(threshold)
         self._on_slow = on_slow
         self._lock = threading.Lock()
@@ -227,7 +230,7 @@ class Blame:
             self._running.add(watch)
 
     def end(self, watch: Watch) -> None:
-        """A loop has run: keeps its count, not the loop."""
+        """A loop ends to run: its count stays, the loop does not."""
         with self._lock:
             self._running.discard(watch)
             self._callbacks += watch.callbacks
@@ -247,13 +250,14 @@ class Blame:
             return
         try:
             self._on_slow(slow)
-        except Exception:  # the loop is not to suffer by it
+        except Exception:  # the loop must go on
             _LOGGER.exception("on_slow failed")
 
     def metrics(self) -> Dict[str, Any]:
         """Counts since the beginning:
 
-        callbacks: all that ran; slow: how many of each verdict; seconds: of slow callbacks, by where they went;
+        callbacks: all that ran; slow: how many of each verdict; seconds: of slow callbacks, by
+        where they went;
         offenders: those to blame, by name, the most frequent first.
         """
         with self._lock:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """asyncio with safe points between callbacks.
 
-A loop of asyncio takes each callback that is due from a deque: the deque is replaced by one whose popleft() is a
-safe point first. Any other loop (uvloop) has no such place to reach, so its callbacks are scheduled through a
-function that makes a safe point before and after each; what such a loop calls without scheduling it (the protocols
-of its transports) has none of its own, but the callbacks that it schedules do.
+A loop of asyncio takes each callback that is due from a deque: the deque is replaced by one whose
+popleft() first takes a safe point. Any other loop (uvloop) has no such place, so its callbacks are
+scheduled through a function that takes a safe point before and after each. What such a loop calls
+without scheduling it (the protocols of its transports) has no safe point of its own, but the
+callbacks that this schedules do.
 """
 import asyncio
 import collections
@@ -21,17 +22,18 @@ BlameOption = Union[None, bool, float, Blame]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 _LOGGER = logging.getLogger("morpheus")
-# where the loop finds its Instrument again
+# where the loop stores its Instrument
 _ATTRIBUTE = "_morpheus_instrument"
 
 
 class _ReadyQueue(Deque[Any]):
-    # a slot of the instance, so that the loop's call finds the C function without a Python frame between
+    # a slot of the instance, so that the loop's call finds the C function without a Python frame
+    # between
     __slots__ = ("popleft",)
 
 
 class Instrument:
-    """What is attached to one loop."""
+    """What gives one loop its safe points."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.safe_points = _core.SafePoints()
@@ -82,7 +84,7 @@ class Instrument:
         if self._depth == 1:
             try:
                 self._registration.__enter__()
-            except _core.MorpheusError as error:  # a program is not to fail for want of guidance
+            except _core.MorpheusError as error:  # no reason for a program to fail
                 _LOGGER.warning("%s; this loop runs unguided", error)
             if self._watch is not None:
                 self._watch.start()
@@ -119,9 +121,9 @@ def _blame_from(option: BlameOption) -> Optional[Blame]:
 def instrument(loop: asyncio.AbstractEventLoop, *, blame: BlameOption = None) -> asyncio.AbstractEventLoop:
     """Gives a loop that does not run yet its safe points, and returns it.
 
-    While it runs, its thread is a registered worker (see register()). blame: see run(). Doing it again changes
-    nothing. Works with the loops of asyncio and with others that schedule callbacks through call_soon(), call_later()
-    and call_at() of the loop object, such as uvloop's.
+    While it runs, its thread is a worker (see register()). blame: see run(). Doing it again changes
+    nothing. Works with the loops of asyncio and with others that schedule callbacks through
+    call_soon(), call_later() and call_at() of the loop object, such as uvloop's.
     """
     watched = _blame_from(blame)
     own = _instrument_of(loop)
@@ -131,7 +133,7 @@ def instrument(loop: asyncio.AbstractEventLoop, *, blame: BlameOption = None) ->
 
 
 def new_event_loop(*, blame: BlameOption = None) -> asyncio.AbstractEventLoop:
-    """A new loop of the default kind with safe points: a loop factory for asyncio.Runner and the like."""
+    """A new loop of the default kind with safe points, for asyncio.Runner and the like."""
     return instrument(asyncio.new_event_loop(), blame=blame)
 
 
@@ -159,10 +161,10 @@ def run(
     loop_factory: Optional[LoopFactory] = None,
     blame: BlameOption = None,
 ) -> T:
-    """asyncio.run() with a safe point between every two callbacks: there the thread gives up its CPU when asked.
+    """asyncio.run() with safe points between callbacks, where it gives up its CPU on a hint.
 
-    The process is attached if it is not. loop_factory: any loop's, for example uvloop.new_event_loop.
-    blame: watches slow callbacks. True: those over 0.1 s; a number: over so many seconds; or a Blame.
+    The process is attached if it is not. loop_factory: for example uvloop.new_event_loop.
+    blame: watches slow callbacks: True: over 0.1 s; a number: over so many seconds; or a Blame.
     """
     def factory() -> asyncio.AbstractEventLoop:
         return instrument((loop_factory or asyncio.new_event_loop)(), blame=blame)
@@ -177,18 +179,18 @@ def run(
 
 
 def instrument_every_loop(blame: BlameOption = None) -> None:
-    """From now on every loop that begins to run in this process has safe points: for python -m morpheus.
+    """For python -m morpheus: from now on every loop that begins to run has safe points.
 
-    Every loop tells asyncio that it runs, by the function that this replaces. Loops of other makes look it up when
-    they are imported, so this must come before.
+    Every loop calls the function that this replaces when it begins to run. Loops of other makes
+    look it up when they are imported, so this must come before.
     """
     shared = _blame_from(blame)
-    tell = asyncio._set_running_loop
+    set_running = asyncio._set_running_loop
     running = asyncio._get_running_loop
 
     def set_running_loop(loop: Optional[asyncio.AbstractEventLoop]) -> None:
         before = running()
-        tell(loop)
+        set_running(loop)
         if loop is None and before is not None:
             _instrument_of(before).leave()
         elif loop is not None and before is None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The process's attachment to morpheusd, and the calling thread as a worker.
 
-Everything here is about the calling OS thread, not about the interpreter. Without a daemon all of it works and
-nothing is ever asked; a daemon that comes later, or comes again, takes the process on by itself.
+Everything here is about the calling OS thread, not about the interpreter. Without a daemon all of
+it works and there are no hints; a daemon that starts later, or again, finds the process by itself.
 """
 import enum
 import os
@@ -18,7 +18,7 @@ ENDING_THREADS_S = 0.2  # a thread that was joined may still be on its way out
 
 
 class Mode(enum.IntEnum):
-    """How the calling thread behaves, by what it has met."""
+    """How the calling thread behaves, by the hints that it has met."""
 
     DETERMINISTIC = _core.DETERMINISTIC
     """no hint for a second"""
@@ -29,7 +29,7 @@ class Mode(enum.IntEnum):
 
 
 class Policy(enum.IntEnum):
-    """What the kernel may do to a thread that consented and ignored a request (Enforced mode)."""
+    """What the kernel may do to a thread that consented and ignored a hint (Enforced mode)."""
 
     NONE = _core.POLICY_NONE
     THREAD_KICK = _core.POLICY_THREAD_KICK
@@ -55,7 +55,7 @@ class Status(NamedTuple):
     guided: int
     """of these, watched by the daemon"""
     attaches: int
-    """how often a daemon took this process on"""
+    """how often a daemon accepted this process"""
     last_error: str
     """why the last attempt or registration failed; empty if none did"""
 
@@ -73,22 +73,22 @@ class Pressure(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """What the calling thread has met since it was registered; all 0 if it is not."""
+    """Counts of the calling thread since it was registered; all 0 if it is not."""
 
     hints: int
     acks: int
     withdrawn: int
-    """of the answers, without giving up the CPU: nobody waited any more"""
+    """of the acknowledgements, without giving up the CPU: no thread waited any more"""
     yields: int
     eager_yields: int
     """of the yields, by itself in Mode.DEFENSIVE"""
     deferred: int
-    """safe points that answered nothing because of a critical section"""
+    """safe points that acknowledged nothing because of a critical section"""
     rebinds: int
     """moves to or from a daemon"""
 
 
-_options: Dict[str, Any] = {}  # of the last attach(): a forked child attaches by them again
+_options: Dict[str, Any] = {}  # of the last attach(): a forked child attaches with them again
 
 
 def _program_name() -> str:
@@ -111,16 +111,17 @@ def attach(
     max_workers: Optional[int] = None,
     register: bool = True,
 ) -> None:
-    """Attaches the process to morpheusd, unless it is, and registers the calling thread, unless it is.
+    """Attaches the process to morpheusd and registers the calling thread, each unless it is
+    already.
 
     socket: of the daemon; default $MORPHEUS_SOCKET, else /run/morpheus/morpheusd.sock.
     name: shown to operators; default the program's.
     max_workers: how many threads may be registered at once, 1 to 4095; default 64.
     register: False attaches the process only.
 
-    An absent daemon is no error. Raises MorpheusError if options are given and the process is attached already, and
-    ValueError if the name is longer than 64 bytes.
-    A forked child is not attached; whatever registers a thread there attaches it with the same options.
+    It is no error if there is no daemon. Raises MorpheusError if options are given and the process
+    is attached already, and ValueError if the name is longer than 64 bytes. A forked child is not
+    attached; registering a thread there attaches it with the same options.
     """
     if name is not None and len(name.encode()) > MOST_NAME_BYTES:
         raise ValueError(f"the name is longer than {MOST_NAME_BYTES} bytes")
@@ -158,10 +159,12 @@ def detach() -> None:
 
 
 def register() -> None:
-    """Makes the calling thread a worker, if it is none: from now on the kernel may ask it for its CPU.
+    """Makes the calling thread a worker, unless it is one: from now on the kernel may hint it to
+    yield.
 
-    It is not escapable: set_escapable() is for that. Attaches the process if it is not attached. Made for
-    ThreadPoolExecutor(initializer=morpheus.register). A thread that ends is unregistered by itself.
+    The worker is not escapable: set_escapable() is for that. Attaches the process if it is not
+    attached. Made for ThreadPoolExecutor(initializer=morpheus.register). A thread that ends is
+    unregistered by itself.
     """
     if _core.is_registered():
         return
@@ -176,12 +179,15 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """The calling thread is no worker any more. Raises MorpheusError if it was none, or is in a critical section."""
+    """Unregisters the calling thread.
+
+    Raises MorpheusError if it is no worker, or in a critical section.
+    """
     _core.worker_unregister()
 
 
 class registered:
-    """with registered(): the calling thread is a worker until the end of the block; if it was one, it stays one."""
+    """with registered(): the thread is a worker in the block; afterwards only if it was before."""
 
     def __init__(self) -> None:
         self._is_ours = False
@@ -203,17 +209,18 @@ class registered:
 
 
 def set_escapable(escapable: bool, policy: Policy = Policy.THREAD_KICK) -> None:
-    """Whether the kernel may take the CPU from the calling thread when it ignores a request (Enforced mode).
+    """Whether the kernel may take the CPU from the calling thread when it ignores a hint (Enforced
+    mode).
 
-    Off for every thread until this is called on it: a thread that loses the CPU may hold the interpreter lock,
-    and then every thread of the program waits with it. Never inside critical().
-    Raises MorpheusError on a thread that is not registered.
+    Off for every thread until this is called on it: a thread that loses the CPU may hold the
+    interpreter lock, and then every thread of the program waits with it. Inside critical() the
+    kernel never does. Raises MorpheusError on a thread that is not registered.
     """
     _core.set_escapable(escapable, policy if escapable else Policy.NONE)
 
 
 def status() -> Status:
-    """What the process is to the daemon now. May wait about a second while the library talks to it."""
+    """What the process is to the daemon now. May block for about a second."""
     link, workers, guided, attaches, last_error = _core.status()
     return Status(Link(link), workers, guided, attaches, last_error)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ground of AdaptiveCheckpointer: which turns of a loop look for a hint. Counts down between looks;
- * each look measures how long a turn takes and chooses the next count so that looks come about as often as
- * wanted: closely while hints come, rarely while none do.
+ * The base of AdaptiveCheckpointer: which turns of a loop look for a hint. It counts down between
+ * looks. Each look measures how long a turn takes and chooses the next count, so that looks come
+ * about as often as wanted: often while hints come, rarely while none do.
  */
 #include "sdk/python/src/core.h"
 
@@ -22,7 +22,7 @@ struct adaptive {
 
 static unsigned int next_turns(unsigned int turns, uint64_t spent_ns, uint64_t wanted_ns)
 {
-	/* The first turns of a loop may be unlike the others: grow by steps, shrink at once. */
+	/* The first turns of a loop may differ from the others: grow by steps, shrink at once. */
 	uint64_t most = turns < MOST_TURNS / 2 ? turns * 2ull : MOST_TURNS;
 	uint64_t fit = spent_ns ? wanted_ns * turns / spent_ns : most;
 
@@ -74,8 +74,7 @@ static PyObject *adaptive_new(PyTypeObject *type, PyObject *args, PyObject *kwar
 					 &relaxed))
 		return NULL;
 	if (!(tight > 0 && tight <= relaxed && relaxed <= 1)) {
-		PyErr_SetString(PyExc_ValueError,
-				"seconds are wanted with 0 < tight <= relaxed <= 1");
+		PyErr_SetString(PyExc_ValueError, "the seconds must be 0 < tight <= relaxed <= 1");
 		return NULL;
 	}
 	a = (struct adaptive *)PyType_GenericAlloc(type, 0);
@@ -100,7 +99,7 @@ static PyMemberDef members[] = {
 	{"turns", T_UINT, offsetof(struct adaptive, turns), READONLY,
 	 "turns of the loop from one look to the next"},
 	{"looks", T_ULONGLONG, offsetof(struct adaptive, looks), READONLY,
-	 "how often it looked for a request"},
+	 "how often it looked for a hint"},
 	{"yields", T_ULONGLONG, offsetof(struct adaptive, yields), READONLY,
 	 "how often it gave up the CPU"},
 	{NULL, 0, 0, 0, NULL},
@@ -121,7 +120,7 @@ PyType_Spec adaptive_spec = {
 	.slots = adaptive_slots,
 };
 
-/* --- an iterator that takes the turns ----------------------------------------------------------- */
+/* --- an iterator that takes the turns --------------------------------------------------------- */
 
 struct checked {
 	PyObject_HEAD PyObject *checkpointer;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Safe points. The fast path of each is one load, one compare and one branch beside the call itself.
+ * Safe points. The fast path of each is one load, one compare and one branch beside the call
+ * itself.
  */
 #include "sdk/python/src/core.h"
 
@@ -40,7 +41,7 @@ static PyObject *empty_call(PyObject *module, PyObject *none)
 	Py_RETURN_FALSE;
 }
 
-/* --- await acheckpoint() ------------------------------------------------------------------------ */
+/* --- await acheckpoint() ---------------------------------------------------------------------- */
 
 struct gave_way {
 	PyObject_HEAD bool was_suspended;
@@ -64,7 +65,7 @@ static PyObject *awaits_itself(PyObject *self)
 	return self;
 }
 
-/* NULL without an exception ends the await without a StopIteration to be made: its value is None. */
+/* NULL without an exception ends the await without making a StopIteration: its value is None. */
 static PyObject *completes_at_once(PyObject *self)
 {
 	(void)self;
@@ -123,21 +124,17 @@ PyType_Spec gave_way_spec = {
 
 PyMethodDef checkpoint_functions[] = {
 	{"checkpoint", checkpoint, METH_NOARGS,
-	 "checkpoint() -> bool\n\nA safe point: if the kernel has asked for this thread's CPU, "
-	 "acknowledges and gives "
-	 "it up, and returns True.\nWithout a request it costs about as much as an empty call. "
-	 "Does nothing inside a "
-	 "critical section, and on a\nthread that is not registered."},
+	 "checkpoint() -> bool\n\nA safe point: if there is a hint, acknowledges it, gives up the "
+	 "CPU and returns True.\nWithout a hint it costs about as much as an empty call. Does "
+	 "nothing inside a critical section,\nand on a thread that is no worker."},
 	{"acheckpoint", acheckpoint, METH_NOARGS,
-	 "await acheckpoint() -> True or None\n\nA safe point of a coroutine. If the kernel has "
-	 "asked, gives up the CPU, "
-	 "then lets the loop run its other tasks\nonce, and the value is True. Otherwise completes "
-	 "at once, without a turn "
-	 "of the loop."},
+	 "await acheckpoint() -> True or None\n\nA safe point of a coroutine. If there is a hint, "
+	 "gives up the CPU, then lets the loop run its\nother tasks once, and the value is True. "
+	 "Otherwise completes at once, without a turn of the loop."},
 	{"acknowledge", acknowledge, METH_NOARGS,
-	 "acknowledge() -> bool\n\nA safe point for a caller that gives up the CPU itself: answers "
-	 "the request, if there is "
-	 "one, and returns True\nif the caller should now call yield_cpu() or block."},
+	 "acknowledge() -> bool\n\nA safe point for a caller that gives up the CPU itself: "
+	 "acknowledges the hint, if there is one,\nand returns True if the caller should now call "
+	 "yield_cpu() or block."},
 	{"yield_cpu", yield_cpu, METH_NOARGS,
 	 "yield_cpu() -> None\n\nGives up the CPU now, without holding the interpreter lock."},
 	{"_empty_call", empty_call, METH_NOARGS, NULL},

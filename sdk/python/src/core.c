@@ -44,7 +44,7 @@ PyObject *refuse_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	(void)type, (void)args, (void)kwargs;
 	PyErr_SetString(PyExc_TypeError,
-			"objects of this type are made by the functions of morpheus only");
+			"only the functions of morpheus make objects of this type");
 	return NULL;
 }
 

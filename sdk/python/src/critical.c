@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * critical(): a section in which the kernel does not take the CPU. The nesting depth belongs to the OS
- * thread, so a section is left on the thread that entered it; anything else is refused, because it would
- * leave one thread critical for ever and take the protection from another.
+ * critical(): a section in which the kernel does not take the CPU. The nesting depth belongs to the
+ * OS thread, so a section must be left on the thread that entered it. Anything else is refused: it
+ * would leave one thread critical for ever and take the protection from another.
  */
 #include "sdk/python/src/core.h"
 
@@ -121,7 +121,7 @@ static PyObject *critical_aexit(PyObject *self, PyObject *args)
 	return call_sections("leave", self);
 }
 
-/* Dropped without being left, which only __enter__() by hand can do: the thread must not stay critical. */
+/* Dropped without being left, after a bare __enter__(): the thread must not stay critical. */
 static void critical_dealloc(PyObject *self)
 {
 	struct critical *section = (struct critical *)self;
@@ -153,14 +153,14 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-	{Py_tp_doc, "critical()\n--\n\nA section in which the kernel does not take this thread's "
-		    "CPU by escalation, up to the "
-		    "operator's hold cap, and\nin which safe points do nothing. Sections nest, and "
-		    "one object may be entered again.\n\n"
-		    "    with critical(): ...          for the calling thread\n"
-		    "    async with critical(): ...    for the steps of this task; not while it is "
-		    "suspended\n\n"
-		    "A section must be left on the thread that entered it."},
+	{Py_tp_doc,
+	 "critical()\n--\n\nA section in which the kernel does not take this thread's "
+	 "CPU by escalation, up to the operator's hold cap, and\nin which safe points do "
+	 "nothing. Sections nest, and one object may be entered again.\n\n"
+	 "    with critical(): ...          for the calling thread\n"
+	 "    async with critical(): ...    for the steps of this task; not while it is "
+	 "suspended\n\n"
+	 "A section must be left on the thread that entered it."},
 	{Py_tp_new, critical_new},
 	{Py_tp_dealloc, critical_dealloc},
 	{Py_tp_methods, methods},

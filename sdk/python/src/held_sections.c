@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The critical sections that tasks of one loop hold: a list of (section, task). Between two callbacks no
- * task runs, so none of them is in force; a callback that is a step of a task brings back that task's.
+ * The critical sections that tasks of one loop hold: a list of (section, task). Between two
+ * callbacks no task runs, so all of them are suspended; a callback that is a step of a task resumes
+ * that task's.
  */
 #include "sdk/python/src/core.h"
 
@@ -10,7 +11,7 @@ static bool is_task_of(PyObject *handle, PyObject *task)
 	PyObject *callback = PyObject_GetAttrString(handle, "_callback"), *owner;
 	bool is_owner;
 
-	if (!callback) { /* it is no handle but the callback itself */
+	if (!callback) { /* no handle: the callback itself */
 		PyErr_Clear();
 		Py_INCREF(handle);
 		callback = handle;

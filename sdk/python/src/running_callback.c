@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Nobody tells the watcher that a callback has begun, which would cost the loop: it looks now and then, so
- * that none can run for twice the span unseen.
+ * The loop does not notify the watcher that a callback has begun, since that would cost it time.
+ * The watcher looks now and then, so that no callback can run for twice the span unseen.
  */
 #include "sdk/python/src/running_callback.h"
 
@@ -26,7 +26,7 @@ void running_callback_destroy(struct running_callback *running)
 	pthread_mutex_destroy(&running->lock);
 }
 
-/* Whether a callback has run for so long. Called with the lock, which it gives up while it waits. */
+/* Whether a callback has run for so long. Under the lock, which it gives up while it waits. */
 static bool is_long_or_wait(struct running_callback *running, uint64_t span_ns)
 {
 	uint64_t since = running_callback_since(running);

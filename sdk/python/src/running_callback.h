@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a watcher thread sees of a loop: since when the present callback runs. The loop's thread pays one
- * store for it; the watcher waits without the interpreter lock.
+ * What a watcher thread sees of a loop: since when the current callback has run. It costs the
+ * loop's thread one store; the watcher waits without the interpreter lock.
  */
 #ifndef MORPHEUS_PYTHON_RUNNING_CALLBACK_H
 #define MORPHEUS_PYTHON_RUNNING_CALLBACK_H
@@ -35,7 +35,7 @@ static inline uint64_t running_callback_since(const struct running_callback *run
 /// Blocks until a callback has run for `span_ns`: then true; or until closed: then false.
 bool running_callback_await(struct running_callback *running, uint64_t span_ns);
 
-/// Ends running_callback_await(), on whatever thread, until opened again.
+/// Ends running_callback_await(), on any thread, until it is opened again.
 void running_callback_set_closed(struct running_callback *running, bool is_closed);
 
 #endif

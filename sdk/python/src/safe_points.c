@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SafePoints: what happens between two callbacks of an event loop. There the thread answers hints; async
- * critical sections of tasks that are not running are suspended; and the time of the callback that has
- * just ended is known.
+ * SafePoints: what happens between two callbacks of an event loop. There the thread acknowledges
+ * hints; async critical sections of tasks that do not run are suspended; and the time of the
+ * callback that has just ended is known.
  *
- * A loop of asyncio takes each callback from its deque of ready handles: popleft() here stands in for
- * that deque's, run_once() for the loop's. A loop of another make is given its callbacks wrapped in
- * call(). All are for the thread that runs the loop; await_slow() is for a watcher thread.
+ * A loop of asyncio takes each callback from its deque of ready handles: popleft() here replaces
+ * that of the deque, run_once() that of the loop. A loop of another make gets its callbacks wrapped
+ * in call(). All are for the thread that runs the loop, but await_slow() is for a watcher thread.
  *
- * While slow callbacks are watched, a callback costs two reads of the clock more. The times at its start
- * are not read for each, but at most as often as snapshot_age_ns says, which bounds the error.
+ * While slow callbacks are watched, a callback costs two more reads of the clock. The thread's
+ * times are not read at the start of each, but at most every snapshot_age_ns, which bounds the
+ * error.
  */
 #include "sdk/python/src/core.h"
 
@@ -44,7 +45,7 @@ static struct safe_points *cast(PyObject *self)
 	return (struct safe_points *)self;
 }
 
-/* --- the boundary between two callbacks --------------------------------------------------------- */
+/* --- the boundary between two callbacks ------------------------------------------------------- */
 
 static void adopt_thread(struct safe_points *s)
 {
@@ -146,7 +147,7 @@ static PyObject *call(PyObject *self, PyObject *args)
 	PyObject *callback, *rest, *result, *type, *value, *traceback;
 
 	if (size < 1) {
-		PyErr_SetString(PyExc_TypeError, "call() wants a callback");
+		PyErr_SetString(PyExc_TypeError, "call() needs a callback");
 		return NULL;
 	}
 	callback = PyTuple_GetItem(args, 0);
@@ -167,14 +168,14 @@ static PyObject *call(PyObject *self, PyObject *args)
 	return result;
 }
 
-/* --- the rest of the object's life -------------------------------------------------------------- */
+/* --- the rest of the object's life ------------------------------------------------------------ */
 
 static PyObject *hold(PyObject *self, PyObject *pair)
 {
 	struct safe_points *s = cast(self);
 
 	if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2) {
-		PyErr_SetString(PyExc_TypeError, "hold() wants (section, task)");
+		PyErr_SetString(PyExc_TypeError, "hold() needs (section, task)");
 		return NULL;
 	}
 	if (!s->sections && !(s->sections = PyList_New(0)))
@@ -209,8 +210,7 @@ static PyObject *watch(PyObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "dO:watch", &threshold, &on_slow))
 		return NULL;
 	if (!(threshold >= 1e-4 && threshold <= 3600)) {
-		PyErr_SetString(PyExc_ValueError,
-				"a threshold of 0.0001 to 3600 seconds is wanted");
+		PyErr_SetString(PyExc_ValueError, "the threshold must be 0.0001 to 3600 seconds");
 		return NULL;
 	}
 	Py_INCREF(on_slow);
@@ -311,13 +311,12 @@ static PyMethodDef methods[] = {
 	{"hold", hold, METH_O,
 	 "hold((section, task)): the section is suspended whenever the task is."},
 	{"bind", bind, METH_VARARGS,
-	 "bind(popleft, run_once): the loop's own, which these stand in for."},
+	 "bind(popleft, run_once): the loop's own, which these replace."},
 	{"watch", watch, METH_VARARGS,
 	 "watch(threshold, on_slow): reports callbacks that take longer."},
 	{"await_slow", await_slow, METH_NOARGS,
 	 "Blocks, without the interpreter lock, until a callback has run for half of the "
-	 "threshold: then\nTrue; "
-	 "or until stop_watching(): then False. For a watcher thread."},
+	 "threshold: then\nTrue; or until stop_watching(): then False. For a watcher thread."},
 	{"running_since", running_since, METH_NOARGS,
 	 "When the callback that runs began, CLOCK_MONOTONIC ns; or 0."},
 	{"start_watching", start_watching, METH_NOARGS,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel counts a thread's time on a CPU for everybody (clock_gettime). The time that it was runnable
- * and waited is in the kernel line, a load away, while a daemon watches the thread; and in
- * /proc/thread-self/schedstat, a system call away.
+ * A thread's time on a CPU comes from clock_gettime(). The time that it was runnable and waited is
+ * in the kernel line, one load away, while a daemon watches the thread; and in
+ * /proc/thread-self/schedstat, one system call away.
  */
 #include "sdk/python/src/thread_times.h"
 
@@ -53,7 +53,7 @@ void thread_times_read(int schedstat, struct thread_times *out)
 {
 	struct morpheus_guidance guidance;
 
-	/* A line without CPU time is one that nobody keeps: the thread has never been seen to run. */
+	/* A line without CPU time is not kept up to date: the thread has never been seen to run. */
 	if (morpheus_get_guidance(&guidance) != MORPHEUS_OK || !guidance.source ||
 	    !guidance.cpu_time_ns) {
 		read_schedstat_only(schedstat, out);
@@ -84,7 +84,7 @@ struct time_split thread_times_split(const struct thread_times *before, uint64_t
 {
 	struct time_split split = {.wall_ns = end->wall_ns - start_ns};
 
-	/* What was counted before start_ns is not known apart: no part may exceed the whole. */
+	/* It is not known what was counted before start_ns: no part may exceed the whole. */
 	split.on_cpu_ns = least(end->cpu_ns - before->cpu_ns, split.wall_ns);
 	split.is_preempted_known = before->source == end->source && end->source != WAIT_UNKNOWN &&
 				   end->wait_ns >= before->wait_ns;

@@ -12,7 +12,7 @@ struct thread_times {
 	uint64_t wall_ns; /* CLOCK_MONOTONIC */
 	uint64_t cpu_ns;  /* on a CPU */
 	uint64_t wait_ns; /* runnable, without a CPU */
-	uint32_t source;  /* of wait_ns; counts of different sources do not compare */
+	uint32_t source;  /* of wait_ns; times of different sources do not compare */
 };
 
 enum {
@@ -23,11 +23,11 @@ enum {
 /// An open file of the calling thread, for thread_times_read(); -1 if the kernel does not offer it.
 int thread_times_open(void);
 
-/// Reads the calling thread's times: of the wait, the kernel line's if a daemon watches the thread, else
-/// that of `schedstat`, this thread's from thread_times_open().
+/// Reads the calling thread's times. The wait comes from the kernel line if a daemon watches the
+/// thread, else from `schedstat`, which the thread has from thread_times_open().
 void thread_times_read(int schedstat, struct thread_times *out);
 
-/// The same, from the source that `before` was read from, if that still tells.
+/// The same, from the source that `before` was read from, if it still can be read.
 void thread_times_read_again(int schedstat, const struct thread_times *before,
 			     struct thread_times *out);
 

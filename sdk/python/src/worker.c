@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The process and the calling thread's worker: thin calls of the C ABI. What may wait for the daemon
- * does so without the interpreter lock.
+ * The process and the calling thread as a worker: thin calls of the C ABI. Calls that may wait for
+ * the daemon do so without the interpreter lock.
  */
 #include "sdk/python/src/core.h"
 
@@ -110,7 +110,7 @@ static PyObject *set_escapable(PyObject *module, PyObject *args)
 
 	if (!PyArg_ParseTuple(args, "pi:set_escapable", &escapable, &policy))
 		return NULL;
-	/* consent last, as it makes the policy count; taken back first */
+	/* consent is given last, as it makes the policy count, and taken back first */
 	if (!escapable)
 		code = morpheus_set_escapable(false) ?: morpheus_set_policy(policy);
 	else
@@ -181,21 +181,18 @@ PyMethodDef worker_functions[] = {
 	{"worker_unregister", worker_unregister, METH_NOARGS, NULL},
 	{"set_running", set_running, METH_O, NULL},
 	{"is_registered", is_registered, METH_NOARGS,
-	 "is_registered() -> bool\n\nWhether the calling thread is a registered worker."},
+	 "is_registered() -> bool\n\nWhether the calling thread is a worker."},
 	{"critical_depth", critical_depth, METH_NOARGS,
 	 "critical_depth() -> int\n\nHow many critical sections the calling thread is in, as the "
-	 "kernel sees it; 0 if it "
-	 "is not registered."},
+	 "kernel sees it; 0 if it is no worker."},
 	{"set_priority", set_priority, METH_O,
 	 "set_priority(priority) -> None\n\nThe calling thread's priority, 0 to 1000; higher is "
-	 "asked later; advisory. A "
-	 "registered thread has 500."},
+	 "hinted later; advisory. A worker begins with 500."},
 	{"set_escapable", set_escapable, METH_VARARGS, NULL},
 	{"guidance", guidance, METH_NOARGS, NULL},
 	{"budget_remaining", budget_remaining, METH_NOARGS,
-	 "budget_remaining() -> float\n\nSeconds that the kernel last said remain of the thread's "
-	 "slice; advisory; 0.0 where "
-	 "nothing is known."},
+	 "budget_remaining() -> float\n\nSeconds that remain of the thread's slice, as the kernel "
+	 "last said; advisory; 0.0 if nothing is known."},
 	{"pressure", pressure, METH_NOARGS, NULL},
 	{"stats", stats, METH_NOARGS, NULL},
 	{"mode", mode, METH_NOARGS, NULL},

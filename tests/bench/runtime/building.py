@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Installs what the subjects need and builds them. If one cannot be built, the others are still played."""
+"""Installs what the subjects need, and builds them. One that cannot be built is left out."""
 import os
 import shutil
 import subprocess

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counts what a program does instead of timing it: instructions under callgrind, system calls under strace. Two runs
-that differ only in how much they do are compared, so that the cost of starting and ending drops out."""
+"""Counts what a program does instead of timing it: instructions under callgrind, system calls under
+strace. Two runs that differ only in how much they do are compared, so that the cost of starting and
+ending drops out."""
 import re
 import tempfile
 
@@ -25,7 +26,7 @@ def instructions(run, program, measure, variant):
 
 
 def _calls_of_main(run, program, measure, variant, work):
-    """Names of the system calls that the main thread made, apart from those in which it only sleeps."""
+    """Names of the system calls that the main thread made, without those that only sleep."""
     with tempfile.NamedTemporaryFile("r") as out:
         run(["strace", "-f", "-o", out.name, *program, measure.name, variant, str(work)])
         lines = [line.split(None, 1) for line in out]
@@ -35,7 +36,7 @@ def _calls_of_main(run, program, measure, variant, work):
 
 
 def system_calls(run, program, measure, variant, work):
-    """System calls, and among them futexes, for each time that the main thread wakes the runtime."""
+    """System calls, and futexes among them, each time that the main thread wakes the runtime."""
     less, more = (_calls_of_main(run, program, measure, variant, part * work) for part in (0.2, 0.4))
     wakes = 0.2 * work * WAKES
     return {"calls": (len(more) - len(less)) / wakes,

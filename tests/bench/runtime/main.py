@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measures the Morpheus runtime beside its peers, all of them in this run: in each round every subject plays once, so that
-noise hits all alike. Prints a table, or with --json a list of records: measure, subject, variant, unit, median, min, max, n.
+"""Measures the Morpheus runtime beside its peers, all of them in this run: in each round every
+subject plays once, so that noise hits all alike. Prints a table, or with --json a list of records:
+measure, subject, variant, unit, median, min, max, n.
 
-Installs the Debian packages that the chosen peers need, if they are missing (as root, with apt-get), and builds all with
-optimisation. A subject that cannot be built or does not work is left out, with the reason, and the rest is played."""
+Installs the Debian packages that the chosen peers need, if they are missing (as root, with
+apt-get), and builds all with optimisation. A subject that cannot be built or does not work is left
+out, with the reason, and the rest is played."""
 import argparse
 import os
 import shutil
@@ -149,7 +151,7 @@ class Session:
 
 
 def compared(quantity, variant, results, base, unit=1):
-    """Records of each subject, round by round, as multiples of base(subject), the same rounds of another play, if there are any."""
+    """Records of each subject as multiples of base(subject), the same rounds of another play."""
     for name, rounds in results.items():
         shares = [values[quantity.printed] / other[quantity.printed] / unit for values, other in zip(rounds, base(name))]
         if shares:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The measures: each with its variants, the quantities that its programs print, and the goals of Morpheus. A record
-has the name of its quantity."""
+"""The measures: each with its variants, the quantities that its programs print, and the goals of
+Morpheus. A record has the name of its quantity."""
 from dataclasses import dataclass, field
 
 
@@ -20,9 +20,9 @@ class Measure:
     quantities: tuple
     tool: str = ""  # counted under this program instead of timed; its package has the same name
     hogs: tuple = ()  # variants beside which two other processes keep the CPU busy
-    whole: bool = False  # always at full length: in a short run the watch, before it falls asleep, weighs more
-    shares: tuple = ()  # the same quantities with several threads, as a share of what they are with one
-    of_floor: tuple = ()  # the same quantities as multiples of what they are for the floor on one thread
+    whole: bool = False  # always at full length: the watch falls asleep only after a while
+    shares: tuple = ()  # the same quantities with several threads, as shares of those with one
+    of_floor: tuple = ()  # the same quantities as multiples of the floor's on one thread
 
     def share_of_one(self, variant):
         """The quantities that show how well the work is spread; none on one thread."""

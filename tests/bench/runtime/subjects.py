@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The subjects that are measured: each with the Debian packages that it needs beside the project's own, how it is built,
-and which measures it does not play, and why."""
+"""The subjects that are measured: each with the Debian packages that it needs beside the project's
+own, how it is built, and which measures it does not play, and why."""
 from dataclasses import dataclass, field
 
 NO_SAFE_POINT = "has no conditional safe point"

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The real daemon with the fake backend, which hints every running worker every few
-milliseconds."""
+"""The real daemon with the fake backend, which hints running workers every few milliseconds."""
 import asyncio
 
 import pytest

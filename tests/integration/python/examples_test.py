@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The examples, with the real packages, asked by the real daemon."""
+"""The examples, with the real packages, hinted by the real daemon."""
 import contextlib
 import importlib
 import json
@@ -34,7 +34,7 @@ def output_of(daemon, *command):
 
 @contextlib.contextmanager
 def program(daemon, *command, **more):
-    """A server of a process group of its own, which all end with it."""
+    """A server in a process group of its own, which ends with it."""
     process = subprocess.Popen([sys.executable, *command], env=environment(daemon, **more), cwd=EXAMPLES,
                                stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
@@ -52,12 +52,12 @@ def free_port():
 
 
 def await_port(process, port):
-    def answers():
+    def accepts():
         assert process.poll() is None, process.stderr.read()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    assert eventually(answers)
+    assert eventually(accepts)
 
 
 def get(port, path):
@@ -66,7 +66,7 @@ def get(port, path):
 
 
 def under_load(port, path):
-    """The answers that several clients get, each one after the other."""
+    """The responses that several clients get, each client one after the other."""
     answers = []
 
     def client():
@@ -83,8 +83,9 @@ def under_load(port, path):
 
 def test_asyncio_jobs(daemon):
     out = output_of(daemon, "asyncio_jobs.py", "1")
-    jobs, asked, gave = map(int, re.match(r"(\d+) jobs;.*asked (\d+) times, gave up the CPU (\d+) times", out).groups())
-    assert jobs > 0 and asked > 20 and gave > 20
+    counts = re.match(r"(\d+) jobs;.*hinted (\d+) times, gave up the CPU (\d+) times", out)
+    jobs, hinted, gave = map(int, counts.groups())
+    assert jobs > 0 and hinted > 20 and gave > 20
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Python threads that the real daemon hints: how they acknowledge, and what the daemon counts."""
+"""Python threads that the real daemon hints: what they acknowledge, and what the daemon sees."""
 import asyncio
 import os
 import signal
@@ -15,14 +15,14 @@ import morpheus
 from morpheus import AdaptiveCheckpointer, critical
 
 
-def asked(checkpoint=morpheus.checkpoint):
-    """Takes safe points until one says yes."""
+def hinted(checkpoint=morpheus.checkpoint):
+    """Takes safe points until one acknowledges a hint."""
     return eventually(checkpoint)
 
 
-def test_a_hinted_thread_acknowledges_and_the_daemon_counts_it(attached):
+def test_a_thread_is_hinted_and_the_daemon_sees_it_acknowledge(attached):
     assert morpheus.status()[:3] == (morpheus.Link.ATTACHED, 1, 1)
-    assert asked() and asked()
+    assert hinted() and hinted()
     [worker] = attached.workers(os.getpid())
     assert (worker["tid"], worker["state"]) == (threading.get_native_id(), "RUNNING")
     assert worker["acknowledged"] >= 1 and worker["last_yield_reason"] == "HINT"
@@ -33,13 +33,13 @@ def test_a_hinted_thread_acknowledges_and_the_daemon_counts_it(attached):
 
 
 def test_acknowledge_does_not_give_up_the_cpu(attached):
-    assert asked(morpheus.acknowledge)
+    assert hinted(morpheus.acknowledge)
     assert morpheus.stats().yields == 0
     morpheus.yield_cpu()
     assert morpheus.stats().yields == 1
 
 
-def test_nobody_is_escapable_by_default_and_each_thread_opts_in_for_itself(attached):
+def test_no_thread_is_escapable_by_default_and_each_opts_in_for_itself(attached):
     def opt_in():
         morpheus.register()
         morpheus.set_escapable(True)
@@ -66,7 +66,7 @@ def test_the_daemon_sees_the_priority(attached):
 
 
 def test_a_critical_section_defers_the_acknowledgement(attached):
-    assert asked()
+    assert hinted()
     with critical():
         before = morpheus.stats()
         assert eventually(lambda: not morpheus.checkpoint() and morpheus.stats().deferred > before.deferred)
@@ -74,7 +74,7 @@ def test_a_critical_section_defers_the_acknowledgement(attached):
         assert not any(morpheus.checkpoint() for _ in range(100))
         assert attached.workers()[0]["critical"] == 1
         assert morpheus.stats().acks == before.acks
-    assert asked()
+    assert hinted()
 
 
 def test_a_suspended_async_section_does_not_defer_the_loops_acknowledgement(attached, loop_factory):
@@ -92,7 +92,7 @@ def test_a_suspended_async_section_does_not_defer_the_loops_acknowledgement(atta
     assert depth == 1
 
 
-def test_acheckpoint_gives_way_to_the_loop_only_when_asked(attached, loop_factory):
+def test_acheckpoint_gives_way_to_the_loop_only_on_a_hint(attached, loop_factory):
     async def main():
         turns = 0
 
@@ -103,15 +103,15 @@ def test_acheckpoint_gives_way_to_the_loop_only_when_asked(attached, loop_factor
                 asyncio.get_running_loop().call_soon(turn)
 
         turn()
-        yields = 0
+        hints = 0
         deadline = time.monotonic() + 20
-        while yields < 20 and time.monotonic() < deadline:
+        while hints < 20 and time.monotonic() < deadline:
             before = turns
             value = await morpheus.acheckpoint()
             assert value in (None, True)
             assert turns - before == (1 if value else 0)
-            yields += value is True
-        return yields
+            hints += value is True
+        return hints
 
     loop = loop_factory()  # of its own: morpheus.run() would acknowledge between callbacks
     try:
@@ -133,9 +133,9 @@ def test_a_loop_acknowledges_between_callbacks_by_itself(attached, loop_factory)
     assert stats.yields - before.yields >= 10
 
 
-def test_threads_of_an_executor_are_asked_when_they_register(attached):
+def test_threads_of_an_executor_are_hinted_once_they_register(attached):
     def work(_):
-        return asked() and threading.get_native_id()
+        return hinted() and threading.get_native_id()
 
     async def main():
         pool = ThreadPoolExecutor(2, initializer=morpheus.register)
@@ -159,7 +159,7 @@ def test_a_yielding_thread_lets_others_have_the_interpreter(attached):
     thread = threading.Thread(target=counter)
     thread.start()
     for _ in range(5):
-        assert asked()
+        assert hinted()
     before = counted[0]
     assert eventually(lambda: morpheus.checkpoint() and counted[0] > before)
     stop.set()
@@ -191,14 +191,14 @@ def test_adaptive_looks_are_closer_under_pressure(attached):
 
 
 def test_a_killed_daemon_costs_nothing_and_its_successor_gets_the_thread_back(attached):
-    assert asked()
+    assert hinted()
     attached.stop(signal.SIGKILL)
     assert eventually(lambda: morpheus.status().link is morpheus.Link.WAITING)
     for _ in range(1000):
         morpheus.checkpoint()
     attached.start()
     assert eventually(lambda: morpheus.status().guided == 1)
-    assert asked()
+    assert hinted()
     assert morpheus.status().attaches == 2
     assert attached.workers()[0]["tid"] == threading.get_native_id()
 
@@ -210,11 +210,11 @@ def test_a_forked_child_attaches_for_itself(attached):
         try:
             morpheus.register()
             ours = attached.workers(os.getpid())
-            status = 0 if len(ours) == 1 and asked() else 2
+            status = 0 if len(ours) == 1 and hinted() else 2
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert asked()
+    assert hinted()
     assert eventually(lambda: len(attached.workers()) == 1)
 
 
@@ -231,12 +231,12 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
 
 
-def test_an_unchanged_program_and_its_forked_children_are_asked(daemon, tmp_path):
+def test_an_unchanged_program_and_its_forked_children_are_hinted(daemon, tmp_path):
     (tmp_path / "forks.py").write_text(FORKS)
     seen = {}
     program = subprocess.Popen([sys.executable, "-m", "morpheus", "--socket", daemon.socket, "forks.py"], cwd=tmp_path)
     while program.poll() is None:
-        for worker in daemon.workers():  # whose counts start again each time a loop runs
+        for worker in daemon.workers():  # their counts begin anew each time that a loop runs
             seen[worker["pid"]] = max(worker["acknowledged"], seen.get(worker["pid"], 0))
         time.sleep(0.01)
     assert program.returncode == 0

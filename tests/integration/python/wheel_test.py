@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The wheel, built by meson-python from this source tree and installed into a virtual
-environment."""
+"""The wheel, built by meson-python from this source tree, in a virtual environment."""
 import os
 import shutil
 import subprocess

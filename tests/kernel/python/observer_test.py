@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Python threads under real contention, asked by real BPF programs in Observer mode."""
+"""Python threads under real contention, hinted by real BPF programs in Observer mode."""
 import asyncio
 import os
 import time
@@ -17,7 +17,7 @@ def schedstat_wait_ns():
         return int(file.read().split()[1])
 
 
-def test_a_loop_is_asked_when_somebody_waits_and_answers(attached):
+def test_a_loop_is_hinted_when_a_thread_waits_and_acknowledges(attached):
     async def busy():
         end = time.monotonic() + 1
         while time.monotonic() < end:
@@ -32,9 +32,9 @@ def test_a_loop_is_asked_when_somebody_waits_and_answers(attached):
     assert worker["escalations"] == 0 and not worker["escapable"]
 
 
-def test_the_kernel_line_tells_the_same_wait_as_proc(attached):
+def test_the_kernel_line_shows_the_same_wait_as_proc(attached):
     with crowded_cpu(HOG, 2):
-        burn(0.05)  # has been switched away from: the line is kept
+        burn(0.05)  # it was switched away: the line is kept up to date
         line, proc = _core.guidance()[4], schedstat_wait_ns()
         burn(0.3)
         line, proc = _core.guidance()[4] - line, schedstat_wait_ns() - proc

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a slow callback is blamed for, with real work, real sleep and real contention."""
+"""What slow callbacks are blamed for, with real work, real sleep and real contention."""
 import asyncio
 import gc
 import logging
@@ -72,7 +72,7 @@ def test_contention_is_not_blamed_on_the_code(loop_factory, caplog):
     seen = []
     blame = Blame(0.2, on_slow=seen.append)
     with crowded_cpu(HOG, HOGS):
-        # a quarter of the threshold of its own, and the CPU to one fifth
+        # less than a third of the threshold of its own, and one fifth of the CPU
         for _ in range(20):
             slow_callbacks(lambda: burn(0.06), blame, loop_factory)
             if len(seen) >= 2:
@@ -129,7 +129,7 @@ def test_metrics_count_and_name_the_offenders():
     assert all(f'"{verdict}"' in text for verdict in VERDICTS)
 
 
-def test_an_error_in_the_hook_is_logged_and_disturbs_nobody(caplog):
+def test_an_error_in_the_hook_is_logged_and_disturbs_nothing(caplog):
     def hook(slow):
         raise ValueError("in the hook")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every test begins and ends detached, and no daemon of this machine is ever found."""
+"""Every test begins and ends detached, and never finds a daemon of this machine."""
 import asyncio
 import os
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Critical sections, as the depth that the kernel sees tells."""
+"""Critical sections, by the depth that the kernel sees."""
 import asyncio
 import gc
 import threading

@@ -143,7 +143,7 @@ def test_a_loop_may_run_on_several_threads_in_turn(loop_factory):
 
 
 def test_a_loop_runs_unguided_where_its_thread_cannot_be_registered(loop_factory, caplog):
-    morpheus.attach(max_workers=1)  # which this thread is
+    morpheus.attach(max_workers=1)  # this thread is the one
     results = []
     thread = threading.Thread(target=lambda: results.append(morpheus.run(_turns(3), loop_factory=loop_factory)))
     thread.start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""python -m morpheus: unchanged programs, and what its user is told."""
+"""python -m morpheus: unchanged programs, and the messages to its user."""
 import subprocess
 import sys
 import textwrap
@@ -73,12 +73,12 @@ def test_a_traceback_is_the_programs(program):
     ([], "no program to run"),
     (["-m"], "-m needs a module"),
     (["--nonsense", "x.py"], "no option --nonsense"),
-    (["--blame=soon", "x.py"], "seconds is wanted"),
+    (["--blame=soon", "x.py"], "not a number of seconds"),
     (["--socket"], "--socket needs a value"),
     (["--name", "n" * 65, "x.py"], "longer than 64 bytes"),
     (["/nonexistent.py"], "no program /nonexistent.py"),
 ])
-def test_wrong_usage_is_told(arguments, message):
+def test_wrong_usage_gets_a_message(arguments, message):
     done = run(*arguments)
     assert done.returncode == 64
     assert message in done.stderr and "--help" in done.stderr

@@ -9,13 +9,13 @@ import pytest
 import morpheus
 
 PACKAGE = os.path.dirname(morpheus.__file__)
-# what a C slot cannot tell about its arguments
-UNTOLD = "morpheus._core.Adaptive.__call__\nmorpheus._core.critical.__init__\n"
+# what a C slot does not say about its arguments
+UNTYPED = "morpheus._core.Adaptive.__call__\nmorpheus._core.critical.__init__\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):
-    """One for all: most of the time goes into the standard library's stubs."""
+    """One for all tests: most of the time goes into the standard library's stubs."""
     pytest.importorskip("mypy")
     os.environ["MYPY_CACHE_DIR"] = str(tmp_path_factory.mktemp("mypy"))
 
@@ -43,12 +43,12 @@ def test_a_users_program_is_checked_by_its_types(tmp_path):
         "morpheus.set_priority('high')\n"
     )
     done = run_mypy(tmp_path, "mypy", "--strict", "user.py")
-    for told in ('"builtins.bool"', '"Union[builtins.bool, None]"', '"builtins.int"', '"builtins.list[builtins.str]"',
+    for part in ('"builtins.bool"', '"Union[builtins.bool, None]"', '"builtins.int"', '"builtins.list[builtins.str]"',
                  'user.py:9: error: Argument 1 to "set_priority"', "Found 1 error"):
-        assert told in done.stdout
+        assert part in done.stdout
 
 
-def test_the_stubs_tell_what_the_extension_has(tmp_path):
-    (tmp_path / "untold").write_text(UNTOLD)
-    done = run_mypy(tmp_path, "mypy.stubtest", "--allowlist", "untold", "morpheus._core")
+def test_the_stubs_show_what_the_extension_has(tmp_path):
+    (tmp_path / "untyped").write_text(UNTYPED)
+    done = run_mypy(tmp_path, "mypy.stubtest", "--allowlist", "untyped", "morpheus._core")
     assert done.returncode == 0, done.stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The package without a daemon: importable, harmless, and exact about whose state is whose."""
+"""The package without a daemon: importable, harmless, and exact about each thread's state."""
 import os
 import subprocess
 import sys

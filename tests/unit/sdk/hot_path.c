@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The fast paths between marks, for hot_path_disassembly.py to count. The marks are zero-length; what
- * stands between two of them in the object file is what a caller's loop pays.
+ * The fast paths between marks, for hot_path_disassembly.py to count. The marks are zero-length;
+ * what stands between two of them in the object file is what a caller's loop pays.
  */
 #include <morpheus/safepoint.h>
 

@@ -45,7 +45,8 @@ fn fib(n: u32) -> Pin<Box<dyn Future<Output = u64> + Send>> {
     })
 }
 
-/// The stealing runtime also for one thread: it runs the newest task first, so that few exist at a time.
+/// The stealing runtime also for one thread: it runs the newest task first, so that few exist at a
+/// time.
 pub fn fork_join(run: &Run) {
     let less = run.work.max(1e-5).ln() / 0.6180339887f64.ln();
     let n = (28.0 - less.max(0.0)).max(8.0) as u32;

@@ -23,7 +23,8 @@ pub fn report(quantity: &str, value: f64) {
     println!("{quantity} {value:.6}");
 }
 
-/// Nanoseconds for one of the operations that `operations(n)` does; see nanoseconds_each() in subject.hpp.
+/// Nanoseconds for one of the operations that `operations(n)` does; see nanoseconds_each() in
+/// subject.hpp.
 pub fn nanoseconds_each(run: &Run, granule: usize, mut operations: impl FnMut(usize) -> Duration) -> f64 {
     let enough = 0.25 * run.work;
     let mut n = granule;
