@@ -174,7 +174,8 @@ std::string metrics_text(Core& core, Exposition format) {
   add_population(out, core);
   add_counters(out, core.clients().totals(), core.kernel().events_dropped());
   out.histogram("morpheus_ack_latency_seconds",
-                "Time from the decision to hint to the acknowledgement.", core.events().ack_times());
+                "Time from the decision to hint to the acknowledgement.",
+                core.events().ack_times());
   out.histogram("morpheus_wait_seconds", "Time of each wait of a worker for a CPU.",
                 core.kernel().wait_times());
   add_pressure(out, core.pressure());

@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 import types
 from typing import Any, Callable, Counter, Dict, List, Optional, Set, Tuple
 

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "proto/monotonic_clock.hpp"
-#include "tests/bench/board.hpp"
-#include "tests/bench/load.hpp"
+#include "tests/bench/measuring/board.hpp"
+#include "tests/bench/measuring/load.hpp"
 #include "tests/bench/scheduler/parts.hpp"
 
 namespace morpheus::bench {

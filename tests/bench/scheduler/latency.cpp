@@ -6,11 +6,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "tests/bench/board.hpp"
-#include "tests/bench/load.hpp"
-#include "tests/bench/percentile.hpp"
+#include "tests/bench/measuring/board.hpp"
+#include "tests/bench/measuring/load.hpp"
+#include "tests/bench/measuring/percentile.hpp"
+#include "tests/bench/measuring/testimony.hpp"
 #include "tests/bench/scheduler/parts.hpp"
-#include "tests/bench/testimony.hpp"
 
 namespace morpheus::bench {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/bench/daemon_under_test.hpp"
+#include "tests/bench/measuring/daemon_under_test.hpp"
 #include "tests/bench/scheduler/peers.hpp"
 
 namespace morpheus::bench {

@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/bench/percentile.hpp"
+#include "tests/bench/measuring/percentile.hpp"
 #include "tests/bench/scheduler/parts.hpp"
 #include "tests/bench/scheduler/program_times.hpp"
 

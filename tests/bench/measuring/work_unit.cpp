@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/work_unit.hpp"
+#include "tests/bench/measuring/work_unit.hpp"
 
 #include <algorithm>
 #include <limits>

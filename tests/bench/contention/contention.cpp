@@ -12,12 +12,12 @@
 #include <stdexcept>
 #include <thread>
 
-#include "tests/bench/board.hpp"
-#include "tests/bench/contention_options.hpp"
-#include "tests/bench/contention_report.hpp"
-#include "tests/bench/daemon_under_test.hpp"
-#include "tests/bench/load.hpp"
-#include "tests/bench/testimony.hpp"
+#include "tests/bench/contention/contention_options.hpp"
+#include "tests/bench/contention/contention_report.hpp"
+#include "tests/bench/measuring/board.hpp"
+#include "tests/bench/measuring/daemon_under_test.hpp"
+#include "tests/bench/measuring/load.hpp"
+#include "tests/bench/measuring/testimony.hpp"
 
 using namespace morpheus::bench;
 

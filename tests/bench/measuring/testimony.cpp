@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/testimony.hpp"
+#include "tests/bench/measuring/testimony.hpp"
 
 #include <cmath>
 #include <cstdio>

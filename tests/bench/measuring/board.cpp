@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/board.hpp"
+#include "tests/bench/measuring/board.hpp"
 
 #include <sys/mman.h>
 

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "proto/json.hpp"
-#include "tests/bench/contention_options.hpp"
-#include "tests/bench/daemon_under_test.hpp"
-#include "tests/bench/percentile.hpp"
-#include "tests/bench/testimony.hpp"
-#include "tests/bench/variant.hpp"
+#include "tests/bench/contention/contention_options.hpp"
+#include "tests/bench/contention/variant.hpp"
+#include "tests/bench/measuring/daemon_under_test.hpp"
+#include "tests/bench/measuring/percentile.hpp"
+#include "tests/bench/measuring/testimony.hpp"
 
 namespace morpheus::bench {
 

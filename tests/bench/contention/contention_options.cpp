@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/contention_options.hpp"
+#include "tests/bench/contention/contention_options.hpp"
 
 #include <sched.h>
 

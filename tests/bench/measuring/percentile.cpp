@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/percentile.hpp"
+#include "tests/bench/measuring/percentile.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -14,9 +14,9 @@
 #include <thread>
 
 #include "proto/json.hpp"
-#include "tests/bench/crowd.hpp"
-#include "tests/bench/daemon_under_test.hpp"
-#include "tests/bench/hostile.hpp"
+#include "tests/bench/measuring/daemon_under_test.hpp"
+#include "tests/bench/service/crowd.hpp"
+#include "tests/bench/service/hostile.hpp"
 
 using namespace morpheus;
 using namespace morpheus::bench;

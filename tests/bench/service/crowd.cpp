@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/crowd.hpp"
+#include "tests/bench/service/crowd.hpp"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "tests/bench/board.hpp"
+#include "tests/bench/measuring/board.hpp"
 
 namespace morpheus::bench {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/load.hpp"
+#include "tests/bench/measuring/load.hpp"
 
 #include <grp.h>
 #include <sched.h>
@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "proto/monotonic_clock.hpp"
-#include "tests/bench/testimony.hpp"
-#include "tests/bench/work_unit.hpp"
+#include "tests/bench/measuring/testimony.hpp"
+#include "tests/bench/measuring/work_unit.hpp"
 
 namespace morpheus::bench {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "tests/bench/variant.hpp"
+#include "tests/bench/contention/variant.hpp"
 #include "tests/witness/witness.h"
 
 namespace morpheus::bench {

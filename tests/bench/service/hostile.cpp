@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/hostile.hpp"
+#include "tests/bench/service/hostile.hpp"
 
 #include <fcntl.h>
 #include <grp.h>

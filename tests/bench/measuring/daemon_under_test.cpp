@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/daemon_under_test.hpp"
+#include "tests/bench/measuring/daemon_under_test.hpp"
 
 #include <sys/prctl.h>
 #include <sys/stat.h>

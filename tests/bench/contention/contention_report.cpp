@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/bench/contention_report.hpp"
+#include "tests/bench/contention/contention_report.hpp"
 
 #include <algorithm>
 #include <cmath>

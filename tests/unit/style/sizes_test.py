@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks what makes code hard to take in: folders of product code with many files, long files, long lines, and
+long functions in C and BPF. (clang-tidy measures the functions of C++: readability-function-size.)
+
+usage: sizes_test.py SOURCE_ROOT
+"""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+import tree
+
+MOST_FILES = 25
+MOST_LINES = 350
+WIDTH = {"c": 100, "c++": 100, "python": 120, "shell": 120, "meson": 120}  # columns
+LONGEST_FUNCTION = 45  # lines
+# One struct with the methods of a Python type, written out as the interpreter wants it.
+LONG_FILES = {"sdk/python/src/safe_points.c": 360}
+
+
+def crowded_folders(root):
+    folders = {}
+    for path in tree.files_in(root, "c", "c++"):
+        if path.split("/")[0] in tree.PRODUCT:
+            folders.setdefault(os.path.dirname(path), []).append(path)
+    for folder, files in folders.items():
+        if len(files) > MOST_FILES:
+            yield f"{folder}: {len(files)} source files, at most {MOST_FILES}"
+
+
+def columns(line):
+    return len(line.expandtabs(8))
+
+
+def long_lines(path, lines, most):
+    for number, line in enumerate(lines, 1):
+        if columns(line) > most:
+            yield f"{path}:{number}: {columns(line)} columns, at most {most}"
+
+
+def long_functions(path, lines):
+    """By the kernel's style a function's body is between a { and a } that begin their lines."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start is not None:
+            if number - start - 1 > LONGEST_FUNCTION:
+                yield f"{path}:{start}: a function of {number - start - 1} lines, at most {LONGEST_FUNCTION}"
+            start = None
+
+
+def breaches_of(root, path):
+    lines = tree.read(root, path).splitlines()
+    language = tree.language(root, path)
+    yield from long_lines(path, lines, WIDTH[language])
+    if language == "c":
+        yield from long_functions(path, lines)
+    most = LONG_FILES.get(path, MOST_LINES)
+    if path.split("/")[0] in tree.PRODUCT and language in ("c", "c++") and len(lines) > most:
+        yield f"{path}:{most}: {len(lines)} lines, at most {most}"
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 64
+    root = os.path.abspath(sys.argv[1])
+    paths = tree.files_in(root, "c", "c++", "python", "shell", "meson")
+    found = [*crowded_folders(root), *(breach for path in paths for breach in breaches_of(root, path))]
+    return tree.report(found, len(paths), 400)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
