@@ -31,6 +31,11 @@ namespace {
 namespace asio = boost::asio;
 using asio::posix::stream_descriptor;
 
+constexpr const char* kScopeWarning =
+    "scope \"workers\": in Enforced mode every other thread goes before the workers; on a CPU that "
+    "others keep busy they get what the kernel's ext_server leaves them (5 %, Linux 7.0+), or "
+    "nothing";
+
 ExitStatus status_for(const Error& error) {
   return error.code == EPERM || error.code == EACCES ? ExitStatus::permission
                                                      : ExitStatus::unavailable;
@@ -50,7 +55,7 @@ Listener take_socket(const std::string& path) {
                    locked.error().text() + "; choose another --socket or run as root");
 }
 
-// Stops the kernel side whichever way the scope is left.
+// Stops the kernel side at the end of the scope, also after an exception.
 class RunningKernel {
  public:
   RunningKernel(const Options& options)
@@ -99,9 +104,17 @@ std::unique_ptr<MetricsServer> serve_metrics(const Config& config, asio::io_cont
   return std::move(*server);
 }
 
+void set_first_mode(Mode mode, Core& core) {
+  if (mode != Mode::enforced) return;
+  if (const auto set = core.set_mode(mode); !set)
+    throw StartError(status_for(set.error()),
+                     "cannot start in enforced mode: " + set.error().text() +
+                         "; --mode observer works without it");
+}
+
 class Loop {
  public:
-  /// `config` is what all parts look at, and changes when it is read again.
+  /// All parts read `config`, which changes when the file is read again.
   Loop(const Options& options, Config& config, Core& core, Server& server, asio::io_context& io,
        asio::signal_set& signals)
       : options_(options),
@@ -118,11 +131,10 @@ class Loop {
   void run() {
     wait_for_signal();
     tick();
-    whenever_readable(kernel_events_, core_.kernel().event_fd(),
-                      [this] { core_.events().drain(); });
-    whenever_readable(exits_, core_.clients().exits_fd(),
-                      [this] { core_.clients().remove_dead_workers(); });
-    whenever_readable(alarm_, core_.enforcement().alarm_fd(), [this] { core_.handle_alarm(); });
+    on_readable(kernel_events_, core_.kernel().event_fd(), [this] { core_.events().drain(); });
+    on_readable(exits_, core_.clients().exits_fd(),
+                [this] { core_.clients().remove_dead_workers(); });
+    on_readable(alarm_, core_.enforcement().alarm_fd(), [this] { core_.handle_alarm(); });
     server_.start();
     asio::post(io_, [] { notify_service_manager("READY=1"); });  // once the loop answers
     io_.run();
@@ -141,7 +153,7 @@ class Loop {
   void reload() {
     notify_service_manager("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_ns() / 1000));
     if (auto fresh = options_.read_config())
-      adopt(config_, std::move(*fresh), core_);
+      apply_config(config_, std::move(*fresh), core_);
     else
       log::error("{}; the configuration stays as it was", fresh.error().text());
     notify_service_manager("READY=1");
@@ -158,7 +170,7 @@ class Loop {
   void tick() {
     core_.tick();
     server_.check_patience();
-    // said here and nowhere else: it means that somebody looks after the scheduler
+    // sent only here, because it promises that this loop watches the scheduler
     if (is_watched_) notify_service_manager("WATCHDOG=1");
     tick_.expires_after(std::chrono::seconds(1));
     tick_.async_wait([this](boost::system::error_code error) {
@@ -167,9 +179,9 @@ class Loop {
   }
 
   template <class Then>
-  void whenever_readable(stream_descriptor& watched, int fd, Then then) {
+  void on_readable(stream_descriptor& watched, int fd, Then then) {
     if (fd < 0) return;
-    // a copy, because stream_descriptor closes what it has
+    // a copy, because stream_descriptor closes its descriptor
     watched.assign(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     wait_on(watched, then);
   }
@@ -202,18 +214,14 @@ void run(const Options& options) {
   log::set_level(config.log_level);
   ::umask(022);
   raise_descriptor_limit();
-  ::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go; the daemon stays
+  ::signal(SIGPIPE, SIG_IGN);  // the log's reader may go away; the daemon stays
   asio::io_context io(1);
   // from here on a signal waits for the loop: it must not leave a socket or a scheduler behind
   asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
-  Listener listener = take_socket(config.socket);  // before the kernel: two daemons never load
+  Listener listener = take_socket(config.socket);  // before the kernel side: two daemons never load
   RunningKernel kernel(options);
   Core core(config, *kernel, access_rules(config), make_global());
-  if (config.mode == Mode::enforced)
-    if (const auto set = core.set_mode(config.mode); !set)
-      throw StartError(status_for(set.error()),
-                       "cannot start in enforced mode: " + set.error().text() +
-                           "; --mode observer works without it");
+  set_first_mode(config.mode, core);
   Router router;
   router.add_interface("io.morpheus.Transport", varlink::kTransportInterface);
   add_worker_service(router, core);
@@ -222,12 +230,7 @@ void run(const Options& options) {
     throw StartError(status_for(listening.error()), listening.error().text());
   const auto metrics = serve_metrics(config, io, core);
   Server server(io, listener.fd(), core, router);
-  if (config.scope == Scope::workers)
-    log::warn(
-        "scope \"workers\": in Enforced mode every other thread goes before the workers; on a CPU "
-        "that "
-        "others keep busy they get what the kernel's ext_server leaves them (5 %, Linux 7.0+), or "
-        "nothing");
+  if (config.scope == Scope::workers) log::warn(kScopeWarning);
   log::info("morpheusd {} ready: backend {}, mode {}, socket {}", MORPHEUS_PROJECT_VERSION,
             core.kernel().name(), mode_name(core.enforcement().mode()), config.socket);
   Loop(options, config, core, server, io, signals).run();

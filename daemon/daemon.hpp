@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The whole daemon in one process: kernel side, core, services, socket, and the loop that runs
-// them.
+// The whole daemon: kernel side, core, services, socket, and the loop that runs them.
 #pragma once
 
 #include "daemon/options.hpp"

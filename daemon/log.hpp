@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The daemon's log. Formatting happens in log.cpp alone: the logging library's own functions would
-// compile all of it again in every file that logs.
+// The daemon's log. Only log.cpp formats: the logging library's own functions would compile all of
+// that again in every file that logs.
 #pragma once
 
 #include <fmt/core.h>

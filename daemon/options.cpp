@@ -25,7 +25,7 @@ Examples:
   morpheusd --mode enforced                   attach the sched_ext scheduler at once
   morpheusd --backend fake --socket ./m.sock  no root, no kernel: for trying out clients)";
 
-// What was given on the command line; what was not stays empty and leaves the file's value.
+// The options of the command line. One that was not given is empty: the file's value holds.
 struct Given {
   std::string config_path = kDefaultConfigPath;
   bool config_is_named = false;
@@ -48,7 +48,7 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
       ->check(CLI::IsMember({"observer", "enforced"}));
   app.add_option(
          "--scope", given.scope,
-         "Whom Enforced mode schedules: all threads, or workers only, after all others [all]")
+         "Which threads Enforced mode schedules: all, or workers only, after all others [all]")
       ->check(CLI::IsMember({"all", "workers"}));
   app.add_option("--admin-group", given.admin_group,
                  "Members may change mode and tunables [morpheus]");

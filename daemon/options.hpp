@@ -14,12 +14,11 @@ namespace morpheus::daemon {
 struct Options {
   Config config;
   FakeOptions fake;
-  /// Reads the same file again, below the same command line.
+  /// Reads the same file again and applies the same command line.
   std::function<Result<Config>()> read_config;
 };
 
-/// Nothing if --help, --version or --check-config was answered. Throws StartError for what is
-/// wrong.
+/// Nothing after --help, --version or --check-config. Throws StartError if something is wrong.
 [[nodiscard]] std::optional<Options> parse_options(int argc, const char* const* argv);
 
 }  // namespace morpheus::daemon

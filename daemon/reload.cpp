@@ -21,19 +21,18 @@ AccessRules access_rules(const Config& config) {
   std::vector<std::string> missing;
   const auto rules = AccessRules::from(config, missing);
   for (const auto& name : missing) {
-    // the default group is there once the package is installed; without it root is enough for many
+    // a package makes the default group; without a package, root alone is often enough
     if (name == config.admin_group && !config.admin_group_is_chosen)
       log::info("group '{}' does not exist: only root may change anything", name);
     else if (name == config.admin_group)
       log::warn("group '{}' does not exist: only root may change anything", name);
     else
-      log::warn("group '{}' does not exist: nobody but root and administrators has its right",
-                name);
+      log::warn("group '{}' does not exist: only root and administrators have its right", name);
   }
   return rules;
 }
 
-void adopt(Config& config, Config fresh, Core& core) {
+void apply_config(Config& config, Config fresh, Core& core) {
   if (needs_restart(config, fresh))
     log::warn(
         "socket, socket_mode, backend and scope stay as they are until morpheusd is restarted");

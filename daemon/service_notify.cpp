@@ -20,7 +20,7 @@ void notify_service_manager(std::string_view state) {
   address.sun_family = AF_UNIX;
   const std::size_t length = std::strlen(path);
   std::memcpy(address.sun_path, path, length);
-  if (path[0] == '@') address.sun_path[0] = '\0';  // the abstract name space
+  if (path[0] == '@') address.sun_path[0] = '\0';  // the abstract namespace
   const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return;
   (void)::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Telling systemd how the service does (sd_notify(3)): one datagram to $NOTIFY_SOCKET.
+// Tells systemd the state of the service (sd_notify(3)): one datagram to $NOTIFY_SOCKET.
 #pragma once
 
 #include <string_view>
@@ -9,8 +9,8 @@ namespace morpheus::daemon {
 /// Sends e.g. "READY=1". Does nothing outside systemd; never fails the caller.
 void notify_service_manager(std::string_view state);
 
-/// Whether systemd wants to hear "WATCHDOG=1" from this process (sd_watchdog_enabled(3)). It is
-/// said once a second: WatchdogSec has to be longer.
+/// Whether systemd expects "WATCHDOG=1" from this process (sd_watchdog_enabled(3)). The daemon
+/// sends it once a second, so WatchdogSec has to be longer.
 [[nodiscard]] bool is_watched();
 
 }  // namespace morpheus::daemon

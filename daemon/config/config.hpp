@@ -18,7 +18,7 @@ namespace morpheus::daemon {
 inline constexpr const char* kDefaultConfigPath = "/etc/morpheus/morpheusd.json";
 inline constexpr const char* kDefaultSocketPath = "/run/morpheus/morpheusd.sock";
 
-/// "limits" in the file. What one user can take away from others ends here.
+/// "limits" in the file: how much one user can take away from others.
 struct ConfigLimits {
   std::uint32_t connections = 1024;
   std::uint32_t connections_per_uid = 128;
@@ -27,7 +27,7 @@ struct ConfigLimits {
   std::uint32_t workers_per_client = 1024;
   std::uint32_t memory_kib = 64 * 1024;  ///< shared lines, and what waits in either direction
   std::uint32_t memory_kib_per_uid = 8192;
-  std::uint32_t requests = 65'536;  ///< whose answers were not taken yet
+  std::uint32_t requests = 65'536;  ///< whose answers the peer has not read yet
   std::uint32_t requests_per_uid = 4096;
   std::uint32_t subscribers = 64;
   std::uint32_t subscribers_per_uid = 8;
@@ -38,7 +38,7 @@ struct ConfigLimits {
   std::uint32_t requests_per_turn = 16;      ///< of one connection, before others have their turn
   std::uint32_t output_bytes = 8 * 1024 * 1024;  ///< waiting for one slow reader
   std::uint32_t subscriber_events = 4096;        ///< waiting for one subscriber
-  std::uint32_t stall_timeout_ms = 10'000;       ///< half a message, or a reader that does not read
+  std::uint32_t stall_timeout_ms = 10'000;       ///< half a message, or a peer that does not read
   std::uint32_t idle_timeout_ms = 300'000;    ///< a connection that attached or subscribed nothing
   std::uint32_t scheduler_restarts = 3;       ///< of a scheduler that the kernel ejected
   std::uint32_t scheduler_backoff_ms = 1000;  ///< before the first; doubles each time
@@ -46,25 +46,25 @@ struct ConfigLimits {
 
 /// "throttle" in the file: what CGROUP_THROTTLE and HYBRID may do.
 struct ConfigThrottle {
-  std::vector<std::string>
-      cgroups;                 ///< paths below /sys/fs/cgroup; these and all below; none: never
-  std::uint32_t percent = 20;  ///< of one CPU, for all threads of the group together
+  /// Paths below /sys/fs/cgroup, with all groups below them. None: nothing is throttled.
+  std::vector<std::string> cgroups;
+  std::uint32_t percent = 20;       ///< of one CPU, for all threads of the group together
   std::uint32_t penalty_ms = 1000;  ///< how long, from the last ignored hint on
 };
 
-/// "canary" in the file: the watch over normal threads in Enforced mode.
+/// "canary" in the file: watches over normal threads in Enforced mode.
 struct ConfigCanary {
-  std::uint32_t starved_ms = 3000;  ///< without CPU for so long: back to Observer; 0: no watch
-  std::uint32_t refuse_s = 300;     ///< and no Enforced mode for so long
+  std::uint32_t starved_ms = 3000;  ///< this long without CPU ends Enforced mode; 0: no canary
+  std::uint32_t refuse_s = 300;     ///< how long it is refused then
 };
 
 struct Config {
   std::string socket = kDefaultSocketPath;
   std::uint32_t socket_mode = 0666;  ///< in the file an octal string: "0666"
-  std::string attach_group;          ///< whose members may attach and register; empty: everybody
-  std::string read_group;  ///< whose members may read status, workers and events; empty: everybody
-  std::string admin_group = "morpheus";  ///< whose members may do all that and change things
-  bool admin_group_is_chosen = false;  ///< named by the operator, who should know if it is missing
+  std::string attach_group;          ///< its members may attach and register; empty: everyone
+  std::string read_group;  ///< its members may read status, workers and events; empty: everyone
+  std::string admin_group = "morpheus";  ///< its members may do all that and change things
+  bool admin_group_is_chosen = false;    ///< the operator named it: a warning if it is missing
   std::string log_level = "info";
   std::string metrics;          ///< ADDRESS:PORT of the metrics endpoint; empty: none
   std::string backend = "bpf";  ///< "bpf" or "fake"
@@ -79,7 +79,7 @@ struct Config {
 /// Reads a whole configuration on top of the defaults. The error names the key path. Pure.
 [[nodiscard]] Result<Config> parse_config(std::string_view text);
 
-/// Reads the file. `required`: it was named by the operator and must exist.
+/// Reads the file. `required`: the operator named it, so it must exist.
 [[nodiscard]] Result<Config> load_config(const std::string& path, bool required);
 
 }  // namespace morpheus::daemon

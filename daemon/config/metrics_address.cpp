@@ -36,8 +36,8 @@ Result<MetricsAddress> parse_metrics_address(const std::string& text) {
     return fail("must be ADDRESS:PORT, such as 127.0.0.1:9464 or [::1]:9464");
   if (!loopback)
     return fail(
-        "must be a loopback address, 127.0.0.1 or [::1]; to be scraped from other hosts, put "
-        "a proxy before it");
+        "must be a loopback address, 127.0.0.1 or [::1]; to let other hosts scrape it, put a proxy "
+        "in front of it");
   return at;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Where metrics are served: read and checked before anything listens.
+// The address where metrics are served, checked before anything listens there.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,7 @@ struct MetricsAddress {
 };
 
 /// "127.0.0.1:9464", "[::1]:9464"; port 0 takes a free one. Anything but a loopback address is
-/// refused with a sentence: what should be seen from outside belongs behind a proxy that asks who
-/// is there. Pure.
+/// refused with a sentence: other hosts need a proxy that authenticates them. Pure.
 [[nodiscard]] Result<MetricsAddress> parse_metrics_address(const std::string& text);
 
 }  // namespace morpheus::daemon

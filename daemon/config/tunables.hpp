@@ -16,14 +16,14 @@ inline constexpr morpheus_tunables kDefaultTunables{.slice_ns = 5'000'000,
                                                     .hint_lead_ns = 1'000'000,
                                                     .min_run_ns = 0};
 
-/// One of the tunables, and what it may be.
+/// One tunable and its bounds.
 struct TunableField {
   const char* name;
   __u64 morpheus_tunables::* field;
   __u64 least, most;
 };
 
-/// The cap on holding a CPU stays far below the 10 s after which the kernel ejects a scheduler.
+/// The hold cap stays far below the 10 s after which the kernel ejects a scheduler.
 inline constexpr std::array kTunableFields{
     TunableField{"slice_ns", &morpheus_tunables::slice_ns, 100'000, 1'000'000'000},
     TunableField{"grace_ns", &morpheus_tunables::grace_ns, 100'000, 10'000'000'000},
@@ -32,7 +32,7 @@ inline constexpr std::array kTunableFields{
     TunableField{"min_run_ns", &morpheus_tunables::min_run_ns, 0, 1'000'000'000},
 };
 
-/// Whether these make sense together; the error is a sentence for the operator. Pure.
+/// Whether the tunables make sense together; the error is a sentence for the operator. Pure.
 [[nodiscard]] Result<void> check_tunables(const morpheus_tunables& tunables);
 
 [[nodiscard]] nlohmann::json to_json(const morpheus_tunables& tunables);

@@ -41,7 +41,7 @@ Result<ClientLines> BpfLines::make(std::uint32_t workers) const {
   if (!kernel) return tl::unexpected(kernel.error());
   auto runtime = make_map("runtime_lines", capacity);
   if (!runtime) return tl::unexpected(runtime.error());
-  // From now on neither a mapping nor a system call can write it, only BPF programs.
+  // from now on only BPF programs can write it, neither a mapping nor a system call
   if (bpf_map_freeze(kernel->get()) != 0) return fail_errno("freeze the map kernel_lines");
   return ClientLines::in_maps(capacity, std::move(*kernel), std::move(*runtime));
 }
@@ -97,7 +97,7 @@ bool BpfLines::remove(std::uint32_t slot) {
   const Entry entry = std::exchange(entries_[slot], {});
   const int key = entry.pidfd;
   if (key == 0) return false;
-  // Gone already when the thread is: its storage went with it.
+  // it went with the thread, if that is gone
   (void)bpf_map__delete_elem(skeleton_->maps.worker_lines, &key, sizeof(key), 0);
   if (in_maps_)
     for (auto* map : {skeleton_->maps.kernel_line_maps, skeleton_->maps.runtime_line_maps})

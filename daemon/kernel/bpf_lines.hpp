@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // How workers' lines reach the BPF programs: by user pointers into the clients' memfds, or on
-// Linux 6.12, which has none, through array maps. Only this and bpf/lines.bpf.h know of the
+// Linux 6.12, which has none, through array maps. Only this and bpf/lines.bpf.h know the
 // difference.
 #pragma once
 

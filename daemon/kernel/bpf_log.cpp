@@ -13,16 +13,16 @@
 namespace morpheus::daemon {
 namespace {
 
-constexpr std::size_t kKeptBytes = 64 * 1024;  // a verifier log can be megabytes; its end matters
-std::string kept;
+constexpr std::size_t kMostBytes = 64 * 1024;  // a verifier log can be megabytes; its end matters
+std::string warnings;
 
 int print(libbpf_print_level level, const char* format, va_list args) {
   std::array<char, 16 * 1024> text{};
   std::vsnprintf(text.data(), text.size(), format, args);
   std::string_view line(text.data());
   if (level == LIBBPF_WARN) {
-    kept += line;
-    if (kept.size() > kKeptBytes) kept.erase(0, kept.size() - kKeptBytes);
+    warnings += line;
+    if (warnings.size() > kMostBytes) warnings.erase(0, warnings.size() - kMostBytes);
   }
   while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
   log::debug("libbpf: {}", line);
@@ -42,14 +42,14 @@ bool is_verdict(std::string_view line) {
 
 void install_bpf_log() { libbpf_set_print(print); }
 
-void clear_bpf_log() { kept.clear(); }
+void clear_bpf_log() { warnings.clear(); }
 
 std::string bpf_log_cause() {
   std::string best;
   std::string first_warning;
-  for (std::size_t at = 0; at < kept.size();) {
-    const auto end = std::min(kept.find('\n', at), kept.size());
-    const std::string line = kept.substr(at, end - at);
+  for (std::size_t at = 0; at < warnings.size();) {
+    const auto end = std::min(warnings.find('\n', at), warnings.size());
+    const std::string line = warnings.substr(at, end - at);
     if (first_warning.empty() && line.starts_with("libbpf: ")) first_warning = line;
     if (is_verdict(line)) best = line;
     at = end + 1;

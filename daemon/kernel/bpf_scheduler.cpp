@@ -144,7 +144,7 @@ unsigned BpfScheduler::group_interval() const { return groups_.kernel_calls_on_c
 void BpfScheduler::set_groups(std::span<const GroupRule> rules) {
   if (!link_) return;
   const auto set = groups_.set(rules, monotonic_ns());
-  if (!set) log::warn("a bound on CPU time is not kept: {}", set.error().text());
+  if (!set) log::warn("cannot apply a bound on CPU time: {}", set.error().text());
 }
 
 void BpfScheduler::add_worker(std::uint32_t slot, pid_t tid) {

@@ -27,8 +27,8 @@ std::optional<std::uint64_t> microseconds(std::string_view text) {
 CpuMax bound_of(const fs::path& group) {
   std::ifstream file(group / "cpu.max");
   std::string line;
-  std::getline(file,
-               line);  // the root group has no such file, nor have groups without the controller
+  // neither the root group nor groups without the controller have such a file
+  std::getline(file, line);
   return parse_cpu_max(line).value_or(CpuMax{});
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr int kSchedExt = 7;  // SCHED_EXT in the kernel's include/uapi/linux/sched.h
 constexpr int kNotMoved = -1;
 
-/// The nice value stays: the kernel keeps it for each policy that has one.
+/// The nice value stays: the kernel keeps it where a policy has one.
 bool set_policy(pid_t tid, int policy) {
   const sched_param none{};
   return ::sched_setscheduler(tid, policy, &none) == 0;
@@ -24,7 +24,7 @@ bool set_policy(pid_t tid, int policy) {
 
 void ExtClass::add(std::uint32_t slot, pid_t tid) {
   auto& member = members_[slot] = {tid, kNotMoved};
-  // A daemon that was killed may have left it so.
+  // an earlier daemon that was killed may have left it in the class
   if (::sched_getscheduler(tid) == kSchedExt) member.before = SCHED_OTHER;
   if (in_force_)
     move(member);
@@ -51,9 +51,8 @@ void ExtClass::move(Member& member) {
   if (set_policy(member.tid, kSchedExt))
     member.before = policy;
   else if (errno != ESRCH)
-    log::warn(
-        "thread {} cannot be given to the scheduler: {}; scope \"workers\" needs CAP_SYS_NICE",
-        member.tid, std::strerror(errno));
+    log::warn("cannot give thread {} to the scheduler: {}; scope \"workers\" needs CAP_SYS_NICE",
+              member.tid, std::strerror(errno));
 }
 
 void ExtClass::put_back(Member& member) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Scope "workers": the scheduler takes only threads of the policy SCHED_EXT, and the daemon gives
-// that policy to the workers while Enforced mode lasts.
+// Scope "workers": the scheduler schedules only threads with the policy SCHED_EXT, and the daemon
+// gives workers that policy while Enforced mode lasts.
 #pragma once
 
 #include <sys/types.h>
@@ -12,9 +12,9 @@ namespace morpheus::daemon {
 
 class ExtClass {
  public:
-  /// From now on until forget() this worker's thread belongs to the class whenever it is in force.
+  /// From now on until forget() this worker's thread belongs to the class while it is in force.
   void add(std::uint32_t slot, pid_t tid);
-  /// Gives the thread the policy back that it had.
+  /// Gives the thread its own policy back.
   void forget(std::uint32_t slot);
   /// In force or not: moves all threads. Threads that are gone, and those that chose a real-time
   /// policy themselves, are left alone.
@@ -23,7 +23,7 @@ class ExtClass {
  private:
   struct Member {
     pid_t tid;
-    int before;  ///< its own policy; -1: it is not moved
+    int before;  ///< its own policy; -1: it was not moved
   };
   static void move(Member& member);
   static void put_back(Member& member);

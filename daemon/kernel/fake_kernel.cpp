@@ -112,20 +112,20 @@ void FakeKernel::drain_events(const Each& each) {
   const std::uint64_t now = monotonic_ns();
   for (auto& [slot, worker] : workers_) {
     if (worker.record.state != MORPHEUS_WORKER_RUNNING) continue;
-    notice_answer(worker, now, each);
+    notice_acknowledgement(worker, now, each);
     if (hint && worker.record.seq == worker.record.ended_seq) this->hint(worker, now, each);
   }
 }
 
-void FakeKernel::notice_answer(FakeRecord& worker, std::uint64_t now, const Each& each) {
+void FakeKernel::notice_acknowledgement(FakeRecord& worker, std::uint64_t now, const Each& each) {
   auto& record = worker.record;
   if (record.seq == record.ended_seq) return;
-  const bool answered = load(worker.runtime_line().last_ack_seq) >= record.seq;
-  if (!answered && now - record.hinted_at_ns < tunables_.grace_ns) return;
-  auto event = event_of(record, answered ? MORPHEUS_EVENT_ACKNOWLEDGED : MORPHEUS_EVENT_LOST,
+  const bool acknowledged = load(worker.runtime_line().last_ack_seq) >= record.seq;
+  if (!acknowledged && now - record.hinted_at_ns < tunables_.grace_ns) return;
+  auto event = event_of(record, acknowledged ? MORPHEUS_EVENT_ACKNOWLEDGED : MORPHEUS_EVENT_LOST,
                         worker.spec.slot, now);
   record.ended_seq = record.seq;
-  if (answered) {
+  if (acknowledged) {
     ++record.acknowledged;
     const std::uint64_t claimed = load(worker.runtime_line().last_ack_ns);
     event.value_ns = std::clamp(claimed, static_cast<std::uint64_t>(record.hinted_at_ns), now) -

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A kernel side without a kernel, for tests without root. It hints every RUNNING worker on a timer
-// and notices acknowledgements; it never takes a CPU from anybody.
+// and notices acknowledgements; it never takes a CPU away.
 #pragma once
 
 #include <map>
@@ -58,7 +58,7 @@ class FakeKernel final : public KernelSide {
     }
   };
   using Each = std::function<void(const morpheus_event&)>;
-  void notice_answer(FakeRecord& worker, std::uint64_t now, const Each& each);
+  void notice_acknowledgement(FakeRecord& worker, std::uint64_t now, const Each& each);
   void hint(FakeRecord& worker, std::uint64_t now, const Each& each);
 
   FakeOptions options_;

@@ -24,8 +24,7 @@ struct SchedulerExit {
   std::uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC
   std::int64_t code = 0;
   std::string reason, message;
-  std::string
-      dump;  ///< the kernel's view of all CPUs and threads at that moment; many lines, or empty
+  std::string dump;  ///< the kernel's view of all CPUs and threads then; many lines, or empty
 };
 
 /// The reason, and the message if there is one. Pure.
@@ -39,7 +38,7 @@ struct SchedulerReport {
   std::optional<std::string> kernel_state;  ///< /sys/kernel/sched_ext/state
   std::optional<std::string> kernel_ops;    ///< /sys/kernel/sched_ext/root/ops
   std::optional<std::string> why_not;       ///< why Enforced cannot be had; nothing if it can
-  /// Shared, because it is long and asked for often; null if it never ended but by set_mode().
+  /// Shared, because it is long and read often; null if only set_mode() ever ended the scheduler.
   std::shared_ptr<const SchedulerExit> last_exit;
 };
 
@@ -49,15 +48,15 @@ struct WorkerSpec {
   std::uint32_t generation = 0;  ///< differs for each use of the slot
   std::uint32_t tid = 0;
   int thread_pidfd = -1;  ///< borrowed until remove_worker(); made with PIDFD_THREAD
-  const ClientLines* lines =
-      nullptr;                  ///< the client's; borrowed until remove_worker() has returned
+  /// The client's; borrowed until remove_worker() has returned.
+  const ClientLines* lines = nullptr;
   std::uint32_t line = 0;       ///< index into them
   std::uint64_t first_seq = 0;  ///< where preempt_seq starts
 };
 
 /// Which events the kernel makes; each level holds those before it.
 enum class EventDetail : std::uint8_t {
-  own,    ///< those that the daemon itself lives on: ACKNOWLEDGED and EXIT
+  own,    ///< those that the daemon itself needs: ACKNOWLEDGED and EXIT
   hints,  ///< what becomes of hints and slices
   runs,   ///< also each worker's every run: MORPHEUS_TRACE_EVENTS
 };
@@ -69,8 +68,8 @@ class KernelSide {
   /// "bpf" or "fake".
   [[nodiscard]] virtual std::string_view name() const = 0;
 
-  /// Loads and verifies everything, attaches the observer. Fails with what is missing and what to
-  /// do.
+  /// Loads and verifies everything, attaches the observer. The error says what is missing and what
+  /// to do.
   [[nodiscard]] virtual Result<void> start(const morpheus_tunables& tunables) = 0;
 
   /// Detaches and unloads everything. Idempotent.
@@ -82,17 +81,17 @@ class KernelSide {
 
   [[nodiscard]] virtual SchedulerReport report() = 0;
 
-  /// How often set_groups() is to be called in Enforced mode, in seconds; 0: never.
+  /// How often to call set_groups() in Enforced mode, in seconds; 0: never.
   [[nodiscard]] virtual unsigned group_interval() const = 0;
 
-  /// All control groups that the operator bounds or lets be throttled, as of now.
+  /// All control groups that have a bound or may be throttled now.
   virtual void set_groups(std::span<const GroupRule> rules) = 0;
 
   virtual void set_penalty(const morpheus_penalty& penalty) = 0;
 
-  /// What detaches the scheduler in an emergency, however the daemon's own thread fares: may be
-  /// called from any thread, also after the scheduler is gone. set_mode(observer) is still needed
-  /// afterwards. Empty if no scheduler is attached that could starve anybody.
+  /// Detaches the scheduler in an emergency, even when the daemon's own thread hangs: any thread
+  /// may call it, also after the scheduler is gone. set_mode(observer) is still needed afterwards.
+  /// Empty if no scheduler is attached that could starve a thread.
   [[nodiscard]] virtual std::function<void()> rescue() = 0;
 
   virtual void set_tunables(const morpheus_tunables& tunables) = 0;
@@ -101,20 +100,20 @@ class KernelSide {
   /// BPF.
   [[nodiscard]] virtual Result<ClientLines> make_lines(std::uint32_t workers) = 0;
 
-  /// Makes the thread a worker in state REGISTERED. Its kernel line is initialised by this call.
+  /// Makes the thread a worker in state REGISTERED and initialises its kernel line.
   [[nodiscard]] virtual Result<void> add_worker(const WorkerSpec& spec) = 0;
 
   /// The caller has checked the transition. Takes effect before the call returns, in the worker's
   /// kernel line too.
   virtual void set_worker_state(std::uint32_t slot, morpheus_worker_state state) = 0;
 
-  /// Forgets the worker; its thread may be gone already. The slot can be used again afterwards.
+  /// Removes the worker; its thread may be gone already. The slot can be used again afterwards.
   virtual void remove_worker(std::uint32_t slot) = 0;
 
   /// The worker's record; fields may be from slightly different moments.
   [[nodiscard]] virtual morpheus_worker_record worker(std::uint32_t slot) const = 0;
 
-  /// Each event costs the threads it is about: ask for no more than somebody listens to.
+  /// Each event costs the threads it is about: want no more than the subscribers do.
   virtual void want_events(EventDetail detail) = 0;
 
   /// Becomes readable when events wait; -1 if there is nothing to watch.
@@ -126,7 +125,7 @@ class KernelSide {
   /// How long workers waited for a CPU, all of them, since start.
   [[nodiscard]] virtual morpheus_time_counts wait_times() const = 0;
 
-  /// Events that were lost because nobody drained in time, since start.
+  /// Events that were lost because the ring was full, since start.
   [[nodiscard]] virtual std::uint64_t events_dropped() const = 0;
 };
 

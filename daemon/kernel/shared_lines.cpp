@@ -16,7 +16,7 @@ struct SharedMemory {
   Mapping mapping;
 };
 
-// The order matters: our mapping must exist before the seal that forbids any further one.
+// The order matters: our mapping must exist before the seal that forbids further ones.
 Result<SharedMemory> make_shared(const char* name, std::size_t size, SealKind kind) {
   SharedMemory memory;
   auto fd = create_memfd(name, size);

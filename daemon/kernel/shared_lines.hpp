@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The memory of proto/scb.h as the daemon makes it: for each client one piece for each kind of
-// line, and the one global block. Pieces are memfds, of which the daemon keeps writable mappings
-// and hands out what is sealed; or, where BPF cannot reach memfds (Linux 6.12), array maps.
+// The shared memory of proto/scb.h, which the daemon makes: one piece for each client and kind of
+// line, and the one global block. A piece is a memfd that the daemon maps for writing and hands out
+// sealed or, where BPF cannot reach memfds (Linux 6.12), an array map.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@ class ClientLines {
  public:
   /// Makes room for at least `workers` lines of each kind; whole pages.
   [[nodiscard]] static Result<ClientLines> in_memfds(std::uint32_t workers);
-  /// Takes two BPF array maps of `capacity` lines each. The kernel lines' is frozen already, so
-  /// that nobody, the caller included, can write kernel_line().
+  /// Takes two BPF array maps of `capacity` lines each. The one of the kernel lines is frozen
+  /// already: not even the caller can write kernel_line().
   [[nodiscard]] static Result<ClientLines> in_maps(std::uint32_t capacity, UniqueFd kernel_map,
                                                    UniqueFd runtime_map);
-  /// How many lines `workers` become, and how much memory all of them take. Pure.
+  /// How many lines of each kind `workers` get, and how much memory both kinds take. Pure.
   [[nodiscard]] static std::uint32_t capacity_for(std::uint32_t workers);
   [[nodiscard]] static std::uint64_t bytes_for(std::uint32_t workers);
 
@@ -31,7 +31,8 @@ class ClientLines {
   [[nodiscard]] morpheus_scb_kernel& kernel_line(std::uint32_t index) const;
   [[nodiscard]] morpheus_scb_runtime& runtime_line(std::uint32_t index) const;
 
-  /// Descriptors to send to the client; the caller owns them. The kernel lines' cannot be written.
+  /// Descriptors to send to the client; the caller owns them. That of the kernel lines is
+  /// read-only.
   [[nodiscard]] Result<UniqueFd> kernel_fd_for_client() const;
   [[nodiscard]] Result<UniqueFd> runtime_fd_for_client() const;
 
@@ -46,7 +47,7 @@ class ClientLines {
   Mapping kernel_, runtime_;
 };
 
-/// The global block. Readers take each field alone, so fields are stored whole, without a lock.
+/// The global block. Each field is read and stored on its own, without a lock.
 class GlobalBlock {
  public:
   [[nodiscard]] static Result<GlobalBlock> create();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who may do what. Set in the configuration by group; root and the daemon's own user (who could
-// kill it anyway) may do everything.
+// Who may do what. The configuration gives rights to groups; root and the daemon's own user (who
+// could kill it anyway) may do everything.
 #pragma once
 
 #include <sys/types.h>
@@ -24,7 +24,7 @@ struct AccessRules {
   uid_t daemon_uid = 0;
   /// Members may do everything; empty if there is no such group.
   std::optional<gid_t> admins;
-  /// A right that is not for everybody; a group that does not exist has no members.
+  /// A right that only a group has; a group that does not exist has no members.
   struct Limited {
     std::optional<gid_t> group;
   };

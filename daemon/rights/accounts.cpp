@@ -39,7 +39,7 @@ Result<void> Accounts::check(uid_t uid, Resource resource, std::uint64_t amount)
   const std::uint32_t of_user = limits_.*limits.of_user.field;
   if (taken(uid, resource) + amount > of_user * limits.unit)
     return fail_quota({limits.of_user.name, of_user});
-  // the number of workers in all is the size of the kernel's table, for everybody
+  // the kernel's table of workers has no room for more, not even for root
   if ((uid == 0 || uid == daemon_uid_) && resource != Resource::workers) return {};
   const std::uint32_t of_all = limits_.*limits.of_all.field;
   if (total(resource) + amount > of_all * limits.unit)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What each user has taken of what there is. Every resource has a limit for one user, and one for
-// all users together, which root and the daemon's own user are not held to: users together cannot
-// lock the operator out.
+// How much of each resource each user has taken. A resource has a limit for one user and one for
+// all users together. The second does not hold for root and the daemon's own user, so users
+// together cannot lock the operator out.
 #pragma once
 
 #include <sys/types.h>
@@ -19,7 +19,7 @@ enum class Resource : std::uint8_t {
   connections,
   workers,
   memory,       ///< bytes: shared lines, and what waits in the daemon in either direction
-  requests,     ///< calls whose answers the peer has not taken
+  requests,     ///< calls whose answers the peer has not read
   subscribers,  ///< of events
 };
 inline constexpr std::size_t kResources = 5;
@@ -46,11 +46,12 @@ class Accounts {
   using Amounts = std::array<std::uint64_t, kResources>;
   const ConfigLimits& limits_;
   uid_t daemon_uid_;
-  std::map<uid_t, Amounts> users_;  // only those who have something
+  std::map<uid_t, Amounts> users_;  // only those who have taken something
   Amounts total_{};
 };
 
-/// Something taken that changes its size and is given back at the end. The accounts outlive it.
+/// An amount that a user has taken. It can change, and is given back at the end. The accounts
+/// outlive it.
 class Charge {
  public:
   Charge(Accounts& accounts, uid_t uid, Resource resource)

@@ -32,8 +32,8 @@ Result<UniqueFd> peer_pidfd(int socket, pid_t pid) {
   int fd = -1;
   socklen_t size = sizeof(fd);
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0) return UniqueFd(fd);
-  if (errno != ENOPROTOOPT) return fail_errno("ask for the peer's pidfd");
-  // before Linux 6.5; the number might have been used again, as with every pid
+  if (errno != ENOPROTOOPT) return fail_errno("get the peer's pidfd");
+  // before Linux 6.5; the number may be another process's by now, as with every pid
   UniqueFd opened(open_pidfd(pid, 0));
   if (!opened) return fail_errno("open the peer's pidfd");
   return opened;
@@ -51,8 +51,8 @@ static_assert(sizeof(PidfdInfo) == 64);
 constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
 constexpr __u64 kPidfdInfoPid = 1;
 
-// Whose thread it is, in our own numbers, without /proc (which hidepid may hide). Nothing before
-// Linux 6.13, and for threads that are gone or not visible in our PID namespace. `fd` is a pidfd.
+// The thread and process of a pidfd, by their numbers here, without /proc (which hidepid may hide).
+// Nothing before Linux 6.13, and for threads that are gone or not visible in our PID namespace.
 std::optional<PidfdInfo> pidfd_info(int fd) {
   PidfdInfo info{};
   info.mask = kPidfdInfoPid;
@@ -83,7 +83,7 @@ Result<Peer> Peer::of(int socket) {
   ucred credentials{};
   socklen_t size = sizeof(credentials);
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
-    return fail_errno("ask for the peer's credentials");
+    return fail_errno("get the peer's credentials");
   auto pidfd = peer_pidfd(socket, credentials.pid);
   if (!pidfd) return tl::unexpected(pidfd.error());
   return Peer{credentials.pid, credentials.uid, credentials.gid, peer_groups(socket),
@@ -97,15 +97,15 @@ Result<ThreadRef> open_thread_of(const Peer& peer, pid_t tid) {
   if (!pidfd) return refuse(ESRCH);
   const auto info = pidfd_info(pidfd.get());
   const bool listed = info ? info->tgid == static_cast<__u32>(peer.pid) : is_listed(peer.pid, tid);
-  // Both must still live: only then did neither number change hands while we looked.
+  // Both must still live: only then did no other thread get either number meanwhile.
   if (!is_alive(pidfd.get())) return refuse(ESRCH);
   if (!listed || !is_alive(peer.pidfd.get())) return refuse(EPERM);
   return ThreadRef{tid, std::move(pidfd)};
 }
 
 bool is_pidfd(int fd) {
-  // signal 0 reaches nobody; it fails with EBADF for whatever is no pidfd, with ESRCH for a dead
-  // thread's
+  // signal 0 has no effect; it fails with EBADF if this is no pidfd, with ESRCH if the thread is
+  // dead
   return ::syscall(SYS_pidfd_send_signal, fd, 0, nullptr, 0) == 0 || errno == EPERM ||
          errno == ESRCH || errno == EINVAL;
 }

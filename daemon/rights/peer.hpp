@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who is at the other end of a connection, as the kernel says, and which threads are that
-// process's.
+// The process at the other end of a connection, as the kernel identifies it, and which threads are
+// that process's.
 #pragma once
 
 #include <sys/types.h>
@@ -15,8 +15,8 @@
 
 namespace morpheus::daemon {
 
-/// The process that connected. Its identity was fixed by connect(): passing the socket on to
-/// another process does not change it.
+/// The process that connected. connect() fixed its identity: passing the socket on to another
+/// process does not change it.
 struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
@@ -39,7 +39,7 @@ struct ThreadRef {
 /// another process's.
 [[nodiscard]] Result<ThreadRef> open_thread_of(const Peer& peer, pid_t tid);
 
-/// Whether a descriptor is a pidfd; asks nothing of whatever else it may be.
+/// Whether a descriptor is a pidfd. Has no effect on any other kind of descriptor.
 [[nodiscard]] bool is_pidfd(int fd);
 
 /// The thread that a descriptor sent by a peer refers to; nothing if it is no pidfd or its thread

@@ -20,7 +20,7 @@ namespace morpheus::daemon {
 struct Client;
 class Subscription;
 
-/// What a connection is to the services. Kept by the connection for as long as it lasts.
+/// A connection as the services see it. Lasts as long as the connection.
 struct Caller {
   Peer peer;
   Client* client = nullptr;  ///< after Attach; owned by Clients
@@ -40,8 +40,8 @@ struct Answer {
   FdList fds;              ///< sent along; parameters name them by index
   bool continues = false;  ///< further replies come from the caller's subscription
 
-  /// A long list, written piece by piece so that others have their turn in between. Appends the
-  /// next piece of the parameters' text, and says whether there is more. Takes the place of
+  /// Writes a long list piece by piece, so that other users have their turns in between: appends
+  /// the next piece of the parameters' text, and returns whether there is more. Replaces
   /// `parameters`.
   std::function<bool(std::string& text)> write_more{};
 };

@@ -79,8 +79,8 @@ Outcome set_tunables(Core& core, Call& call, Caller&) {
   return answer({{"tunables", to_json(core.tunables())}});
 }
 
-// A list of what `next` gives until it gives nothing, a few at a time. Who comes or goes meanwhile
-// is in it or not.
+// Lists what `next` returns until it returns nothing, a few at a time. A client that comes or goes
+// meanwhile may be in the list or not.
 template <class Next>
 Outcome list(const char* name, Next next) {
   Answer answer;
@@ -150,7 +150,7 @@ Outcome subscribe(Core& core, Call& call, Caller& caller) {
   if (!subscription)
     return quota_fault("io.morpheus.Control.QuotaExceeded", *subscription.error().quota);
   caller.subscription = std::move(*subscription);
-  // an empty first reply tells the subscriber that from now on nothing is missed
+  // an empty first reply says that the subscriber misses nothing from now on
   return Answer{caller.subscription->take(0), {}, true};
 }
 

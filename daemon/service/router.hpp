@@ -32,7 +32,7 @@ class Router {
   std::map<std::string, Method, std::less<>> methods_;
 };
 
-/// Reads a message as a call, without its descriptors; nothing if it is none. Pure.
+/// Reads a message as a call, without its descriptors; nothing if it is no call. Pure.
 [[nodiscard]] std::optional<Call> parse_call(Json message);
 
 }  // namespace morpheus::daemon

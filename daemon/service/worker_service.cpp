@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kAnyU32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kAnyTid = std::numeric_limits<pid_t>::max();
-constexpr std::uint64_t kMostSeq = std::uint64_t{1} << 62;  // room to count on for ever
+constexpr std::uint64_t kMostSeq = std::uint64_t{1} << 62;  // leaves room to count on
 constexpr std::size_t kLongestName = 64;
 
 auto worker_fault(std::string_view name, Json parameters = Json::object()) {
@@ -60,7 +60,7 @@ Outcome attach(Core& core, Call& call, Caller& caller) {
     return fault("org.varlink.service.PermissionDenied");
   const auto major = parameters.required_number("version_major", kAnyU32);
   (void)parameters.required_number("version_minor",
-                                   kAnyU32);  // a newer minor reads an older memory
+                                   kAnyU32);  // a newer minor version reads older memory
   const auto workers = parameters.required_number("workers", kAnyU32);
   auto name = parameters.string("name", kLongestName);
   auto library = parameters.string("library", kLongestName);
@@ -86,7 +86,7 @@ Outcome attach(Core& core, Call& call, Caller& caller) {
   return answer;
 }
 
-// The thread that the call names, in either way.
+// The thread that the call names by tid or by pidfd.
 tl::expected<ThreadRef, CallFault> thread_named_by(Call& call, const Peer& peer,
                                                    std::optional<std::uint64_t> tid,
                                                    std::optional<std::uint64_t> pidfd) {
@@ -99,7 +99,7 @@ tl::expected<ThreadRef, CallFault> thread_named_by(Call& call, const Peer& peer,
     wanted = *number;
   }
   auto thread = open_thread_of(peer, wanted);
-  // The descriptor's thread must still live, or its number may mean another one by now.
+  // The descriptor's thread must still live, or its number may be another thread's by now.
   if (pidfd && !is_alive(call.fds[*pidfd].get())) return no_such(wanted);
   if (thread) return std::move(*thread);
   if (thread.error().code == ESRCH) return no_such(wanted);

@@ -32,11 +32,11 @@ void Closer::State::submit(const std::shared_ptr<State>& self, uid_t uid, Unique
   try {
     std::thread([self, uid] { self->work(uid); }).detach();
   } catch (const std::system_error& error) {
-    // better to hold the descriptors than to close them here; the next one tries again
+    // better to leak the descriptors than to close them here; the next call tries again
     log::warn("no thread to close the descriptors of uid {}: {}", uid, error.what());
-    auto kept = std::move(queue->second);
+    auto leaked = std::move(queue->second);
     queues.erase(queue);
-    for (auto& each : kept) (void)each.release();
+    for (auto& each : leaked) (void)each.release();
   }
 }
 
@@ -52,7 +52,7 @@ void Closer::State::work(uid_t uid) {
       }
       fd = queue->second.front().get();  // stays in the queue, and counted, until it is closed
     }
-    // cures most sockets that would linger; somebody else who holds the socket can undo it
+    // cures most sockets that would linger, but another holder of the socket can undo it
     const linger off{0, 0};
     (void)::setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
     ::close(fd);

@@ -14,10 +14,10 @@ namespace morpheus::daemon {
 /// A listening, non-blocking AF_UNIX socket. Removes its path when it goes.
 class Listener {
  public:
-  /// Takes `path`.lock, which lasts as long as the object. Error code EWOULDBLOCK: another daemon
-  /// has it. Makes the directory (0755) if it is missing. Nobody can connect yet.
+  /// Locks `path`.lock for as long as the object lasts. Error code EWOULDBLOCK: another daemon has
+  /// the lock. Makes the directory (0755) if it is missing. No client can connect yet.
   [[nodiscard]] static Result<Listener> lock(const std::string& path);
-  /// Uses the first socket that systemd passed to this process; nothing if none was passed.
+  /// Uses the first socket that systemd passed to this process. Error code ENOENT: it passed none.
   [[nodiscard]] static Result<Listener> inherited();
 
   /// Makes the socket, replacing a stale one; does nothing for an inherited one.

@@ -39,8 +39,7 @@ struct MetricsServer::State {
 
 namespace {
 
-/// One connection: requests are answered one after the other until the peer closes, errs or is
-/// idle.
+/// One connection: answers requests one after the other until the peer closes, errs or is idle.
 template <class State>
 class Connection : public std::enable_shared_from_this<Connection<State>> {
  public:
@@ -83,10 +82,10 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
   void fill(const http::request<http::empty_body>& request) {
     if (request.method() != http::verb::get && request.method() != http::verb::head) {
       response_.set(http::field::allow, "GET, HEAD");
-      return say(http::status::method_not_allowed, "only GET\n");
+      return respond(http::status::method_not_allowed, "only GET\n");
     }
     const auto path = request.target().substr(0, request.target().find('?'));
-    if (path != "/metrics") return say(http::status::not_found, "see /metrics\n");
+    if (path != "/metrics") return respond(http::status::not_found, "see /metrics\n");
     const bool openmetrics =
         request[http::field::accept].find("application/openmetrics-text") != std::string_view::npos;
     response_.result(http::status::ok);
@@ -95,7 +94,7 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
     response_.body() = server_->render(openmetrics);
   }
 
-  void say(http::status status, const char* text) {
+  void respond(http::status status, const char* text) {
     response_.result(status);
     response_.set(http::field::content_type, "text/plain; charset=utf-8");
     response_.body() = text;
@@ -111,7 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
 template <class State>
 void accept_next(const std::shared_ptr<State>& state);
 
-// Without descriptors to spare accepting fails at once, again and again.
+// Without free descriptors, accepting fails at once, again and again.
 template <class State>
 void accept_later(const std::shared_ptr<State>& state) {
   state->pause.expires_after(kPause);
@@ -125,7 +124,7 @@ void accept_next(const std::shared_ptr<State>& state) {
   state->acceptor.async_accept([state](boost::system::error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
     if (error) return accept_later(state);
-    // one too many is closed at once: a scraper comes again
+    // one too many is closed at once; a scraper comes again
     if (state->connections < kMostConnections)
       std::make_shared<Connection<State>>(std::move(socket), state)->read();
     accept_next(state);

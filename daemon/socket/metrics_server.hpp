@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Metrics over HTTP, for Prometheus: GET /metrics on a loopback address. Off unless the operator
-// names an address. It can change nothing, and whoever connects can hold up nobody but himself.
+// names an address. It changes nothing, and a client can hold up only itself.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,7 +15,7 @@ namespace morpheus::daemon {
 
 class MetricsServer {
  public:
-  /// Makes the text for one scrape. Called on the loop's thread.
+  /// Makes the text for one scrape, on the loop's thread.
   using Render = std::function<std::string(bool openmetrics)>;
 
   /// Listens. Both `loop` and what `render` uses outlive the server.

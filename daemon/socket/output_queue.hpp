@@ -14,7 +14,7 @@ namespace morpheus::daemon {
 class OutputQueue {
  public:
   void push(std::string bytes, FdList fds);
-  /// Goes on with the message pushed last.
+  /// Adds to the message pushed last.
   void append(std::string bytes);
   /// Writes what the socket takes. True: all is written; false: the socket is full.
   [[nodiscard]] Result<bool> write_to(int socket);

@@ -15,7 +15,7 @@ using boost::asio::posix::stream_descriptor;
 constexpr int kAcceptsPerTurn = 16;
 constexpr auto kPause = std::chrono::milliseconds(100);
 
-// Not worth a session: one attempt to say why, and the socket closes.
+// No session: one attempt to send the reason, and the socket closes.
 void turn_away(int socket, std::uint32_t limit) {
   const auto bytes = varlink::encode_message(
       {{"error", "io.morpheus.Transport.TooManyConnections"}, {"parameters", {{"limit", limit}}}});
@@ -79,7 +79,7 @@ void Server::accept_some() {
 
 void Server::admit(UniqueFd socket) {
   auto peer = Peer::of(socket.get());
-  if (!peer) return log::debug("a peer was gone at once: {}", peer.error().text());
+  if (!peer) return log::debug("a peer is gone already: {}", peer.error().text());
   const uid_t uid = peer->uid;
   auto& accounts = context_.core.accounts();
   if (const auto checked = accounts.check(uid, Resource::connections, 1); !checked) {

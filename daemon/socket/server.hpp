@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Accepts connections within the quotas and keeps their sessions.
+// Accepts connections within the quotas and owns their sessions.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -12,8 +12,8 @@
 namespace morpheus::daemon {
 namespace {
 
-// The watchdog counts its own looks, not time: a host that stood still (a virtual machine that was
-// paused) has starved nobody.
+// The watchdog counts its own looks, not time: while a host stands still (a paused virtual machine)
+// no thread starves.
 constexpr unsigned kLooks = 8;
 // above ordinary real-time threads, below the kernel's own at 99
 constexpr int kPriority = 90;
@@ -104,7 +104,7 @@ bool Canary::stopped_within(std::chrono::nanoseconds time) {
   return true;
 }
 
-// Starvation may be that of one CPU. A singer that could not be moved sings where it is.
+// One CPU alone may starve its threads. A singer that cannot be moved sings where it is.
 void Canary::move_singer() {
   for (int i = 1; i <= CPU_SETSIZE; ++i) {
     const int next = (cpu_ + i) % CPU_SETSIZE;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Watches over the host while our own scheduler runs it, as rtkit's canary does: an ordinary
-// thread, the canary, sings when it is asked to, on one CPU after the other. The watchdog is a
-// real-time thread, out of our scheduler's reach. If the canary does not get a CPU to sing on,
+// thread, the canary, sings when it is asked to, on one CPU after the other. The watchdog, which
+// asks, is a real-time thread, out of our scheduler's reach. If the canary gets no CPU to sing on,
 // neither do the host's other threads.
 #pragma once
 
@@ -21,16 +21,16 @@ namespace morpheus::daemon {
 class Canary {
  public:
   struct Options {
-    std::chrono::milliseconds starved{3000};  ///< without a song for so long: alarm
+    std::chrono::milliseconds starved{3000};  ///< how long without a song until the alarm
     bool real_time = true;  ///< false only for tests without the privilege to be real-time
   };
 
-  /// Begins to watch. At the alarm, once: has_alarm() becomes true, `alarm_fd` (an eventfd,
-  /// borrowed) becomes readable, and `rescue` is called on the watchdog's thread. Fails without the
-  /// right to be real-time.
+  /// Begins to watch. At the alarm, which comes once, has_alarm() becomes true, `alarm_fd` (an
+  /// eventfd, borrowed) becomes readable, and the watchdog's thread calls `rescue`. Fails without
+  /// the right to be real-time.
   [[nodiscard]] static Result<std::unique_ptr<Canary>> start(const Options& options, int alarm_fd,
                                                              std::function<void()> rescue);
-  /// Ends both threads, and waits for that: call it when normal threads get CPU.
+  /// Ends both threads and waits for them: do it when normal threads get CPU.
   ~Canary();
   Canary(const Canary&) = delete;
   Canary& operator=(const Canary&) = delete;
@@ -54,7 +54,7 @@ class Canary {
   std::atomic<pid_t> singer_tid_{0};
   sem_t stop_{};
   cpu_set_t allowed_{};
-  int cpu_ = -1;  // where the singer is bound to
+  int cpu_ = -1;  // the singer is bound to it
   std::thread singer_, watchdog_;
 };
 

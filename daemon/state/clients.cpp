@@ -77,8 +77,8 @@ Result<WorkerEntry*> Clients::add_worker(Client& client, ThreadRef thread,
   worker.tid = thread.tid;
   worker.pidfd = std::move(thread.pidfd);
   while (client.workers.contains(worker.line)) ++worker.line;
-  // The claims of whoever had the line before are not this worker's, and no claim is no wish for
-  // less.
+  // The line may hold the claims of an earlier worker. A worker that claims nothing has the usual
+  // priority, not the lowest.
   auto& claims = client.lines.runtime_line(worker.line);
   claims = {};
   claims.runtime_priority = MORPHEUS_PRIORITY_DEFAULT;
@@ -98,11 +98,11 @@ Result<WorkerEntry*> Clients::add_worker(Client& client, ThreadRef thread,
     return failed;
   }
   last_slot_ = worker.slot;
-  WorkerEntry& kept = client.workers.emplace(worker.line, std::move(worker)).first->second;
-  slots_[kept.slot] = {&client, &kept};
-  slot_of_tid_[kept.tid] = kept.slot;
+  WorkerEntry& stored = client.workers.emplace(worker.line, std::move(worker)).first->second;
+  slots_[stored.slot] = {&client, &stored};
+  slot_of_tid_[stored.tid] = stored.slot;
   accounts_.take(client.uid, Resource::workers, 1);
-  return &kept;
+  return &stored;
 }
 
 Result<void> Clients::check_quotas(const Client& client) const {
@@ -154,7 +154,7 @@ WorkerTotals Clients::totals() const {
   return totals;
 }
 
-// Goes round, so that a slot rests as long as possible before it is used again.
+// Goes round the table, so that a slot is used again as late as possible.
 std::uint32_t Clients::free_slot() const {
   for (std::uint32_t i = 1; i < MORPHEUS_MAX_WORKERS; ++i) {
     const std::uint32_t slot = 1 + (last_slot_ + i - 1) % (MORPHEUS_MAX_WORKERS - 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// All clients and their workers: who owns which line, which slot of the kernel's worker table it
-// is, and what each user has used of the quotas. One thread; no I/O but through KernelSide.
+// All clients and their workers: which client owns which line, which slot of the kernel's worker
+// table a worker has, and how much of its quotas each user has used. One thread; no I/O except
+// through KernelSide.
 #pragma once
 
 #include <array>
@@ -79,12 +80,12 @@ class Clients {
   [[nodiscard]] const std::map<std::uint64_t, std::unique_ptr<Client>>& all() const {
     return clients_;
   }
-  /// The client with the lowest id from this one on; nothing if there is none.
+  /// The client with the lowest id that is not below this one; null if there is none.
   [[nodiscard]] const Client* from(std::uint64_t id) const {
     const auto it = clients_.lower_bound(id);
     return it == clients_.end() ? nullptr : it->second.get();
   }
-  /// The worker that has the slot in this generation; nothing if it is gone.
+  /// The worker that has the slot in this generation; null if it is gone.
   [[nodiscard]] const WorkerEntry* find(std::uint32_t slot, std::uint32_t generation) const;
   [[nodiscard]] std::size_t worker_count() const { return slot_of_tid_.size(); }
   [[nodiscard]] WorkerTotals totals() const;

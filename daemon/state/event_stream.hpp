@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Events on their way to subscribers, each of which has a bounded queue: who reads too slowly loses
-// events and is told how many.
+// Events on their way to subscribers. Each subscriber has a bounded queue: one that reads too
+// slowly loses events and learns how many.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace morpheus::daemon {
 
-/// An event as it waits: JSON is made of it when it is sent, at a tenth of the size.
+/// An event as it waits. It becomes JSON, ten times its size, only when it is sent.
 struct PublishedEvent {
   morpheus_event event{};
   pid_t tid = 0;  ///< of the worker; 0 if it is gone
@@ -41,7 +41,7 @@ class Subscription {
 
   /// Called after events were queued.
   std::function<void()> wake;
-  /// What the subscriber takes of his quota.
+  /// The subscriber's share of its user's quota.
   std::unique_ptr<Charge> charge;
 
  private:
@@ -55,9 +55,9 @@ class EventStream {
  public:
   /// The subscription ends when the returned pointer goes.
   [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity, bool runs = false);
-  /// What the most curious subscriber wants; `own` if there is none.
+  /// The most that any subscriber wants; `own` without subscribers.
   [[nodiscard]] EventDetail wanted();
-  /// A single run (MORPHEUS_TRACE_EVENTS) goes only to those who want runs.
+  /// A single run (MORPHEUS_TRACE_EVENTS) goes only to subscribers that want runs.
   void publish(const PublishedEvent& event);
   /// Wakes all subscribers; after a batch of publish().
   void wake_all();

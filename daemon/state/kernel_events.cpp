@@ -22,7 +22,7 @@ void KernelEvents::drain() {
     on_event(event, wanted);
     if (event.type == MORPHEUS_EVENT_EXIT) exits.push_back(event);
   });
-  // not from within drain_events(): this changes the kernel's worker table
+  // after drain_events(), because this changes the kernel's worker table
   for (const auto& event : exits) clients_.thread_exited(event.slot, event.generation);
   if (wanted != EventDetail::own) stream_.wake_all();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What to do when our scheduler has ended and nobody here asked for it: wait longer each time, and
-// give up after some ejections. Pure; the caller tells it the time.
+// What to do when our scheduler ended without an order from here: wait longer each time, and give
+// up after some ejections. Pure; the caller passes the time.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,21 @@ namespace morpheus::daemon {
 
 class RestartPolicy {
  public:
-  /// After an ejection at most `limit` restarts; the first after `backoff_ns`, each further one
-  /// after twice the time, at most a minute.
+  /// At most `limit` restarts after ejections: the first after `backoff_ns`, each further one after
+  /// twice the time, but at most a minute.
   RestartPolicy(std::uint32_t limit, std::uint64_t backoff_ns)
       : limit_(limit), backoff_ns_(backoff_ns) {}
 
-  /// The operator attached or detached it: earlier ejections are forgotten.
+  /// Forgets earlier ejections: the operator attached or detached the scheduler.
   void reset() { *this = RestartPolicy(limit_, backoff_ns_); }
-  /// It ended, or an attempt to restart it failed (then as EJECTED). A scheduler that ran for ten
-  /// minutes counts as sound again.
+  /// The scheduler ended, or an attempt to restart it failed (then as EJECTED). After ten minutes
+  /// of running it counts as sound again.
   void ended(morpheus_exit_cause cause, std::uint64_t now);
-  /// It was attached again at `now`.
+  /// The scheduler was attached again at `now`.
   void restarted(std::uint64_t now);
 
   [[nodiscard]] std::uint32_t ejections() const { return ejections_; }
-  /// When it is to be attached again; nothing if it is not.
+  /// When to attach it again; nothing if never.
   [[nodiscard]] std::optional<std::uint64_t> due_ns() const { return due_ns_; }
   [[nodiscard]] bool has_given_up() const { return ejections_ > limit_; }
 
