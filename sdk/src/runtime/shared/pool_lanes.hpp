@@ -76,7 +76,7 @@ class PoolLanes {
     for (unsigned number = PoolLane::kFirstGroup; number < lanes_.size(); ++number) {
       if (lanes_[number]) continue;
       lanes_[number] = std::make_unique<PoolLane>(pool_, number, options.shares, options.name);
-      are_many_.store(true, std::memory_order_relaxed);
+      has_others_.store(true, std::memory_order_relaxed);
       return *lanes_[number];
     }
     throw std::length_error("a runtime has at most 14 groups");
@@ -87,7 +87,7 @@ class PoolLanes {
                                                     std::move(thread_name), &owner));
   }
   [[nodiscard]] PoolLane& own(std::size_t thread) {
-    are_many_.store(true, std::memory_order_relaxed);
+    has_others_.store(true, std::memory_order_relaxed);
     return *own_lanes_[thread];
   }
   /// The lane of that number on that thread.
@@ -95,7 +95,7 @@ class PoolLanes {
     return number == PoolLane::kOwn ? *own_lanes_[thread] : *lanes_[number];
   }
   /// Whether any lane but home is in use.
-  [[nodiscard]] bool are_many() const { return are_many_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool has_others() const { return has_others_.load(std::memory_order_relaxed); }
 
  private:
   PoolState& pool_;
@@ -103,7 +103,7 @@ class PoolLanes {
   std::array<std::unique_ptr<PoolLane>, SharedJobs::kMostLanes> lanes_;
   std::mutex groups_lock_;
   std::vector<std::unique_ptr<PoolLane>> own_lanes_;  // by thread
-  std::atomic<bool> are_many_{false};
+  std::atomic<bool> has_others_{false};
 };
 
 }  // namespace morpheus::sdk

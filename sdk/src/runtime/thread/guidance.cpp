@@ -29,7 +29,7 @@ void Guidance::end() {
   registration_.reset();
 }
 
-bool Guidance::is_kernel_asking() const {
+bool Guidance::is_hinted() const {
   const std::uint64_t seq = __atomic_load_n(morpheus_here.seq, __ATOMIC_RELAXED);
   const bool is_watch = __atomic_load_n(&morpheus_here.seen, __ATOMIC_RELAXED) == ~seq;
   return !is_watch || mode() == MORPHEUS_DEFENSIVE;

@@ -17,11 +17,11 @@ class ClientThread;
 class Guidance {
  public:
   // --- The thread
-  /// Registers the thread if the runtime is to be guided.
+  /// Registers the thread, if runtime_options::guided.
   void begin(const runtime_options& options);
   void end();
-  /// Whether the kernel asks, if anything does: not ask_to_give_way().
-  [[nodiscard]] bool is_kernel_asking() const;
+  /// When the safe point fires: whether the kernel made it, and not only ask_to_give_way().
+  [[nodiscard]] bool is_hinted() const;
   /// Acknowledges what the thread's own safe point shows. True: now give up the CPU.
   [[nodiscard]] bool acknowledge();
   /// Decides the mode anew, now and then.

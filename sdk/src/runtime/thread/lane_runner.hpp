@@ -55,7 +55,7 @@ class LaneRunner : public detail::runner {
   void charge(std::uint64_t now);
   /// Nothing runs until the next charge().
   void stop_charging() { charged_ns_ = 0; }
-  [[nodiscard]] bool are_lanes_many() const { return lanes_.are_many(); }
+  [[nodiscard]] bool has_other_lanes() const { return lanes_.has_others(); }
 
   // --- The owner, inside, or a thread that takes over
   /// Makes half or all of what waits here available to all threads. False: there is nothing.

@@ -118,8 +118,8 @@ std::uint64_t RuntimeThread::search_span() {
   return pool().size > 1 ? std::max(kSearchNs, span) : span;
 }
 
-/// Waits for what others post, and before long asks those that have work to share it; now and then,
-/// and at last, it takes work over from those that did not share.
+/// Waits for what others post, and before long asks those that have work to share it. Now and then,
+/// and at last, takes work over from those that did not.
 job* RuntimeThread::search(std::uint64_t span_ns) {
   const std::uint64_t begun = monotonic_ns();
   std::uint64_t taken = begun;

@@ -109,7 +109,7 @@ void ThreadRunner::tick() {
   counts_.steps.fetch_add(clock_.steps_made(ticks_), std::memory_order_relaxed);
   ticks_ = clock_.look(now);
   guidance_.update_mode(now);
-  if (are_lanes_many()) {
+  if (has_other_lanes()) {
     charge(now);
     if (has_posted()) take_in();
   }
@@ -132,16 +132,16 @@ void ThreadRunner::poll(std::uint64_t now) {
 
 // --- The kernel
 
-/// The kernel wants the CPU: first everything that waits here becomes available to others; then the
-/// hint is acknowledged; then the CPU is given up. If only the watch asks, on behalf of other tasks
-/// of this thread, nothing is handed over.
+/// On a hint everything that waits here first becomes available to others; then the hint is
+/// acknowledged; then the CPU is given up. If only the watch asks, on behalf of other tasks of this
+/// thread, nothing is handed over.
 void ThreadRunner::acknowledge() {
-  if (guidance_.is_kernel_asking() && pool().size > 1) hand_over();
+  if (guidance_.is_hinted() && pool().size > 1) hand_over();
   if (guidance_.acknowledge()) give_up_cpu();
 }
 
-/// Others may have it for long: what waits here can be taken meanwhile, and another thread keeps
-/// the timers.
+/// Other threads may have it for long: meanwhile they can take what waits here, and one of them
+/// keeps the timers.
 void ThreadRunner::give_up_cpu() {
   leave(away());
   if (timers().earliest() != TimerQueue::kNever) call_stand_in();

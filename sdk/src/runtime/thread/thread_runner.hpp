@@ -59,8 +59,8 @@ class ThreadRunner : public SharedRunner {
   void tick();
   /// Before the thread gives up the CPU at a plain safe point, in the midst of a job.
   static void hand_over_here();
-  /// A thread that gave up its CPU, maybe for long, and wants the owner to keep the first of its
-  /// timers meanwhile; null: there is none. Forgotten once asked for.
+  /// The thread that gave up its CPU, maybe for long, and left the first of its timers to the
+  /// owner; null: none. The next call returns null.
   [[nodiscard]] ThreadRunner* take_absent() {
     return absent_.exchange(nullptr, std::memory_order_acquire);
   }

@@ -101,8 +101,7 @@ func wake(r run) {
 		}
 	}()
 	for i := 0; i < wakes; i++ {
-		// in the kernel, not in the scheduler: the main thread is to be a foreign one; a
-		// signal may cut it short
+		// in the kernel, not in Go's scheduler, as a foreign thread; a signal may cut it short
 		_ = syscall.Nanosleep(&syscall.Timespec{Nsec: 1_000_000}, nil)
 		to <- i
 	}
