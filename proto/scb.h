@@ -121,10 +121,10 @@ struct morpheus_scb_kernel {
 	__u64 last_escalation_ns; /* when the kernel last took the CPU from this worker; 0: never */
 	__u64 cpu_time_ns;        /* on a CPU, until the last switch away */
 	__u64 wait_time_ns;       /* runnable without a CPU, until the last switch to it */
-	__u16 kernel_pressure_level; /* 0-100: how crowded the worker's CPU is, see policy_pressure() */
+	__u16 kernel_pressure_level; /* 0-100: how crowded its CPU is, see policy_pressure() */
 	__u8 worker_state;           /* enum morpheus_worker_state; written by the daemon */
 	__u8 hint_reason;            /* enum morpheus_hint_reason of the last hint */
-	__u32 hint_loss_count; /* hints whose deadline passed without acknowledgement or withdrawal */
+	__u32 hint_loss_count; /* hints that became late: neither acknowledged nor withdrawn */
 } __attribute__((aligned(64)));
 
 /*
@@ -138,8 +138,9 @@ struct morpheus_scb_runtime {
 	__u32 escapable;              /* 1: the kernel may take the CPU outside critical sections */
 	__u64 last_ack_seq;           /* the newest preempt_seq that was acknowledged */
 	__u64 last_ack_ns;      /* when, stored before last_ack_seq; bounded by BPF, metrics only */
-	__u32 runtime_priority; /* 0-1000, clamped; read when the worker gets a CPU. In Enforced mode the
-	                                 lowest is hinted first, and less than 500 lowers its weight */
+	__u32 runtime_priority; /* 0-1000, clamped; read when the worker gets a CPU. In Enforced
+	                           mode the lowest is hinted first, and less than 500 lowers
+	                           its weight */
 	__u32 last_yield_reason; /* enum morpheus_yield_reason */
 	__u32 escalation_policy; /* enum morpheus_escalation_policy; unknown values mean NONE */
 	__u32 runtime_mode;      /* enum morpheus_runtime_mode */

@@ -210,7 +210,7 @@ TEST_CASE("what cannot be written is said in one line, and leaves nothing behind
 }
 
 TEST_CASE("who may not change things is told so") {
-  if (::geteuid() != 0) SKIP("needs root, to become somebody else");
+  if (::geteuid() != 0) SKIP("needs root, to become another user");
   constexpr int kNobody = 65534;
   const DaemonProcess daemon;
   for (const auto& change :

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Hostile descriptors and memory: what a client sends, maps and punches hurts nobody else.
+// Hostile descriptors and memory: what a client sends, maps and punches hurts no other client.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -173,7 +173,7 @@ TEST_CASE("a client in a PID namespace of its own registers its thread by pidfd"
       if (!client || !client->call("io.morpheus.Worker.Attach",
                                    {{"version_major", 1}, {"version_minor", 0}, {"workers", 1}}))
         ::_exit(2);
-      // by its own number it would name a thread of somebody else
+      // by its own number it would name a thread of another process
       const auto by_tid = client->call("io.morpheus.Worker.Register", {{"tid", ::gettid()}});
       if (by_tid || !by_tid.error().is("io.morpheus.Worker.ThreadNotYours")) ::_exit(3);
       const std::array pidfd{static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), O_EXCL))};

@@ -186,7 +186,7 @@ TEST_CASE(
   std::string calls;
   for (std::size_t i = 0; i < kCalls; ++i)
     calls += "{\"method\":\"io.morpheus.Control.GetStatus\"}\0"s;
-  // everything is there when the daemon looks, whoever gets which CPU: the answers themselves tell
+  // everything is there when the daemon looks, whichever CPUs it gets: the replies themselves show it
   // the order
   REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
   for (const auto& socket : storm) send_all(socket.get(), calls);

@@ -31,7 +31,7 @@ struct Finished {
 /// Runs a program to its end; as `uid` if that is not -1 (needs root).
 Finished run_program(const std::vector<std::string>& command, int uid = -1);
 
-/// A directory that goes with the object; anybody may enter it.
+/// A directory that goes with the object; any user may enter it.
 class TempDir {
  public:
   TempDir();
@@ -43,7 +43,7 @@ class TempDir {
 
 enum class Backend : unsigned char { fake, bpf };
 
-/// A running morpheusd. Killed at the end if nobody stopped it.
+/// A running morpheusd. Killed at the end if no test stopped it.
 class DaemonProcess {
  public:
   /// With the fake kernel side, which needs no privilege. `limits` becomes the configuration's.

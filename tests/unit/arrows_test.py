@@ -48,7 +48,7 @@ ARROWS = {
 }
 GENERATED = {"vmlinux.h": "bpf/vmlinux.h", "morpheus.skel.h": "bpf/morpheus.skel.h",
              "proto/interfaces.hpp": "proto/interfaces.hpp"}
-# libbpf's headers have one user each; other libraries are anybody's.
+# libbpf's headers have one user each; any room may use other libraries.
 OWNED = {"bpf/libbpf.h": "daemon/kernel", "bpf/bpf.h": "daemon/kernel", "bpf/btf.h": "daemon/kernel", "bpf/bpf_helpers.h": "bpf",
          "bpf/bpf_tracing.h": "bpf", "bpf/bpf_core_read.h": "bpf"}
 

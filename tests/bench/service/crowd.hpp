@@ -14,7 +14,7 @@ struct CrowdBoard;
 
 class Crowd {
  public:
-  /// Starts the processes and their threads; nobody has connected yet. Throws std::runtime_error.
+  /// Starts the processes and their threads; none has connected yet. Throws std::runtime_error.
   Crowd(const std::string& socket, unsigned clients, unsigned workers);
   /// Kills those who are left.
   ~Crowd();

@@ -175,7 +175,7 @@ Json measure(const Options& options) {
   unsigned total = 0;
   for (const auto& [kind, count] : bad) total += count;
   result["bad_inputs"] = {{"kinds", bad}, {"tried", total}};
-  // the same process answers, and keeps everybody who was well-behaved
+  // the same process answers, and keeps every well-behaved client
   result["bad_inputs"]["survived"] = ::kill(daemon.pid(), 0) == 0 &&
                                      daemon.call("GetStatus").at("clients").get<unsigned>() ==
                                          options.clients - std::min(options.kills, options.clients);

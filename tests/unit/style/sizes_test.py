@@ -13,7 +13,7 @@ import tree
 
 MOST_FILES = 25
 MOST_LINES = 350
-WIDTH = {"c": 100, "c++": 100, "python": 120, "shell": 120, "meson": 120}  # columns
+WIDTH = 100  # columns of C and C++
 LONGEST_FUNCTION = 45  # lines
 # One struct with the methods of a Python type, written out as the interpreter wants it.
 LONG_FILES = {"sdk/python/src/safe_points.c": 360}
@@ -33,10 +33,14 @@ def columns(line):
     return len(line.expandtabs(8))
 
 
-def long_lines(path, lines, most):
+def long_lines(path, lines):
+    """clang-format breaks code, but neither comments in C nor what is quoted; the latter may be long."""
+    quoted = False
     for number, line in enumerate(lines, 1):
-        if columns(line) > most:
-            yield f"{path}:{number}: {columns(line)} columns, at most {most}"
+        quoted = quoted or 'R"' in line
+        if columns(line) > WIDTH and not quoted and '"' not in line:
+            yield f"{path}:{number}: {columns(line)} columns, at most {WIDTH}"
+        quoted = quoted and ')"' not in line and ')_"' not in line
 
 
 def long_functions(path, lines):
@@ -54,7 +58,8 @@ def long_functions(path, lines):
 def breaches_of(root, path):
     lines = tree.read(root, path).splitlines()
     language = tree.language(root, path)
-    yield from long_lines(path, lines, WIDTH[language])
+    if language in ("c", "c++"):
+        yield from long_lines(path, lines)
     if language == "c":
         yield from long_functions(path, lines)
     most = LONG_FILES.get(path, MOST_LINES)
