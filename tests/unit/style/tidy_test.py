@@ -21,13 +21,12 @@ import sys
 sys.dont_write_bytecode = True
 import tree
 
-# What is pasted together: folders, into how many, and whether the sources include CLI11, whose headers
-# cost the most.
-POOLS = {"sdk": (("proto/", "sdk/src/", "sdk/include/"), 1, False),
-         "daemon": (("daemon/",), 2, False),
-         "options": (("daemon/",), 1, True)}
+# What is pasted together: the folders, into how many, and which expensive header the sources include.
+POOLS = {"sdk": (("proto/", "sdk/src/", "sdk/include/"), 1, None),
+         "daemon": (("daemon/",), 2, None),
+         "options": (("daemon/",), 1, "#include <CLI/"),
+         "http": (("daemon/",), 1, "#include <boost/beast/")}
 PUBLIC_HEADERS = "sdk/include/"
-CLI11 = "#include <CLI/"
 # headers that need a library which may be missing
 OPTIONAL = {"sdk/include/morpheus/adapters/tbb.hpp": "tbb/task_arena.h"}
 FLAGS = ("-I", "-D", "-std=", "-pthread")
@@ -173,7 +172,7 @@ class Tidy:
             print(f"{file} does not compile: checking its sources one by one")
             found = self.one_by_one(paste)
         breaches = {(*(paste.origin(line) if path == file else (self.name_of(path), line)), what)
-                    for path, line, what in found}
+                    for path, line, what in found if path == file or not path.startswith(self.build)}
         if not breaches:
             with open(stamp, "w", encoding="utf-8") as output:
                 output.write(now)
@@ -181,11 +180,12 @@ class Tidy:
 
 
 def all_pastes(tidy, paths, commands):
-    def includes_cli11(path):
-        return path.endswith(".cpp") and CLI11 in tree.read(tidy.root, path)
+    def expensive_header(path):
+        text = tree.read(tidy.root, path) if path.endswith(".cpp") else ""
+        return next((header for _, _, header in POOLS.values() if header and header in text), None)
 
-    for pool, (folders, count, with_cli11) in POOLS.items():
-        mine = [p for p in paths if p.startswith(folders) and includes_cli11(p) == with_cli11]
+    for pool, (folders, count, header) in POOLS.items():
+        mine = [p for p in paths if p.startswith(folders) and expensive_header(p) == header]
         sources = [path for path in mine if path in commands]
         flags = [word for path in sources for word in commands[path] if word.startswith(FLAGS)]
         headers = [path for path in mine if path.endswith(".hpp")]
