@@ -52,7 +52,7 @@ struct morpheus_worker_record {
 	__u64 timed_seq;      /* the hint to which hinted_at_ns belongs */
 	__u64 lost_seq;       /* the newest hint counted as lost */
 	__u64 run_start_ns;   /* when it last got a CPU; 0 while off CPU */
-	__u64 slice_start_ns; /* start of the present slice: run start, renewal or acknowledgement */
+	__u64 slice_start_ns; /* start of the slice: run start, renewal or acknowledgement */
 	__u64 wait_start_ns;  /* when it became runnable without a CPU; 0 otherwise */
 	__u64 cpu_time_ns;
 	__u64 wait_time_ns;
@@ -121,7 +121,7 @@ enum morpheus_event_type {
 	MORPHEUS_EVENT_STOP = 10,   /* the worker loses the CPU; value_ns: how long it ran */
 	MORPHEUS_EVENT_DEFERRED =
 		11, /* the end of its slice is deferred; value_ns: age of the slice */
-	/* its control group is throttled, or for longer; value_ns: how long, at least */
+	/* its control group is throttled, or longer so; value_ns: how long, at least */
 	MORPHEUS_EVENT_THROTTLED = 12,
 	MORPHEUS_EVENT_UNTHROTTLED = 13, /* the throttle is over; value_ns: how long it lasted */
 	MORPHEUS_EVENT_COUNT,

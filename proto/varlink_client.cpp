@@ -12,7 +12,7 @@ namespace morpheus::varlink {
 namespace {
 
 // A list of all workers may be long. The daemon is not hostile, but what it sends is still bounded.
-constexpr Limits kReplyLimits{.message_bytes = 16 * 1024 * 1024, .depth = 32, .fds = 16};
+constexpr Limits kReplyLimits{.message_bytes = std::size_t{16} << 20, .depth = 32, .fds = 16};
 
 CallError transport(Error error) {
   return {CallError::Kind::transport, {}, Json::object(), std::move(error)};

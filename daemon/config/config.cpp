@@ -79,7 +79,7 @@ void read_cgroups(ObjectReader& reader, std::vector<std::string>& into) {
 
 void read_throttle(ObjectReader& reader, ConfigThrottle& throttle) {
   read_cgroups(reader, throttle.cgroups);
-  reader.read("percent", throttle.percent, 1, 100 * MORPHEUS_MAX_CPUS);
+  reader.read("percent", throttle.percent, 1, std::uint64_t{100} * MORPHEUS_MAX_CPUS);
   reader.read("penalty_ms", throttle.penalty_ms, 1, 600'000);
 }
 

@@ -13,11 +13,12 @@
 namespace morpheus::daemon {
 namespace {
 
-constexpr std::size_t kMostBytes = 64 * 1024;  // a verifier log can be megabytes; its end matters
+constexpr std::size_t kMostBytes = std::size_t{64}
+                                   << 10;  // a verifier log can be megabytes; its end matters
 std::string warnings;
 
 int print(libbpf_print_level level, const char* format, va_list args) {
-  std::array<char, 16 * 1024> text{};
+  std::array<char, std::size_t{16} << 10> text{};
   std::vsnprintf(text.data(), text.size(), format, args);
   std::string_view line(text.data());
   if (level == LIBBPF_WARN) {

@@ -16,7 +16,7 @@ using boost::asio::posix::stream_descriptor;
 
 // Output above this is written before more is read: a peer that does not read is not answered. Half
 // of the least output_bytes that a configuration may allow.
-constexpr std::size_t kPauseBytes = 32 * 1024;
+constexpr std::size_t kPauseBytes = std::size_t{32} << 10;
 constexpr std::size_t kEventsPerReply = 128;
 constexpr auto kTurn = std::chrono::milliseconds(1);
 

@@ -8,7 +8,7 @@ namespace morpheus::daemon {
 
 std::size_t LatencyHistogram::bucket_of(std::uint64_t value) {
   if (value < kPerPower) return value;
-  const int shift = std::bit_width(value) - 1 - kBits;
+  const int shift = static_cast<int>(std::bit_width(value)) - 1 - kBits;
   return (static_cast<std::size_t>(shift) << kBits) + (value >> shift);
 }
 

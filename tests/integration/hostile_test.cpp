@@ -186,8 +186,7 @@ TEST_CASE(
   std::string calls;
   for (std::size_t i = 0; i < kCalls; ++i)
     calls += "{\"method\":\"io.morpheus.Control.GetStatus\"}\0"s;
-  // everything is there when the daemon looks, whichever CPUs it gets: the replies themselves show it
-  // the order
+  // everything is there when the daemon looks, and the replies themselves show the order
   REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
   for (const auto& socket : storm) send_all(socket.get(), calls);
   std::thread goes_on([&] { ::usleep(20'000), ::kill(daemon.pid(), SIGCONT); });

@@ -216,7 +216,8 @@ void check_versions(Findings& out, const DaemonFacts& daemon) {
       others.insert(fmt::format("{} (pid {}, libmorpheus {})", text(client, "name"),
                                 number(client, "pid"), library));
   for (const auto& other : others)
-    out.push_back({"versions", Verdict::note, other + " differs from morpheusd " + version,
+    out.push_back({"versions", Verdict::note,
+                   fmt::format("{} differs from morpheusd {}", other, version),
                    "it works; restart the process with the installed library when you can"});
   if (others.empty() && version == MORPHEUS_PROJECT_VERSION)
     out.push_back({"versions", Verdict::good, "daemon, tool and libraries are all " + version, ""});

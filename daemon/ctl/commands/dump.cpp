@@ -12,7 +12,6 @@
 namespace morpheus::ctl {
 namespace {
 
-using varlink::CallError;
 using varlink::Client;
 
 constexpr std::size_t kEvents = 1000;

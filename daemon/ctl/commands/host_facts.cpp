@@ -40,7 +40,7 @@ std::string read_maybe_compressed(const std::string& path) {
   gzFile file = ::gzopen(path.c_str(), "rb");
   if (file == nullptr) return text;
   std::array<char, 16384> buffer;
-  constexpr std::size_t kMost = 8 * 1024 * 1024;
+  constexpr std::size_t kMost = std::size_t{8} << 20;
   for (int got = 0;
        text.size() < kMost && (got = ::gzread(file, buffer.data(), buffer.size())) > 0;)
     text.append(buffer.data(), static_cast<std::size_t>(got));

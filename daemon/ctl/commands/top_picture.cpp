@@ -2,6 +2,7 @@
 #include "daemon/ctl/commands/top_picture.hpp"
 
 #include <fmt/core.h>
+#include <cmath>
 
 #include <algorithm>
 #include <map>
@@ -39,7 +40,7 @@ double value_of(const TopRow& row, const std::string& column) {
 
 std::string rate(double value) {
   if (value > 0 && value < 9.95) return fmt::format("{:.1f}", value);
-  return short_count(static_cast<std::uint64_t>(value + 0.5));
+  return short_count(static_cast<std::uint64_t>(std::llround(value)));
 }
 
 std::string summary(const Look& before, const Look& now, double seconds) {

@@ -57,6 +57,7 @@ void ThreadPool::join_all() {
 
 std::vector<thread_stats> ThreadPool::stats() const {
   std::vector<thread_stats> all;
+  all.reserve(threads_.size());
   for (const auto& thread : threads_) all.push_back(thread->stats());
   return all;
 }

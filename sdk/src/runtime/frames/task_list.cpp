@@ -63,7 +63,7 @@ bool is_location(const void* at) {
 
 /// "void f(f(int)::_Z1fi.Frame*)", as GCC calls the body of a coroutine, is "f(int)" for people.
 std::string readable(const char* function) {
-  const std::string name = function;
+  std::string name = function;
   const auto end = name.find("::_Z");
   const auto begin = name.find('(');
   if (end == std::string::npos || begin == std::string::npos || begin > end) return name;
@@ -86,6 +86,7 @@ const void* waiter_in(const char* frame) {
       &stored, __ATOMIC_RELAXED);
   constexpr std::uintptr_t kCompletion = 1;
   constexpr std::uintptr_t kFlags = 3;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): two flags stand in the pointer
   return (stored & kCompletion) == 0 ? reinterpret_cast<const void*>(stored & ~kFlags) : nullptr;
 }
 
