@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Fuzzes the configuration: whatever the file holds, it is refused by name or makes sense.
+// Fuzzes the configuration: any file is either refused by name or makes sense.
 #include "daemon/config/config.hpp"
 #include "tests/fuzz/target.hpp"
 

@@ -20,7 +20,7 @@ std::size_t depth_of(const Json& json) {
 void check(const varlink::Message& message, const varlink::Limits& limits) {
   require(message.json.is_object());
   require(depth_of(message.json) <= limits.depth);
-  // what was understood can be said again and is then the same
+  // a decoded message encodes to the same bytes each time
   const auto bytes = varlink::encode_message(message.json);
   const auto again =
       varlink::parse_message(std::string_view(bytes).substr(0, bytes.size() - 1), limits.depth);

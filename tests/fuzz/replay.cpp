@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Runs a fuzz target once on every file of the directories that are named: what fuzzing has found
-// stays found, with any compiler. replay DIRECTORY...
+// Runs a fuzz target once on every file of the given directories: a failure that fuzzing has found
+// cannot come back, with any compiler. replay DIRECTORY...
 #include <cstdio>
 #include <filesystem>
 #include <fstream>

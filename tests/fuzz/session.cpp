@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Fuzzes a connection as a whole: a real Session on a socket pair, with the fake kernel behind it.
-// The input is a list of steps of one byte each and their operands, see step(). At the end
-// everything must have been given back.
+// The input is a list of steps of one byte each and their operands, see step(). At the end every
+// charge must have been given back.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -109,7 +109,7 @@ class Machine {
   }
 
  private:
-  // A call that is well-formed, so that the states behind it are reached.
+  // A well-formed call, to reach the states behind it.
   void call(Input& input) {
     static constexpr std::array kStates{"REGISTERED", "RUNNING", "QUIESCING", "DEAD", "INIT", "x"};
     const int number = input.byte() % 6;

@@ -15,8 +15,8 @@ using namespace morpheus::test;
 
 namespace {
 
-// The ways in which a holder of the descriptor could come to write; 0 if none works, otherwise
-// which.
+// Tries the ways in which a holder of the descriptor could write; the number of the one that works,
+// or 0.
 int ways_to_write(int fd, bool may_reopen) {
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   if (Mapping::shared(fd, 4096, PROT_READ | PROT_WRITE)) return 1;
@@ -133,7 +133,7 @@ TEST_CASE("a client that is killed leaves nothing behind") {
 
 TEST_CASE("a client's death is seen although its child still holds the socket") {
   const DaemonProcess daemon;
-  std::array<int, 2> held{};  // for as long as this process has its end
+  std::array<int, 2> held{};  // until this process closes its end
   REQUIRE(::pipe2(held.data(), O_CLOEXEC) == 0);
   const pid_t child = ::fork();
   if (child == 0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the tests of hostile clients share: one client that must notice nothing, and bytes without
-// manners.
+// What the tests of hostile clients share: one client that must notice nothing, and raw bytes for
+// the others.
 #pragma once
 
 #include <poll.h>
@@ -18,16 +18,15 @@
 
 namespace morpheus::test {
 
-/// A client that goes on working and measures how long it had to wait at worst.
+/// A client that goes on working and measures its longest wait.
 class Bystander {
  public:
   explicit Bystander(const DaemonProcess& daemon) : attached_(daemon) {
     slot_ = attached_.register_thread(::gettid());
     attached_.run(slot_);
   }
-  ~Bystander() {
-    CHECK(worst_ < std::chrono::milliseconds(500));
-  }  // a loop that blocks on a peer waits for seconds
+  // A loop that blocks on a peer waits for seconds.
+  ~Bystander() { CHECK(worst_ < std::chrono::milliseconds(500)); }
   void work() {
     for (int i = 0; i < 20; ++i) {
       const auto start = std::chrono::steady_clock::now();
@@ -58,7 +57,7 @@ inline void send_all(int socket, std::string_view bytes, std::span<const int> fd
   }
 }
 
-/// Everything that comes until the daemon closes; nothing if it does not within five seconds.
+/// Everything that comes until the daemon closes; nothing if it does not close in five seconds.
 inline std::optional<std::string> read_to_end(int socket) {
   std::string all;
   std::array<char, 65536> buffer;

@@ -46,6 +46,59 @@ std::vector<std::vector<std::string>> right_uses() {
   return verbs;
 }
 
+// Wrong arguments, and what the message must name.
+const std::vector<std::pair<std::vector<std::string>, std::string>> kWrongUses{
+    {{}, "subcommand is required"},
+    {{"fly"}, "fly"},
+    {{"status", "now"}, "now"},
+    {{"status", "--jsn"}, "--jsn"},
+    {{"clients", "all"}, "all"},
+    {{"workers", "--sort", "cpu"}, "--sort"},
+    {{"stats", "-v"}, "-v"},
+    {{"metrics", "x"}, "x"},
+    {{"mode", "loud"}, "observer,enforced"},
+    {{"mode", "observer", "enforced"}, "enforced"},
+    {{"tunables", "put"}, "put"},
+    {{"tunables", "set"}, "assignments is required"},
+    {{"tunables", "set", "slice"}, "slice=5ms"},
+    {{"tunables", "set", "slice=5 parsecs"}, "slice=5ms"},
+    {{"tunables", "set", "slise=5ms"}, "no tunable slise_ns"},
+    {{"tunables", "set", "slice=1ns"}, "slice_ns must be from 100000"},
+    {{"events", "--count", "many"}, "--count"},
+    {{"events", "--follow", "--count", "3"}, "--count"},
+    {{"events", "--timeout", "-1"}, "--timeout"},
+    {{"top", "--sort", "beauty"}, "cpu,wait"},
+    {{"top", "-n", "0"}, "--iterations"},
+    {{"top", "-d", "0"}, "--interval"},
+    {{"trace"}, "--output is required"},
+    {{"trace", "--seconds", "0", "-o", "/dev/null"}, "--seconds"},
+    {{"doctor", "who"}, "who"},
+    {{"dump", "--output"}, "--output"},
+    {{"completion"}, "shell is required"},
+    {{"completion", "csh"}, "bash,zsh,fish"},
+    {{"mode", ""}, "observer,enforced"},
+    {{"mode", "OBSERVER"}, "observer,enforced"},
+    {{"tunables", "get", "slice"}, "slice"},
+    {{"tunables", "set", "=5ms"}, "slice=5ms"},
+    {{"tunables", "set", "slice="}, "slice=5ms"},
+    {{"tunables", "set", "slice=-5ms"}, "slice=5ms"},
+    {{"tunables", "set", "slice=99999999999s"}, "slice=5ms"},
+    {{"tunables", "set", "slice=5ms", "slice_ns=6ms"}, "second value"},
+    {{"events", "--count", "0"}, "--count"},
+    {{"tunables", "set", "hold_cap=1ms"}, "hold_cap_ns"},
+    {{"events", "--count", "-1"}, "--count"},
+    {{"events", "--count"}, "--count"},
+    {{"events", "--timeout", "soon"}, "--timeout"},
+    {{"top", "-n", "-1"}, "--iterations"},
+    {{"top", "-d", "61"}, "--interval"},
+    {{"top", "-d", "slow"}, "--interval"},
+    {{"trace", "-o"}, "--output"},
+    {{"trace", "--seconds", "3601", "-o", "/dev/null"}, "--seconds"},
+    {{"trace", "--seconds", "long", "-o", "/dev/null"}, "--seconds"},
+    {{"--socket"}, "--socket"},
+    {{"status", "clients"}, "clients"},
+};
+
 }  // namespace
 
 TEST_CASE("status and lists, for people and for programs") {
@@ -77,7 +130,7 @@ TEST_CASE("the mode is shown and changed") {
   CHECK(daemon.ctl({"mode", "loud"}).status == 2);
 }
 
-TEST_CASE("exit statuses tell what is wrong") {
+TEST_CASE("exit statuses say what is wrong") {
   CHECK(run_program({program("daemon/ctl/morpheusctl"), "--help"}).out.find("Exit status") !=
         std::string::npos);
 
@@ -122,57 +175,7 @@ TEST_CASE("without a daemon each verb that needs one says so, in one line") {
 
 TEST_CASE("each wrong use gets one clear line, and changes nothing") {
   const DaemonProcess daemon;
-  std::vector<std::pair<std::vector<std::string>, std::string>> wrong{
-      {{}, "subcommand is required"},
-      {{"fly"}, "fly"},
-      {{"status", "now"}, "now"},
-      {{"status", "--jsn"}, "--jsn"},
-      {{"clients", "all"}, "all"},
-      {{"workers", "--sort", "cpu"}, "--sort"},
-      {{"stats", "-v"}, "-v"},
-      {{"metrics", "x"}, "x"},
-      {{"mode", "loud"}, "observer,enforced"},
-      {{"mode", "observer", "enforced"}, "enforced"},
-      {{"tunables", "put"}, "put"},
-      {{"tunables", "set"}, "assignments is required"},
-      {{"tunables", "set", "slice"}, "slice=5ms"},
-      {{"tunables", "set", "slice=5 parsecs"}, "slice=5ms"},
-      {{"tunables", "set", "slise=5ms"}, "no tunable slise_ns"},
-      {{"tunables", "set", "slice=1ns"}, "slice_ns must be from 100000"},
-      {{"events", "--count", "many"}, "--count"},
-      {{"events", "--follow", "--count", "3"}, "--count"},
-      {{"events", "--timeout", "-1"}, "--timeout"},
-      {{"top", "--sort", "beauty"}, "cpu,wait"},
-      {{"top", "-n", "0"}, "--iterations"},
-      {{"top", "-d", "0"}, "--interval"},
-      {{"trace"}, "--output is required"},
-      {{"trace", "--seconds", "0", "-o", "/dev/null"}, "--seconds"},
-      {{"doctor", "who"}, "who"},
-      {{"dump", "--output"}, "--output"},
-      {{"completion"}, "shell is required"},
-      {{"completion", "csh"}, "bash,zsh,fish"},
-      {{"mode", ""}, "observer,enforced"},
-      {{"mode", "OBSERVER"}, "observer,enforced"},
-      {{"tunables", "get", "slice"}, "slice"},
-      {{"tunables", "set", "=5ms"}, "slice=5ms"},
-      {{"tunables", "set", "slice="}, "slice=5ms"},
-      {{"tunables", "set", "slice=-5ms"}, "slice=5ms"},
-      {{"tunables", "set", "slice=99999999999s"}, "slice=5ms"},
-      {{"tunables", "set", "slice=5ms", "slice_ns=6ms"}, "second value"},
-      {{"events", "--count", "0"}, "--count"},
-      {{"tunables", "set", "hold_cap=1ms"}, "hold_cap_ns"},
-      {{"events", "--count", "-1"}, "--count"},
-      {{"events", "--count"}, "--count"},
-      {{"events", "--timeout", "soon"}, "--timeout"},
-      {{"top", "-n", "-1"}, "--iterations"},
-      {{"top", "-d", "61"}, "--interval"},
-      {{"top", "-d", "slow"}, "--interval"},
-      {{"trace", "-o"}, "--output"},
-      {{"trace", "--seconds", "3601", "-o", "/dev/null"}, "--seconds"},
-      {{"trace", "--seconds", "long", "-o", "/dev/null"}, "--seconds"},
-      {{"--socket"}, "--socket"},
-      {{"status", "clients"}, "clients"},
-  };
+  auto wrong = kWrongUses;
   const auto verbs = right_uses();
   REQUIRE(verbs.size() >= 13);
   for (const auto& right : verbs) {
@@ -197,7 +200,7 @@ TEST_CASE("each wrong use gets one clear line, and changes nothing") {
   CHECK(Json::parse(daemon.ctl({"tunables", "--json"}).out)["tunables"]["slice_ns"] == 5'000'000);
 }
 
-TEST_CASE("what cannot be written is said in one line, and leaves nothing behind") {
+TEST_CASE("a file that cannot be written gets one line, and leaves nothing behind") {
   const DaemonProcess daemon;
   for (const auto& verb :
        {std::vector<std::string>{"trace", "--seconds", "0.1", "-o"}, {"dump", "-o"}}) {
@@ -209,7 +212,7 @@ TEST_CASE("what cannot be written is said in one line, and leaves nothing behind
   }
 }
 
-TEST_CASE("who may not change things is told so") {
+TEST_CASE("a user who may not change things learns that") {
   if (::geteuid() != 0) SKIP("needs root, to become another user");
   constexpr int kNobody = 65534;
   const DaemonProcess daemon;
@@ -251,7 +254,7 @@ TEST_CASE("JSON always has a schema version, and there are no colours in a pipe"
   }
 }
 
-TEST_CASE("top without a terminal prints so many pictures and ends") {
+TEST_CASE("top without a terminal prints the given number of pictures and ends") {
   const DaemonProcess daemon({"--fake-hint-ms", "5"});
   Attached a(daemon);
   a.run(a.register_thread(::gettid()));
@@ -285,7 +288,7 @@ TEST_CASE("a trace is a file that readers of the format accept") {
                             [](const Json& e) { return e["name"] == "hint PRESSURE"; }));
   CHECK_FALSE(std::filesystem::exists(dir.path + "/t.json.partial"));
 
-  // what is no file is written to, and not replaced by one
+  // a pipe is written to, and not replaced by a file
   REQUIRE(::mkfifo((dir.path + "/pipe").c_str(), 0600) == 0);
   const morpheus::UniqueFd pipe(
       ::open((dir.path + "/pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -358,7 +361,7 @@ TEST_CASE("a trace that readers would refuse or show wrongly is found out") {
   }
 }
 
-TEST_CASE("statistics and the dump tell what happened") {
+TEST_CASE("statistics and the dump show what happened") {
   const DaemonProcess daemon({"--fake-hint-ms", "5"});
   Attached a(daemon);
   a.run(a.register_thread(::gettid()));

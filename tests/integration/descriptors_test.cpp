@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Hostile descriptors and memory: what a client sends, maps and punches hurts no other client.
+// Hostile descriptors and memory: what a client sends, maps and punches hurts only itself.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -50,11 +50,11 @@ class Lingering {
     while (::send(socket_.get(), junk.data(), junk.size(), MSG_NOSIGNAL) > 0) {
     }
   }
-  // Sends it with the bytes and lets go of it: the receiver's is the last reference.
+  // Sends it with the bytes and closes it: the receiver has the last reference.
   void send_with(int to, std::string_view bytes, int copies = 1) {
     const std::vector<int> fds(static_cast<std::size_t>(copies), socket_.get());
     send_all(to, bytes, fds);
-    // close() of what is not the last reference returns at once
+    // returns at once, because this is not the last reference
     socket_.reset();
   }
 
@@ -90,12 +90,12 @@ TEST_CASE("a descriptor whose close() blocks holds nobody up, whatever way it co
       "{\"method\":\"io.morpheus.Worker.Register\",\"parameters\":{\"pidfd\":0}}\0"s;
   const std::pair<std::string, int> ways[]{
       {call, 1},                                 // with a call
-      {"{}\0"s, 1},                              // with what is no call
-      {"\xff\0"s, 1},                            // with what cannot be decoded
+      {"{}\0"s, 1},                              // with a message that is no call
+      {"\xff\0"s, 1},                            // with bytes that are no message
       {"{\"method\":", 1},                       // with half a message, and then a hang-up
       {"x", 5},                                  // more than are allowed
       {call + std::string(300'000, ' '), 200}};  // with far too much of everything
-  std::deque<Lingering> kept;                    // one whose peer is gone lingers no more
+  std::deque<Lingering> kept;                    // without its peer a socket does not linger
   for (const auto& [bytes, copies] : ways) {
     const auto socket = raw_connection(daemon);
     kept.emplace_back().send_with(socket.get(), bytes, copies);
@@ -109,7 +109,7 @@ TEST_CASE("a blocking descriptor that nobody has read is no better") {
   Bystander bystander(daemon);
   std::deque<Lingering> kept;
   for (int i = 0; i < 3; ++i) {
-    auto socket = raw_connection(daemon);  // the second of them is turned away
+    auto socket = raw_connection(daemon);  // the second connection is turned away
     auto surplus = raw_connection(daemon);
     kept.emplace_back().send_with(surplus.get(), "x");
     surplus.reset();
@@ -147,7 +147,7 @@ TEST_CASE("no descriptor that a client sends stays open") {
   auto client = daemon.connect();
   REQUIRE(client.call("org.varlink.service.GetInfo"));
   const auto before = open_descriptors(daemon.pid());
-  // on a connection that goes on; fewer than may wait to be closed
+  // on a connection that stays open; fewer than may wait for their close()
   for (int i = 0; i < 40; ++i)
     REQUIRE(client.call("org.varlink.service.GetInfo", Json::object(), std::array{0}));
   for (int i = 0; i < 200; ++i) {
@@ -173,7 +173,7 @@ TEST_CASE("a client in a PID namespace of its own registers its thread by pidfd"
       if (!client || !client->call("io.morpheus.Worker.Attach",
                                    {{"version_major", 1}, {"version_minor", 0}, {"workers", 1}}))
         ::_exit(2);
-      // by its own number it would name a thread of another process
+      // its own number belongs to a thread of another process outside
       const auto by_tid = client->call("io.morpheus.Worker.Register", {{"tid", ::gettid()}});
       if (by_tid || !by_tid.error().is("io.morpheus.Worker.ThreadNotYours")) ::_exit(3);
       const std::array pidfd{static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), O_EXCL))};
@@ -213,7 +213,7 @@ TEST_CASE("whatever a client writes into its lines and punches out of them, the 
     if (i % 5 == 0)
       CHECK(::fallocate(a.fds[1].get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0);
     if (i % 7 == 0) CHECK(::madvise(line, 4096, MADV_REMOVE) == 0);
-    // not F_SEAL_WRITE, which a mapping alone keeps away
+    // F_SEAL_WRITE would fail anyway, because the memory is mapped
     CHECK((::fcntl(a.fds[1].get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == -1 && errno == EPERM));
     const auto workers = operators.call("io.morpheus.Control.ListWorkers");
     CHECK((workers && workers->parameters["workers"].size() == 2));
@@ -243,10 +243,9 @@ TEST_CASE("readers that ask for a lot and read nothing take a bounded amount of 
   }
   REQUIRE(eventually([&] { return daemon.log().find("memory_kib_per_uid") != std::string::npos; }));
   ::usleep(300'000);
-  // what waits is counted, and those who exceed it are sent away; some megabytes are the
-  // allocator's
+  // what waits is charged, and connections beyond the quota end; the allocator keeps some megabytes
   CHECK(rss_kib(daemon.pid()) - before < 2048 + 8192);
-  // the readers' own user may find his quota used up; others do not
+  // the quota of the readers' own user may be used up; that of others is not
   if (::geteuid() == 0) CHECK(daemon.ctl({"status"}, 65534).status == 0);
 }
 

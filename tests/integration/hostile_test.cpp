@@ -106,7 +106,8 @@ TEST_CASE("a refusal is logged once for a connection, however often it happens")
   DaemonProcess daemon;
   auto client = daemon.connect();
   for (int i = 0; i < 50; ++i) CHECK_FALSE(client.call("io.morpheus.Worker.Fly"));
-  ::usleep(1'200'000);  // longer than the limit for each user, which would hide the other
+  ::usleep(
+      1'200'000);  // longer than the limit for each user, which would hide that of the connection
   CHECK_FALSE(client.call("io.morpheus.Worker.Fly"));
   daemon.stop(15);
   const auto log = daemon.log();
@@ -186,7 +187,8 @@ TEST_CASE(
   std::string calls;
   for (std::size_t i = 0; i < kCalls; ++i)
     calls += "{\"method\":\"io.morpheus.Control.GetStatus\"}\0"s;
-  // everything is there when the daemon looks, and the replies themselves show the order
+  // all calls are there when the daemon goes on, whatever CPUs the threads get: the answers
+  // themselves show the order
   REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
   for (const auto& socket : storm) send_all(socket.get(), calls);
   std::thread goes_on([&] { ::usleep(20'000), ::kill(daemon.pid(), SIGCONT); });

@@ -58,7 +58,7 @@ TEST_CASE("SIGHUP reads the configuration again, and clients stay") {
   daemon.configure({{"limits", {{"workers_per_client", 2}}}});
   ::kill(daemon.pid(), SIGHUP);
   REQUIRE(eventually([&] { return daemon.log().find("was read again") != std::string::npos; }));
-  CHECK(tunables()["grace_ns"] == 20'000'000);  // the file said nothing new about it
+  CHECK(tunables()["grace_ns"] == 20'000'000);  // the file has not changed it
   auto other = daemon.connect();
   auto refused = other.call("io.morpheus.Worker.Attach",
                             {{"version_major", 1}, {"version_minor", 0}, {"workers", 3}});
@@ -86,7 +86,7 @@ TEST_CASE("a configuration that is wrong when it is read again changes nothing")
   CHECK(reply->parameters["tunables"]["slice_ns"] == 5'000'000);
 }
 
-TEST_CASE("a daemon whose log is read no more goes on") {
+TEST_CASE("a daemon goes on when its log is no longer read") {
   const TempDir dir;
   int log[2];
   REQUIRE(::pipe2(log, O_CLOEXEC) == 0);

@@ -28,8 +28,8 @@ bool is_guided(std::uint32_t workers) {
   return eventually([&] { return morpheus::attachment::status().guided == workers; });
 }
 
-/// Takes safe points until one gives up the CPU because the daemon asked.
-bool is_asked(morpheus::safe_point& here) {
+/// Takes safe points until one gives up the CPU because of a hint.
+bool yields_to_hint(morpheus::safe_point& here) {
   return eventually([&] { return here.checkpoint(); });
 }
 
@@ -43,15 +43,15 @@ Json first_worker(const DaemonProcess& daemon) {
 
 }  // namespace
 
-TEST_CASE("a worker is registered, asked and heard by the real daemon") {
+TEST_CASE("the real daemon registers a worker, hints it and sees its acknowledgements") {
   DaemonProcess daemon({"--fake-hint-ms", "5"});
   const std::string socket = daemon.socket();
   const morpheus::attachment attachment(at(socket));
   morpheus::worker self({.priority = 42, .policy = MORPHEUS_POLICY_THREAD_KICK});
   REQUIRE(is_guided(1));
   morpheus::safe_point here;
-  CHECK(is_asked(here));
-  CHECK(is_asked(here));
+  CHECK(yields_to_hint(here));
+  CHECK(yields_to_hint(here));
 
   const Json worker = first_worker(daemon);
   CHECK(worker["state"] == "RUNNING");
@@ -71,14 +71,14 @@ TEST_CASE("a killed daemon's successor gets the process back with its workers") 
   const morpheus::attachment attachment(at(socket));
   morpheus::worker self({.priority = 42});
   morpheus::safe_point here;
-  REQUIRE(is_asked(here));
+  REQUIRE(yields_to_hint(here));
   for (int round = 0; round < 2; ++round) {
     CHECK(daemon.stop(SIGKILL) == -1);
     REQUIRE(
         eventually([] { return morpheus::attachment::status().link == MORPHEUS_LINK_WAITING; }));
     daemon.start();
     REQUIRE(is_guided(1));
-    CHECK(is_asked(here));
+    CHECK(yields_to_hint(here));
     CHECK(first_worker(daemon)["priority"] == 42);
     CHECK(first_worker(daemon)["state"] == "RUNNING");
   }

@@ -10,18 +10,17 @@ namespace morpheus::test {
 
 class ControlGroup {
  public:
-  /// Whether there is a cgroup v2 hierarchy here to make one in.
+  /// Whether this machine has a cgroup v2 hierarchy to make one in.
   [[nodiscard]] static bool can_be_made();
 
-  /// A path below the root, all but whose last part is there. Throws std::runtime_error.
+  /// `name` is a path below the root; its parent exists. Throws std::runtime_error.
   explicit ControlGroup(const std::string& name);
   /// Waits until its processes, which must be ending, are gone.
   ~ControlGroup();
   ControlGroup(const ControlGroup&) = delete;
   ControlGroup& operator=(const ControlGroup&) = delete;
 
-  /// Delegates it: its directory belongs to that user, as those of groups that he makes below it
-  /// do. Throws std::runtime_error.
+  /// Delegates it: makes the user the owner of its directory. Throws std::runtime_error.
   void give_to(uid_t user) const;
   void take(pid_t process) const { write("cgroup.procs", std::to_string(process)); }
   /// Throws std::runtime_error.

@@ -36,7 +36,7 @@ pid_t spawn(const std::vector<std::string>& command, const std::string& out, con
   constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND;
   ::dup2(::open(out.c_str(), kFlags, 0600), STDOUT_FILENO);
   ::dup2(::open(err.c_str(), kFlags, 0600), STDERR_FILENO);
-  // opened as ourselves: the build directory may be in a home that no other user can enter
+  // opened before the change of user: only ours may be able to enter the build directory
   const int file = ::open(argv[0], O_RDONLY | O_CLOEXEC);
   const auto id = static_cast<uid_t>(uid);
   if (uid >= 0 && (::setgroups(0, nullptr) != 0 || ::setgid(id) != 0 || ::setuid(id) != 0))

@@ -31,7 +31,7 @@ struct Finished {
 /// Runs a program to its end; as `uid` if that is not -1 (needs root).
 Finished run_program(const std::vector<std::string>& command, int uid = -1);
 
-/// A directory that goes with the object; any user may enter it.
+/// A directory that lasts as long as the object. Every user may enter it.
 class TempDir {
  public:
   TempDir();
@@ -43,13 +43,13 @@ class TempDir {
 
 enum class Backend : unsigned char { fake, bpf };
 
-/// A running morpheusd. Killed at the end if no test stopped it.
+/// A running morpheusd. Killed at the end unless it was stopped.
 class DaemonProcess {
  public:
   /// With the fake kernel side, which needs no privilege. `limits` becomes the configuration's.
   explicit DaemonProcess(std::vector<std::string> extra = {}, const Json& limits = Json::object());
   explicit DaemonProcess(Backend backend) : DaemonProcess(Json::object(), backend) {}
-  /// With this whole configuration.
+  /// With this configuration.
   DaemonProcess(const Json& config, Backend backend);
   ~DaemonProcess();
   DaemonProcess(const DaemonProcess&) = delete;

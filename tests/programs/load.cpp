@@ -98,7 +98,7 @@ void Load::child(const std::string& socket, unsigned cpu) {
   if (::geteuid() == 0 &&
       (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
     std::_Exit(92);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears this
   morpheus_options options{};
   options.socket = socket.c_str();
   options.name = "load";
@@ -115,7 +115,7 @@ void Load::child(const std::string& socket, unsigned cpu) {
   std::_Exit(0);
 }
 
-// None burns before all have registered, which takes a while beside those that burn.
+// No thread burns before all have registered, which takes long beside threads that burn.
 void Load::run(std::size_t index, unsigned cpu, std::mutex& lock, Match match) {
   const auto& spec = specs_[index];
   bind(index, cpu);

@@ -27,13 +27,13 @@ struct Seen {
 
 class Load {
  public:
-  /// No bond to one CPU.
+  /// Not bound to a CPU.
   static constexpr unsigned kAnyCpu = ~0U;
-  /// Bound to one CPU each, in turns.
+  /// Each bound to one CPU, in turns.
   static constexpr unsigned kEachCpu = ~1U;
 
-  /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`;
-  /// where no daemon answers they go on without one. Throws std::runtime_error on failure.
+  /// Starts the threads, all bound to `cpu`, and returns when all run. Workers attach to `socket`,
+  /// and go on without a daemon if none answers there. Throws std::runtime_error on failure.
   Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> threads, Witness* witness);
   ~Load();
   Load(const Load&) = delete;
@@ -54,8 +54,8 @@ class Load {
   [[nodiscard]] std::uint64_t last_escalation_ns(std::size_t thread) const;
   /// Units of work done.
   [[nodiscard]] std::uint64_t safe_points(std::size_t thread) const;
-  /// How late a sleeper woke, how long a locker waited for the lock. The last samples may be there
-  /// in part.
+  /// How late a sleeper woke, how long a locker waited for the lock. The last samples may be
+  /// incomplete.
   [[nodiscard]] sim::Histogram times(std::size_t thread) const;
 
  private:

@@ -48,7 +48,7 @@ Actor::Actor(const ThreadSpec& spec, Account& account, witness_mark* mark, std::
 
 void Actor::enlist() {
   must(morpheus_worker_register(&self_), "register");
-  // before the worker may be asked: a slow machine would find it late, and not yet critical
+  // before the worker can be hinted: on a slow machine it would be late and not yet critical
   if (spec_.manner == Manner::critical) morpheus_critical_enter(self_);
   must(morpheus_set_escapable(spec_.escapable), "escapable");
   must(morpheus_set_policy(static_cast<morpheus_escalation_policy>(spec_.policy)), "policy");
@@ -87,7 +87,7 @@ void Actor::sleep_and_look() {
   burn(20us);
 }
 
-// Half of the time without the lock, and what is inside it is long against a futex call.
+// Half of the time without the lock. Both halves are long compared with a futex call.
 void Actor::lock_and_work() {
   burn(kUnit);
   morpheus_critical_enter(self_);

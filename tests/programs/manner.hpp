@@ -22,7 +22,7 @@ enum class Manner : std::uint8_t {
   rival,        ///< no worker: burns CPU
   sleeper,      ///< no worker: sleeps for a little, again and again
   acker,        ///< a worker that acknowledges every hint and goes on
-  prophet,      ///< a worker that claims to have answered hints that are yet to come
+  prophet,      ///< a worker that claims to have acknowledged hints that are yet to come
   flipper,      ///< a deaf worker that consents and withdraws its consent all the time
   locker,  ///< a cooperative worker that takes the load's lock in a critical section, again and
            ///< again
@@ -43,7 +43,7 @@ struct ThreadSpec {
   return manner != Manner::rival && manner != Manner::sleeper && manner != Manner::player;
 }
 
-/// What a thread tells the parent process.
+/// What a thread reports to the parent process.
 struct Account {
   std::atomic<pid_t> tid;
   std::atomic<std::uint64_t> hints, last_escalation_ns, safe_points;

@@ -9,10 +9,10 @@
 
 namespace morpheus::test {
 
-/// What is wrong with the file: against the schema of Chrome's trace event format
-/// (trace_event.schema.json), and what no schema can say but the Perfetto UI relies on: slices of
-/// one track nest and do not cross, asynchronous slices are opened before they are closed, and are
-/// closed, processes and threads have names.
+/// What is wrong with the file. It must follow the schema of Chrome's trace event format
+/// (trace_event.schema.json) and other rules that the Perfetto UI relies on: slices of one track
+/// nest and do not cross, asynchronous slices are opened first and closed later, and processes and
+/// threads have names.
 [[nodiscard]] std::vector<std::string> faults_of_trace(const Json& trace);
 
 }  // namespace morpheus::test

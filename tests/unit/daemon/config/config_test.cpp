@@ -65,7 +65,7 @@ TEST_CASE("what is wrong is named by its path") {
   CHECK(error_of("{").find("not valid JSON") != std::string::npos);
 }
 
-TEST_CASE("a missing file matters only if it was asked for") {
+TEST_CASE("a missing file matters only if it is required") {
   CHECK(load_config("/nonexistent/m.json", false));
   const auto missing = load_config("/nonexistent/m.json", true);
   REQUIRE_FALSE(missing);

@@ -42,7 +42,7 @@ TEST_CASE("CPUs that share the cache of the highest level have one number") {
   CHECK(read_llcs(cpus.root, 4) == Numbers{0, 1, 0, 1});
 }
 
-TEST_CASE("a CPU of which nothing is known belongs to the first cache") {
+TEST_CASE("a CPU about which nothing is known belongs to the first cache") {
   const Cpus cpus;
   cpus.add(0, 0, 3, "0");
   cpus.add(2, 0, 3, "2");

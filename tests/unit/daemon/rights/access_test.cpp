@@ -44,7 +44,7 @@ TEST_CASE("everybody may attach and read unless a group is named, administrators
   }
 }
 
-TEST_CASE("groups are looked up by name, and those that do not exist are told") {
+TEST_CASE("groups are looked up by name, and those that do not exist are reported") {
   Config config;
   config.admin_group = "root";
   config.attach_group = "morpheus-no-such-group";

@@ -58,8 +58,8 @@ TEST_CASE("users together cannot lock the operator out") {
   for (const uid_t uid : {uid_t{0}, kDaemon})
     CHECK(exceeded(accounts, uid, Resource::connections, 1).empty());
   accounts.take(kAlice, Resource::workers, 1);
-  CHECK(exceeded(accounts, 0, Resource::workers, 1) ==
-        "workers");  // the kernel's table has no more
+  // the kernel's table has no more, not even for root
+  CHECK(exceeded(accounts, 0, Resource::workers, 1) == "workers");
 }
 
 TEST_CASE("a charge changes its size, refuses to grow too much, and is given back") {

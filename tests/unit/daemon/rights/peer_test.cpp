@@ -66,7 +66,7 @@ TEST_CASE("a thread of the peer can be opened, also one that is not its leader")
     CHECK(thread->tid == tid);
     CHECK(is_alive(thread->pidfd.get()));
   }).join();
-  // join() returns a moment before the kernel has let go of the thread
+  // join() returns a moment before the kernel has released the thread
   auto gone = open_thread_of(peer, tid);
   for (int i = 0; gone && i < 1000; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -104,7 +104,7 @@ TEST_CASE("a pidfd's text says which thread it is") {
   CHECK(parse_pidfd_info("Pid:\t42") == 42);
 }
 
-TEST_CASE("what is no pidfd is told from one, also from a dead process's") {
+TEST_CASE("a pidfd, even of a dead process, is told apart from other descriptors") {
   std::array<int, 2> sockets{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets.data()) == 0);
   const UniqueFd a(sockets[0]), b(sockets[1]);

@@ -57,7 +57,7 @@ TEST_CASE("the two formats differ where they must") {
   CHECK(plain.find("EOF") == std::string::npos);
 }
 
-TEST_CASE("each series is told once") {
+TEST_CASE("each series appears once") {
   std::istringstream lines(metrics(Exposition::openmetrics));
   std::set<std::string> seen;
   for (std::string line; std::getline(lines, line);)

@@ -65,7 +65,7 @@ const std::string kInvalid = "org.varlink.service.InvalidParameter";
 
 }  // namespace
 
-TEST_CASE("attaching gives three descriptors and at least the lines asked for") {
+TEST_CASE("attaching gives three descriptors and at least the requested lines") {
   Fixture f;
   auto attached = f.attach(65);
   REQUIRE(attached);
@@ -75,7 +75,7 @@ TEST_CASE("attaching gives three descriptors and at least the lines asked for") 
   CHECK(f.attach().error().name == "io.morpheus.Worker.AlreadyAttached");
 }
 
-TEST_CASE("a new worker has none of the claims of whoever had its line before") {
+TEST_CASE("a new worker has none of the claims of the worker that had its line before") {
   Fixture f;
   REQUIRE(f.attach());
   const auto slot = f.register_self();
@@ -177,7 +177,7 @@ TEST_CASE("threads are named by tid or by pidfd, and must be the peer's") {
   CHECK(f.call("Worker.Register", {{"pidfd", 0}}, std::move(own)));
 }
 
-TEST_CASE("a worker that comes back goes on counting where it was") {
+TEST_CASE("a worker that comes back goes on counting where it stopped") {
   Fixture f;
   REQUIRE(f.attach());
   REQUIRE(f.call("Worker.Register", {{"tid", ::gettid()}, {"last_ack_seq", 41}}));
@@ -233,7 +233,7 @@ TEST_CASE("acknowledgements are measured and published") {
   CHECK(events[2]["type"] == "HINT");
 }
 
-TEST_CASE("status and workers show what is") {
+TEST_CASE("status and workers show the present state") {
   Fixture f;
   REQUIRE(f.attach());
   const int slot = f.register_self();
@@ -299,7 +299,7 @@ TEST_CASE("an ejected scheduler is not claimed to be in force") {
   CHECK(status->parameters["scheduler"]["attached"] == false);
 }
 
-TEST_CASE("a clean stop is told to clients by the heartbeat") {
+TEST_CASE("the heartbeat shows clients a clean stop") {
   Fixture f;
   CHECK(f.core.global().block().heartbeat_ns > 0);
   CHECK(f.core.global().block().magic == MORPHEUS_SCB_MAGIC);
@@ -323,7 +323,7 @@ TEST_CASE("unknown methods and interfaces are told apart") {
   CHECK(f.error("Control.Subscribe") == "org.varlink.service.ExpectedMore");
 }
 
-TEST_CASE("what is no call is not taken for one") {
+TEST_CASE("a message that is no call is not read as one") {
   CHECK(parse_call(Json{{"method", "a.B"}}));
   CHECK(parse_call(Json{{"method", "a.B"}, {"parameters", nullptr}}));
   for (const Json& bad :

@@ -58,7 +58,7 @@ bool emptied(const Closer& closer, uid_t uid) {
 
 }  // namespace
 
-TEST_CASE("closing a socket that lingers does not hold up whoever asks for it") {
+TEST_CASE("closing a socket that lingers does not hold up the caller") {
   Lingering slow;
   Closer closer;
   FdList fds;
@@ -67,7 +67,7 @@ TEST_CASE("closing a socket that lingers does not hold up whoever asks for it") 
   CHECK(emptied(closer, 1000));
 }
 
-TEST_CASE("this test's own sockets do block in close(), or the others prove nothing") {
+TEST_CASE("the sockets of these tests do block in close(), or the tests prove nothing") {
   Lingering slow;
   CHECK(time_of([&] { slow.socket.reset(); }) > 2s);
 }

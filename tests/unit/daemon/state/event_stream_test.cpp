@@ -39,7 +39,7 @@ TEST_CASE("a subscription ends with its pointer, even while it is woken") {
   CHECK(stream.wanted() == EventDetail::own);
 }
 
-TEST_CASE("runs go to those who want them, and the kernel is asked for no more than that") {
+TEST_CASE("runs go to the subscribers that want them, and the kernel makes no more than that") {
   EventStream stream;
   auto plain = stream.subscribe(10);
   CHECK(stream.wanted() == EventDetail::hints);
