@@ -65,7 +65,7 @@ def wrong_daemon(root, page, morpheusd):
 
 def wrong_configuration(root, page):
     source = read(root, "daemon/config/config.cpp")
-    keys = set(re.findall(r'(?:reader\.(?:string|find|number)\(|read_choice\(reader, )"(\w+)"', source))
+    keys = set(re.findall(r'(?:reader\.(?:string|find|read|read_object)\(|read_choice\(reader, )"(\w+)"', source))
     keys |= set(re.findall(r'Field\{"(\w+)"', source + read(root, "daemon/config/tunables.hpp")))
     yield from difference("key", keys, set(re.findall(r"^\.It Va (\w+)", page, flags=re.M)))
 
