@@ -27,9 +27,8 @@ morpheus_penalty penalty_of(const ConfigThrottle& throttle) {
 void log_end(const SchedulerReport& report, const RestartPolicy& restarts, std::uint64_t now) {
   const auto why = report.last_exit ? to_text(*report.last_exit) : std::string("no reason given");
   constexpr const char* kText = "the kernel ended the scheduler: {}; {}";
-  if (restarts.due_ns())
-    log::error(kText, why,
-               fmt::format("attaching it again in {} ms", (*restarts.due_ns() - now) / 1'000'000));
+  if (const auto due = restarts.due_ns())
+    log::error(kText, why, fmt::format("attaching it again in {} ms", (*due - now) / kMillisecond));
   else
     log::error(kText, why, "set the mode again to attach it");
   if (!report.last_exit || report.last_exit->dump.empty()) return;
@@ -123,7 +122,7 @@ void Enforcement::watch_scheduler() {
   in_force_ = report.attached;
   if (in_force_) return;
   canary_.reset();
-  if (restarts_.due_ns() && *restarts_.due_ns() <= now) restart_scheduler(now);
+  if (const auto due = restarts_.due_ns(); due && *due <= now) restart_scheduler(now);
 }
 
 void Enforcement::restart_scheduler(std::uint64_t now) {
