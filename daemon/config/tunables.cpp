@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "proto/json.hpp"
+
 namespace morpheus::daemon {
 
 Result<void> check_tunables(const morpheus_tunables& tunables) {

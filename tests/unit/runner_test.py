@@ -76,8 +76,8 @@ class Programs(unittest.TestCase):
         self.assertIn(state[:1], ("", "Z"))
 
     def test_what_failed_is_shown_and_what_passed_is_not(self):
-        log = "noise\n:test-result: PASS one\na.cpp:1: FAILED:\n  CHECK( x )\n:test-result: FAIL two\nmore\n"
-        self.assertEqual(what_failed(log), "a.cpp:1: FAILED:\n  CHECK( x )")
+        log = "noise\n:test-result: PASS one\nline 1: FAILED:\n  CHECK( x )\n:test-result: FAIL two\nmore\n"
+        self.assertEqual(what_failed(log), "line 1: FAILED:\n  CHECK( x )")
         self.assertEqual(what_failed("first\nlast\n", most=1), "last")
 
 

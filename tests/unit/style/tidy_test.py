@@ -4,9 +4,10 @@
 
 usage: tidy_test.py SOURCE_ROOT BUILD_ROOT [CLANG_TIDY]
 
-clang-tidy spends most of its time on the headers of libraries. So many sources are pasted into one, and
-the lines of the findings are mapped back. A paste that was clean is checked again only after its text, a
-header of ours, the flags or clang-tidy's version has changed: the build directory stores a hash of these.
+clang-tidy spends most of its time on the headers of libraries. So many sources are pasted into one,
+and the lines of the findings are mapped back. A paste that was clean is checked again only after
+its text, a header of ours, the flags or clang-tidy's version has changed: the build directory
+stores a hash of these.
 """
 import bisect
 import concurrent.futures
@@ -21,7 +22,8 @@ import sys
 sys.dont_write_bytecode = True
 import tree
 
-# What is pasted together: the folders, into how many, and which expensive header the sources include.
+# What is pasted together: the folders, into how many pastes, and the expensive header that the
+# sources include.
 POOLS = {"sdk": (("proto/", "sdk/src/", "sdk/include/"), 1, None),
          "daemon": (("daemon/",), 2, None),
          "options": (("daemon/",), 1, "#include <CLI/"),
@@ -120,7 +122,8 @@ def included_text(text, directories, seen):
 
 class Tidy:
     def __init__(self, root, build, program):
-        self.root, self.build, self.program = os.path.realpath(root), os.path.realpath(build), program
+        self.root, self.build = os.path.realpath(root), os.path.realpath(build)
+        self.program = program
         self.work = os.path.join(self.build, "tests/unit/style/tidy")
         os.makedirs(self.work, exist_ok=True)
         self.config = os.path.join(self.root, ".clang-tidy")
@@ -135,18 +138,19 @@ class Tidy:
                 for entry in entries}
 
     def name_of(self, path):
-        return os.path.relpath(os.path.normpath(path), self.root)
+        return os.path.relpath(path, self.root)
 
     def hash_of(self, paste):
-        directories = [os.path.join(self.build, flag[2:]) for flag in paste.flags if flag.startswith("-I")]
-        ours = [d for d in map(os.path.normpath, directories) if d.startswith((self.root, self.build))]
+        directories = [os.path.normpath(os.path.join(self.build, flag[2:]))
+                       for flag in paste.flags if flag.startswith("-I")]
+        ours = [d for d in directories if (d + "/").startswith((self.root + "/", self.build + "/"))]
         parts = (self.basis, *paste.flags, paste.text(), *included_text(paste.text(), ours, set()))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def findings(self, file, flags):
         command = [self.program, f"--config-file={self.config}", "--quiet", file, "--", *flags]
         done = subprocess.run(command, cwd=self.build, capture_output=True, text=True)
-        found = [(os.path.join(self.build, path), int(line), what)
+        found = [(os.path.normpath(os.path.join(self.build, path)), int(line), what)
                  for path, line, what in FINDING.findall(done.stdout)]
         if done.returncode and not found:
             found.append((file, 1, f"{self.program} failed: {done.stderr.strip()}"))
@@ -171,8 +175,12 @@ class Tidy:
         if any(DOES_NOT_COMPILE in what for _, _, what in found):
             print(f"{file} does not compile: checking its sources one by one")
             found = self.one_by_one(paste)
-        breaches = {(*(paste.origin(line) if path == file else (self.name_of(path), line)), what)
-                    for path, line, what in found if path == file or not path.startswith(self.build)}
+        breaches = set()
+        for path, line, what in found:
+            if path == file:
+                breaches.add((*paste.origin(line), what))
+            elif not path.startswith(self.build + "/"):  # a generated header is not ours to mend
+                breaches.add((self.name_of(path), line, what))
         if not breaches:
             with open(stamp, "w", encoding="utf-8") as output:
                 output.write(now)
@@ -188,8 +196,9 @@ def all_pastes(tidy, paths, commands):
         mine = [p for p in paths if p.startswith(folders) and expensive_header(p) == header]
         sources = [path for path in mine if path in commands]
         flags = [word for path in sources for word in commands[path] if word.startswith(FLAGS)]
+        flags = [*dict.fromkeys(flags), *ANALYZER]
         headers = [path for path in mine if path.endswith(".hpp")]
-        yield from pastes_of(tidy.root, pool, count, sources, headers, [*dict.fromkeys(flags), *ANALYZER])
+        yield from pastes_of(tidy.root, pool, count, sources, headers, flags)
 
 
 def main():
@@ -208,7 +217,8 @@ def main():
     work = sorted(all_pastes(tidy, paths, commands), key=lambda paste: -len(paste.lines))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = found.union(*pool.map(tidy.breaches, work))
-    return tree.report((f"{path}:{line}: {what}" for path, line, what in sorted(found)), len(paths), 200)
+    breaches = (f"{path}:{line}: {what}" for path, line, what in sorted(found))
+    return tree.report(breaches, len(paths), 200)
 
 
 if __name__ == "__main__":
