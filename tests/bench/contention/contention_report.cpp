@@ -94,6 +94,32 @@ void add_witness_rows(Table& table, const Findings& findings) {
   table.row("safe points passed before probe, p99.9", seen(&Testimony::passed_p999));
 }
 
+/// What the table shows, in a sentence, and what to try next.
+std::string summary(const Findings& findings) {
+  const auto& alone = findings.variants[index(Variant::alone)];
+  const auto& naive = findings.variants[index(Variant::naive)];
+  const auto& morpheus = findings.variants[index(Variant::morpheus)];
+  const auto percent = [](std::uint64_t part, std::uint64_t whole) {
+    return 100.0 * static_cast<double>(part) /
+           static_cast<double>(std::max<std::uint64_t>(1, whole));
+  };
+  const double times = alone.probe_p99_us / std::max(0.1, morpheus.probe_p99_us);
+  char text[512];
+  if (times > 1.05)
+    std::snprintf(text, sizeof text,
+                  "\nWith Morpheus the probe was %.1f times less late at the 99th percentile than "
+                  "under the kernel\nalone, with %.1f %% of the yields of yielding at every safe "
+                  "point, and %.1f %% of the work.\n",
+                  times, percent(morpheus.yields, naive.yields),
+                  percent(morpheus.work, alone.work));
+  else
+    std::snprintf(text, sizeof text,
+                  "\nThe probe was not less late with Morpheus this time. Other programs that use "
+                  "this CPU do that:\nrun the demo again when the machine is quiet.\n");
+  return std::string(text) +
+         "Next: ./dev demo --vm for Enforced mode, ./dev demo --workers 8, docs/walk.md.\n";
+}
+
 }  // namespace
 
 Json to_json(const Findings& findings, const ContentionOptions& options) {
@@ -131,7 +157,7 @@ std::string to_table(const Findings& findings, const ContentionOptions& options)
   return "Linux " + findings.kernel + ", " + options.mode + " mode, CPU " +
          std::to_string(options.cpu) + ": " + std::to_string(options.workers) +
          " workers, a safe point every " + std::to_string(options.safe_point_us) + " us, " +
-         std::to_string(options.seconds) + " s of each\n" + table.text();
+         std::to_string(options.seconds) + " s of each\n" + table.text() + summary(findings);
 }
 
 }  // namespace morpheus::bench
