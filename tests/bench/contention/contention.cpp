@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The main job, shown: what a latency-sensitive thread suffers beside CPU-bound workers when the
-// kernel is left alone, when workers yield at every safe point, and when they yield as Morpheus
-// asks. The three take turns in rounds of one second, so that whatever else the machine does hits
-// all.
+// What Morpheus is for: how late a latency-sensitive thread is beside CPU-bound workers under the
+// kernel alone, when workers yield at every safe point, and when they yield on a hint. The three
+// take turns in rounds of one second, so that other load on the machine hits all of them.
 #include <sys/utsname.h>
 #include <unistd.h>
 

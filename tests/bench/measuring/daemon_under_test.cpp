@@ -78,7 +78,7 @@ void DaemonUnderTest::await_answer() {
       return;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  std::fprintf(stderr, "bench: morpheusd does not answer\n");
+  std::fprintf(stderr, "bench: morpheusd does not reply\n");
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   throw CannotStart{};

@@ -34,7 +34,7 @@ struct CannotStart {
 
 class DaemonUnderTest {
  public:
-  /// Starts a private one in Observer mode with this configuration and waits until it answers.
+  /// Starts a private one in Observer mode with this configuration and waits until it replies.
   /// Throws CannotStart.
   explicit DaemonUnderTest(const varlink::Json& config = varlink::Json::object(),
                            const std::string& backend = "bpf");

@@ -16,7 +16,7 @@ class Crowd {
  public:
   /// Starts the processes and their threads; none has connected yet. Throws std::runtime_error.
   Crowd(const std::string& socket, unsigned clients, unsigned workers);
-  /// Kills those who are left.
+  /// Kills the processes that are left.
   ~Crowd();
   Crowd(const Crowd&) = delete;
   Crowd& operator=(const Crowd&) = delete;

@@ -85,7 +85,7 @@ bool send_one(const std::string& socket, const BadInput& input) {
     }
   }
   if (input.hang_up) return true;
-  // its answer, and where it ends the connection, the end
+  // its reply, and, where it ends the connection, the end
   for (int i = 0; i < 2; ++i) {
     pollfd watched{fd, POLLIN, 0};
     if (::poll(&watched, 1, 200) != 1) break;

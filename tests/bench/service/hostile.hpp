@@ -21,14 +21,14 @@ namespace morpheus::bench {
 [[nodiscard]] std::map<std::string, unsigned> send_bad_inputs(const std::string& socket,
                                                               unsigned each);
 
-/// Processes of an ordinary user that ask as fast as the daemon answers, and dear things.
+/// Processes of an ordinary user that call as fast as the daemon replies, and expensive methods.
 class Storm {
  public:
   Storm(const std::string& socket, unsigned processes);
   ~Storm();
   Storm(const Storm&) = delete;
   Storm& operator=(const Storm&) = delete;
-  /// Calls that were answered.
+  /// Calls that got a reply.
   [[nodiscard]] std::uint64_t calls() const { return *calls_; }
 
  private:

@@ -31,7 +31,9 @@ struct Options {
   bool json = false;
 };
 
-void tell(const std::string& what) { std::cerr << "service: " << what << " ..." << std::endl; }
+void report_step(const std::string& what) {
+  std::cerr << "service: " << what << " ..." << std::endl;
+}
 
 Json config_for(const Options& options) {
   const unsigned all = options.clients * options.workers + 2000;
@@ -104,7 +106,8 @@ Json measure_storm(DaemonUnderTest& daemon, const Options& options) {
   constexpr unsigned kProcesses = 8;
   DaemonUnderTest other(Json::object(), options.backend);
   Json result;
-  tell("another user's calls, in quiet and beside a storm of calls to this daemon and to another");
+  report_step(
+      "another user's calls, in quiet and beside a storm of calls to this daemon and to another");
   result["quiet_us"] = to_json(time_calls(daemon.socket(), options.seconds / 2));
   {
     const Storm storm(other.socket(), kProcesses);
@@ -149,8 +152,8 @@ Json measure(const Options& options) {
   const std::uint64_t empty_kib = status_kib(daemon.pid(), "VmRSS");
   Crowd crowd(daemon.socket(), options.clients, options.workers);
   const unsigned all = options.clients * options.workers;
-  tell(std::to_string(options.clients) + " clients with " + std::to_string(all) +
-       " workers attach");
+  report_step(std::to_string(options.clients) + " clients with " + std::to_string(all) +
+              " workers attach");
   const double took = crowd.register_all();
   Json result{{"schema_version", 2},
               {"backend", options.backend},
@@ -158,7 +161,7 @@ Json measure(const Options& options) {
               {"workers", all}};
   result["registrations_per_second"] = all / took;
   std::this_thread::sleep_for(std::chrono::seconds(2));
-  tell("all are attached; idle for a while");
+  report_step("all are attached; idle for a while");
   const auto before = cpu_times(daemon.pid());
   std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
   result["idle_cpu_percent"] =
@@ -167,15 +170,15 @@ Json measure(const Options& options) {
                        {"loaded", status_kib(daemon.pid(), "VmRSS")},
                        {"anonymous", status_kib(daemon.pid(), "RssAnon")},
                        {"shared", status_kib(daemon.pid(), "RssShmem")}};
-  tell("clients are killed");
+  report_step("clients are killed");
   result["client_gone_ms"] = kill_clients(daemon, crowd, options);
   result["storm"] = measure_storm(daemon, options);
-  tell("bad inputs");
+  report_step("bad inputs");
   const auto bad = send_bad_inputs(daemon.socket(), options.bad_inputs);
   unsigned total = 0;
   for (const auto& [kind, count] : bad) total += count;
   result["bad_inputs"] = {{"kinds", bad}, {"tried", total}};
-  // the same process answers, and keeps every well-behaved client
+  // the same process replies, and keeps every well-behaved client
   result["bad_inputs"]["survived"] = ::kill(daemon.pid(), 0) == 0 &&
                                      daemon.call("GetStatus").at("clients").get<unsigned>() ==
                                          options.clients - std::min(options.kills, options.clients);

@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 import tree
 
 PRONOUNS = r"\b(?:whoever|whomever|whom|nobody|somebody|anybody|everybody)\b"
-RETIRED = r"bereave|keep_house|house_keeper|tell_of_groups|\bPoolWorker\b|\bWorkerPool\b|\bThreadWorker\b"
+RETIRED = r"\bdearer?\b|bereave|keep_house|house_keeper|tell_of_groups|\bPoolWorker\b|\bWorkerPool\b|\bThreadWorker\b"
 UNFINISHED = r"\b(?:TODO|FIXME|XXX|HACK)\b"
 WORDS = re.compile(f"{PRONOUNS}|{RETIRED}|{UNFINISHED}", re.I)
 UNFINISHED_CASE = re.compile(UNFINISHED)
