@@ -35,9 +35,9 @@ enum class DecodeError {
 [[nodiscard]] std::string_view name(DecodeError error);
 
 struct Limits {
-  std::size_t message_bytes = 256 * 1024;  ///< without the NUL
-  std::size_t depth = 32;                  ///< nested objects and arrays
-  std::size_t fds = 16;                    ///< descriptors with one message
+  std::size_t message_bytes = std::size_t{256} << 10;  ///< without the NUL
+  std::size_t depth = 32;                              ///< nested objects and arrays
+  std::size_t fds = 16;                                ///< descriptors with one message
 };
 
 struct Message {

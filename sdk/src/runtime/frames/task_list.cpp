@@ -86,7 +86,6 @@ const void* waiter_in(const char* frame) {
       &stored, __ATOMIC_RELAXED);
   constexpr std::uintptr_t kCompletion = 1;
   constexpr std::uintptr_t kFlags = 3;
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): two flags stand in the pointer
   return (stored & kCompletion) == 0 ? reinterpret_cast<const void*>(stored & ~kFlags) : nullptr;
 }
 
