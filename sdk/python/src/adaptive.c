@@ -11,8 +11,9 @@
 #define MOST_TURNS (1u << 20)
 
 struct adaptive {
-	PyObject_HEAD unsigned long long tight_ns; /* time between looks under pressure */
-	unsigned long long relaxed_ns;             /* and without */
+	PyObject_HEAD
+	unsigned long long tight_ns;   /* time between looks under pressure */
+	unsigned long long relaxed_ns; /* and without */
 	uint64_t looked_at_ns;
 	unsigned int turns;     /* from one look to the next */
 	unsigned int countdown; /* turns left */
@@ -123,7 +124,8 @@ PyType_Spec adaptive_spec = {
 /* --- an iterator that takes the turns --------------------------------------------------------- */
 
 struct checked {
-	PyObject_HEAD PyObject *checkpointer;
+	PyObject_HEAD
+	PyObject *checkpointer;
 	PyObject *items;
 };
 

@@ -44,7 +44,8 @@ static PyObject *empty_call(PyObject *module, PyObject *none)
 /* --- await acheckpoint() ---------------------------------------------------------------------- */
 
 struct gave_way {
-	PyObject_HEAD bool was_suspended;
+	PyObject_HEAD
+	bool was_suspended;
 };
 
 static PyObject *acheckpoint(PyObject *module, PyObject *none)

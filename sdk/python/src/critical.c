@@ -7,8 +7,8 @@
 #include "sdk/python/src/core.h"
 
 struct critical {
-	PyObject_HEAD struct morpheus_thread
-		*thread; /* that is critical; NULL if it was no worker at entry */
+	PyObject_HEAD
+	struct morpheus_thread *thread; /* that is critical; NULL if it was no worker at entry */
 	uint64_t thread_number;
 	unsigned int depth; /* how often this object was entered and not left */
 	bool suspended;     /* its task is not running: the thread is not critical for it */

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SafePoints: what happens between two callbacks of an event loop. There the thread acknowledges
- * hints; async critical sections of tasks that do not run are suspended; and the time of the
- * callback that has just ended is known.
+ * SafePoints: what happens between two callbacks of an event loop. The thread acknowledges hints,
+ * suspends async critical sections of tasks that do not run, and times the callback that ended.
  *
  * A loop of asyncio takes each callback from its deque of ready handles: popleft() here replaces
  * that of the deque, run_once() that of the loop. A loop of another make gets its callbacks wrapped
  * in call(). All are for the thread that runs the loop, but await_slow() is for a watcher thread.
  *
  * While slow callbacks are watched, a callback costs two more reads of the clock. The thread's
- * times are not read at the start of each, but at most every snapshot_age_ns, which bounds the
- * error.
+ * times are read at most every snapshot_age_ns, which bounds the error.
  */
 #include "sdk/python/src/core.h"
 
@@ -23,12 +21,13 @@
 #define SNAPSHOTS_PER_THRESHOLD 32
 
 struct safe_points {
-	PyObject_HEAD PyObject *next_ready; /* bound popleft() of the loop's deque */
-	PyObject *iteration;                /* the loop's own _run_once() */
-	PyObject *sections;                 /* list of (section, task) that async with holds */
-	PyObject *on_slow;                  /* called with the callback, its start and its times */
-	PyObject *current;                  /* the handle or callback that runs */
-	uint64_t threshold_ns;              /* 0: slow callbacks are not watched */
+	PyObject_HEAD
+	PyObject *next_ready;  /* bound popleft() of the loop's deque */
+	PyObject *iteration;   /* the loop's own _run_once() */
+	PyObject *sections;    /* list of (section, task) that async with holds */
+	PyObject *on_slow;     /* called with the callback, its start and its times */
+	PyObject *current;     /* the handle or callback that runs */
+	uint64_t threshold_ns; /* 0: slow callbacks are not watched */
 	uint64_t snapshot_age_ns;
 	uint64_t start_ns; /* of the current callback */
 	struct thread_times snapshot;

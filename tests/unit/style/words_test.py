@@ -19,8 +19,9 @@ WORDS = re.compile(f"{PRONOUNS}|{RETIRED}|{UNFINISHED}", re.I)
 UNFINISHED_CASE = re.compile(UNFINISHED)
 TITLES = re.compile(r'TEST_CASE\((?:\s*"[^"]*")+|check "[^"]*"')  # test names are sentences of their own
 PAGES = (".md", ".1", ".3", ".5", ".8", ".varlink", ".in", ".service", ".socket")
-# where such a word is meant: the licence, this list, the user "nobody", a compiler's own -DTODO
+# where such a word is meant: the licence, this list, and the page that quotes test names
 EXEMPT = {"LICENSE", "tests/unit/style/words_test.py", "docs/guarantees.md"}
+# the user of that name, and templates for temporary names
 MEANT = re.compile(r"""kNobody|getpwnam\("nobody"\)|["'(=:/ ]nobody["':)]|mktemp|XXXXXX|-u nobody|user nobody""")
 
 
