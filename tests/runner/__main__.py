@@ -14,7 +14,7 @@ import time
 
 import programs
 from jobs import ALL_KERNELS, PARTS, USUAL_KERNELS, USUAL_PARTS, Settings, jobs_of, share_out
-from results import FAIL, SKIP, CannotJoin, Run, join, what_failed
+from results import FAIL, SKIP, CannotJoin, Result, Run, join, what_failed
 from summary import close
 
 USAGE_ERROR = 64
@@ -129,7 +129,11 @@ def play(jobs, report):
     """Runs the jobs one after the other, and the machines two at a time at the end."""
     def timed(job):
         started = time.monotonic()
-        results = job.run()
+        try:
+            results = job.run()
+        except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+            # one job that cannot run must not keep the others from being counted
+            results = [Result(FAIL, job.label, f"cannot be run: {error!r}")]
         return job, results, time.monotonic() - started
 
     for job in jobs:

@@ -74,7 +74,14 @@ def _registered(settings, part):
             yield test["name"]
 
 
+def _forget(path):
+    """What an earlier run left must not count."""
+    if os.path.exists(path):
+        os.remove(path)
+
+
 def run_registered(settings, part, names):
+    _forget(settings.built("meson-logs", "registered.json"))
     with open(settings.log(part), "w", encoding="utf-8") as log:
         subprocess.run(["meson", "test", "-C", settings.build, "--no-rebuild", "--logbase", "registered",
                         "--print-errorlogs", *names], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
@@ -156,6 +163,7 @@ def run_suspend(settings):
     """A machine that sleeps (ACPI S3) and is woken by its clock. Its virtio ports do not survive that, so what the
     test says goes to the serial line, and the machine ends without a result."""
     label, log = "suspend", settings.log("suspend")
+    _forget(log)
     script = (f"MORPHEUS_MAY_SUSPEND=1 tests/kernel/kernel_tests {' '.join(programs.REPORTERS)} --colour-mode none "
               "suspend:* >/dev/ttyS0 2>&1; echo b >/proc/sysrq-trigger")
     with open(f"{log}.out", "wb") as output:
@@ -229,6 +237,7 @@ def _documents(settings):
 
 def run_documents(settings):
     """The documents' commands that build and measure, as a newcomer types them: in a copy of the source tree."""
+    _forget(settings.log("documents"))
     with tempfile.TemporaryDirectory() as scratch:
         tree, blocks = os.path.join(scratch, "tree"), os.path.join(scratch, "blocks")
         if subprocess.run(["git", "clone", "-q", "--shared", settings.root, tree], check=False).returncode != 0:

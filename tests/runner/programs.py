@@ -100,6 +100,8 @@ def has_failed(results):
 
 
 def read(label, log):
-    """The results in a log that another program has written."""
+    """The results in a log that another program has written; none if it wrote no log."""
+    if not os.path.exists(log):
+        return []
     with open(log, encoding="utf-8", errors="replace") as file:
         return [result for result in (parse_result(line, label) for line in file) if result is not None]

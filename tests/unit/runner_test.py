@@ -135,6 +135,27 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(ended.returncode, 65)
             self.assertIn("2/2", ended.stderr)
 
+    def test_a_log_that_is_missing_holds_no_results(self):
+        self.assertEqual(programs.read("it", "/nonexistent/log"), [])
+
+    def test_a_job_that_cannot_run_fails_and_the_next_one_runs(self):
+        with tempfile.TemporaryDirectory() as directory:
+            script = f"""
+import importlib.util, sys
+sys.path.insert(0, {RUNNER!r})
+spec = importlib.util.spec_from_file_location("runner", {os.path.join(RUNNER, "__main__.py")!r})
+runner = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(runner)
+def missing(): raise FileNotFoundError("no such program")
+run = runner.Run()
+report = runner.Report(runner.Settings({ROOT!r}, {directory!r}), run)
+import jobs
+runner.play([jobs.Job("gone", 1, missing), jobs.Job("there", 1, lambda: [runner.Result("PASS", "a", "x")])], report)
+print(run.closing_line())
+"""
+            ended = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False)
+            self.assertEqual(ended.stdout.splitlines()[-1:], ["1 passed, 1 failed, 0 skipped"], ended.stderr)
+
     def test_repetitions_that_differ_are_named(self):
         run = Run(results=[Result(PASS, "a", "x"), Result(FAIL, "a", "x"), Result(PASS, "a", "y"), Result(PASS, "a", "y")])
         self.assertEqual(summary.tests_that_differ(run), ["a: x"])
