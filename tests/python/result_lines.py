@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A pytest plugin that reports each test as tests/runner/ counts them: ":test-result: PASS|FAIL|SKIP name"."""
+"""A pytest plugin that reports each test as tests/runner/ counts them: ":test-result: PASS|FAIL|SKIP name", and
+before it why it was skipped, in Catch2's words."""
 import os
 
 # Taken at import, before pytest captures it.
@@ -13,6 +14,8 @@ def _report(word, report):
         return
     _reported.add(report.nodeid)
     file, _, name = report.nodeid.partition("::")
+    if word == "SKIP" and isinstance(report.longrepr, tuple):
+        _stream.write(f"explicitly with message: {report.longrepr[2].removeprefix('Skipped: ')}\n")
     _stream.write(f":test-result: {word} {os.path.basename(file)}: {name}\n")
 
 

@@ -88,8 +88,13 @@ def run_registered(settings, part, names):
     words = {"OK": PASS, "EXPECTEDFAIL": PASS, "SKIP": SKIP}
     with open(settings.built("meson-logs", "registered.json"), encoding="utf-8") as file:
         # a name is "project:suite / name"
-        return [Result(words.get(test["result"], FAIL), part, test["name"].rpartition(" / ")[2], test["duration"])
+        return [Result(words.get(test["result"], FAIL), part, test["name"].rpartition(" / ")[2], test["duration"],
+                       _last_words(test) if test["result"] == "SKIP" else "")
                 for test in map(json.loads, file)]
+
+
+def _last_words(test):
+    return (test.get("stdout") or "").strip().rpartition("\n")[2].removeprefix("skipped: ")
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------

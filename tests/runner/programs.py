@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from results import FAIL, explain_end, parse_result
+from results import FAIL, SKIP, explain_end, parse_result, why_skipped
 
 # Both reporters write to standard error: it is not buffered, so results that precede a crash are not lost.
 REPORTERS = ("-r", "automake::out=%stderr", "-r", "console::out=%stderr")
@@ -71,7 +71,7 @@ def run(label, command, log, *, environment=None, limit=TIME_LIMIT, on_result=la
     Standard error goes to the file `log`, standard output beside it. A program that exceeds `limit` seconds is
     ended; an end that the results do not explain is one more failed test.
     """
-    results, started = [], time.monotonic()
+    results, said, started = [], [], time.monotonic()
     last = started
     with open(log, "w", encoding="utf-8") as kept, open(f"{log}.out", "wb") as output:
         process = start(command, environment, output)
@@ -80,10 +80,14 @@ def run(label, command, log, *, environment=None, limit=TIME_LIMIT, on_result=la
             kept.write(line)
             now = time.monotonic()
             result = parse_result(line, label, now - last)
-            if result is not None:
-                results.append(result)
-                last = now
-                on_result(result)
+            if result is None:
+                said.append(line)
+                continue
+            if result.word == SKIP:
+                result.reason = why_skipped(said)
+            results.append(result)
+            said, last = [], now
+            on_result(result)
         status = process.wait()
         watch.cancel()
     with _lock:

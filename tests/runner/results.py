@@ -24,9 +24,10 @@ class Result:
     label: str  # the program or part
     test: str
     seconds: float = 0.0
+    reason: str = ""  # why it was skipped
 
     def __str__(self):
-        return f"{self.word} {self.label}: {self.test}"
+        return f"{self.word} {self.label}: {self.test}" + (f" ({self.reason})" if self.reason else "")
 
 
 def parse_result(line, label, seconds=0.0):
@@ -35,6 +36,13 @@ def parse_result(line, label, seconds=0.0):
     if not found:
         return None
     return Result(_MEANING.get(found[1], found[1]), label, found[2], seconds)
+
+
+def why_skipped(said):
+    """The reason among the lines that a program printed before it reported a skipped test: what follows this phrase of
+    Catch2, which the others use as well."""
+    _, found, reason = _COLOUR.sub("", "".join(said)).partition("explicitly with message:")
+    return " ".join(reason.split()).strip("=- ") if found else ""
 
 
 def explain_end(results, status, label, seconds):

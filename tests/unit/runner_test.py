@@ -45,6 +45,13 @@ class Programs(unittest.TestCase):
         results = self.run_script(":; echo ':test-result: XPASS x' >&2; echo ':test-result: ERROR y' >&2; exit 2")
         self.assertEqual(words(results), [FAIL, FAIL])
 
+    def test_a_skipped_test_has_its_reason(self):
+        results = self.run_script(r"""
+            printf 'x.cpp:7: \033[33mSKIPPED:\033[0m\nexplicitly with message:\n  needs root,\n  to go on\n\n' >&2
+            echo ':test-result: SKIP one' >&2; echo ':test-result: SKIP two' >&2; echo ':test-result: PASS three' >&2""")
+        self.assertEqual([str(result) for result in results],
+                         ["SKIP it: one (needs root, to go on)", "SKIP it: two", "PASS it: three"])
+
     def test_colours_and_carriage_returns_of_a_machine_do_not_hide_a_result(self):
         results = self.run_script(r"printf ':test-result: \033[31mFAIL a test\033[0m\r\n' >&2; exit 1")
         self.assertEqual(words(results), [FAIL])
