@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "sdk/src/runtime/off_cpu.hpp"
@@ -25,8 +26,8 @@ using morpheus::test::TinyDaemon;
 
 namespace {
 
-/// How long a thread that gives up its CPU is without it.
-std::atomic<std::chrono::milliseconds> others_turn{0ms};
+/// How long this thread is without its CPU when it next gives it up.
+thread_local std::chrono::milliseconds others_turn{0ms};
 
 struct Guided {
   explicit Guided(unsigned threads, unsigned relief = 0)
@@ -44,6 +45,12 @@ struct Guided {
   morpheus::runtime runtime;
 };
 
+/// Threads register in any order.
+void hint_both(TinyDaemon& daemon) {
+  daemon.hint(0);
+  daemon.hint(1);
+}
+
 bool passed(std::chrono::steady_clock::time_point begun, std::chrono::seconds most) {
   return std::chrono::steady_clock::now() - begun > most;
 }
@@ -52,7 +59,7 @@ bool passed(std::chrono::steady_clock::time_point begun, std::chrono::seconds mo
 
 /// Replaces the C library's: other threads may have the CPU for as long as a test wants.
 extern "C" int sched_yield() noexcept {
-  const auto turn = others_turn.exchange(0ms);
+  const auto turn = std::exchange(others_turn, 0ms);
   if (turn > 0ms) std::this_thread::sleep_for(turn);
   return 0;
 }
@@ -144,8 +151,7 @@ TEST_CASE(
       }(ran));
     }
     CHECK(ran == 0);
-    daemon.hint(0);
-    daemon.hint(1);
+    hint_both(daemon);
     CHECK(checkpoint_here());
     // this thread goes on without a step; the other one finds the jobs
     free = true;
@@ -228,7 +234,7 @@ TEST_CASE("another thread keeps the timers of one that has given up its CPU") {
         late.push_back(std::chrono::steady_clock::now() - due);
       }(late));
       co_await yield();  // the timer starts
-      daemon.hint(0);
+      hint_both(daemon);
       others_turn = 50ms;
       co_await checkpoint();
       co_await scope.join();
@@ -246,7 +252,7 @@ TEST_CASE("what waits behind a thread that gave up its CPU is run by another") {
     bool ran_meanwhile = false;
     scope scope;
     scope.spawn([](TinyDaemon& daemon, auto& is_back) -> task<> {
-      daemon.hint(0);
+      hint_both(daemon);
       others_turn = 2000ms;
       co_await checkpoint();
       is_back = true;
