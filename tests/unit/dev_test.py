@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What ./dev says: one line while it works, the reason when it fails, and never a log of hundreds of lines.
+"""What the entry script says: one line while it works, the reason when it fails, and never a log of hundreds of lines.
 
 usage: dev_test.py SOURCE_ROOT
 """
@@ -19,7 +19,7 @@ BUILD = """
 rule touch
   command = touch $out
 rule compile
-  command = for n in 1 2 3; do echo "note: $$n"; done; echo "x.cpp:7:1: error: no such thing" >&2; exit 1
+  command = for n in 1 2 3; do echo "note: $$n"; done; echo "x:7:1: error: no such thing" >&2; exit 1
 """
 
 
@@ -71,7 +71,7 @@ class Dev(unittest.TestCase):
         ended = self.call("build")
         self.assertEqual(ended.returncode, 1)
         lines = ended.stderr.splitlines()
-        self.assertIn("x.cpp:7:1: error: no such thing", lines)
+        self.assertIn("x:7:1: error: no such thing", lines)
         self.assertNotIn("note: 1", lines)
         log = os.path.join(self._build, "logs", "build.log")
         self.assertEqual(lines[-1], f"dev: the build failed (log: {log})")

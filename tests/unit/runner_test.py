@@ -47,7 +47,7 @@ class Programs(unittest.TestCase):
 
     def test_a_skipped_test_has_its_reason(self):
         results = self.run_script(r"""
-            printf 'x.cpp:7: \033[33mSKIPPED:\033[0m\nexplicitly with message:\n  needs root,\n  to go on\n\n' >&2
+            printf 'x:7: \033[33mSKIPPED:\033[0m\nexplicitly with message:\n  needs root,\n  to go on\n\n' >&2
             echo ':test-result: SKIP one' >&2; echo ':test-result: SKIP two' >&2; echo ':test-result: PASS three' >&2""")
         self.assertEqual([str(result) for result in results],
                          ["SKIP it: one (needs root, to go on)", "SKIP it: two", "PASS it: three"])
