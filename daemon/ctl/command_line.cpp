@@ -2,10 +2,14 @@
 #include "daemon/ctl/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
+#include <sstream>
 
 namespace morpheus::ctl {
 namespace {
+
+constexpr std::size_t kLongestEcho = 20;  // of a wrong value, in a message
 
 constexpr const char* kFooter = R"(Exit status:
   0   ok
@@ -25,6 +29,23 @@ Examples:
   morpheusctl tunables set slice=4ms grace=8ms
   morpheusctl workers --json | jq '.workers[] | select(.lost > 0)')";
 
+/// A number from `least` to `most`. CLI11's own Range takes "nan", and prints all 310 digits of
+/// 1e309.
+CLI::Validator seconds_between(double least, double most) {
+  const auto check = [least, most](const std::string& given) -> std::string {
+    char* end = nullptr;
+    const double value = std::strtod(given.c_str(), &end);
+    if (end != given.c_str() && *end == '\0' && value >= least && value <= most) return {};
+    std::ostringstream wrong;
+    wrong << "must be a number from " << least << " to " << most << ", not "
+          << given.substr(0, kLongestEcho);
+    return wrong.str();
+  };
+  std::ostringstream range;
+  range << "in [" << least << " - " << most << "]";
+  return {check, range.str()};
+}
+
 class Definition {
  public:
   Definition(CLI::App& app, Request& request) : app_(app), request_(request) {
@@ -32,7 +53,9 @@ class Definition {
     app.require_subcommand(1);
     app.fallthrough();
     app.set_version_flag("--version", "morpheusctl " MORPHEUS_PROJECT_VERSION);
-    app.add_option("--socket", request.socket, "The socket of morpheusd")->capture_default_str();
+    app.add_option("--socket", request.socket, "The socket of morpheusd")
+        ->envname("MORPHEUS_SOCKET")  // as the library's
+        ->capture_default_str();
     app.add_flag("--json", request.json, "Print JSON objects, each with schema_version");
     add_views();
     add_changes();
@@ -61,7 +84,7 @@ class Definition {
     CLI::App* top = verb("top", "Live: each worker's CPU, waits, hints, escalations", Command::top);
     top->add_option("-d,--interval", request_.interval_s, "Seconds between two updates")
         ->capture_default_str()
-        ->check(CLI::Range(0.1, 60.0));
+        ->check(seconds_between(0.1, 60));
     top->add_option("-n,--iterations", request_.iterations,
                     "How many updates [endless on a terminal, else 1]")
         ->check(CLI::PositiveNumber);
@@ -94,20 +117,22 @@ class Definition {
     count->capture_default_str()->check(CLI::PositiveNumber);
     events->add_option("--timeout", request_.timeout_s, "Stop after this many seconds")
         ->capture_default_str()
-        ->check(CLI::Range(0.0, 1e6));
+        ->check(seconds_between(0, 1e6));
     events->add_flag("--follow", request_.follow, "Run until interrupted")->excludes(count);
     CLI::App* trace =
         verb("trace", "Record runs, hints and escalations for ui.perfetto.dev", Command::trace);
     trace->add_option("--seconds", request_.seconds, "How long to record; Ctrl-C stops early")
         ->capture_default_str()
-        ->check(CLI::Range(0.1, 3600.0));
-    trace->add_option("-o,--output", request_.output, "The file to write")->required();
+        ->check(seconds_between(0.1, 3600));
+    trace->add_option("-o,--output", request_.output, "The file to write; - is standard output")
+        ->required();
   }
 
   void add_tools() {
     verb("doctor", "What works on this host, and what to do about the rest", Command::doctor);
     verb("dump", "Everything for a bug report, as one JSON object", Command::dump)
-        ->add_option("-o,--output", request_.output, "The file to write [standard output]");
+        ->add_option("-o,--output", request_.output, "The file to write; - is standard output")
+        ->capture_default_str();
     verb("completion", "Print a shell's completion script", Command::completion)
         ->add_option("shell", request_.shell)
         ->required()

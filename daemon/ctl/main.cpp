@@ -4,8 +4,10 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <string>
 
 #include "daemon/ctl/command_line.hpp"
+#include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/run.hpp"
 
 using namespace morpheus::ctl;
@@ -13,8 +15,11 @@ using namespace morpheus::ctl;
 namespace {
 
 bool wants_colour() {
-  const char* no_colour = std::getenv("NO_COLOR");
-  return (no_colour == nullptr || *no_colour == '\0') && ::isatty(STDOUT_FILENO) == 1;
+  const auto set_to = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value != nullptr ? value : "");
+  };
+  return set_to("NO_COLOR").empty() && set_to("TERM") != "dumb" && ::isatty(STDOUT_FILENO) == 1;
 }
 
 }  // namespace
@@ -26,6 +31,8 @@ int main(int argc, char** argv) {
   request.colour = wants_colour();
   try {
     return static_cast<int>(run(request));
+  } catch (const CannotPrint& error) {
+    return static_cast<int>(complain(error.what(), ExitStatus::error));
   } catch (const std::exception& error) {  // a reply with unexpected types
     std::cerr << "morpheusctl: cannot read the reply (has morpheusd another version?): "
               << error.what() << '\n';

@@ -89,6 +89,10 @@ const std::vector<std::pair<std::vector<std::string>, std::string>> kWrongUses{
     {{"events", "--count", "-1"}, "--count"},
     {{"events", "--count"}, "--count"},
     {{"events", "--timeout", "soon"}, "--timeout"},
+    {{"events", "--timeout", "nan"}, "not nan"},
+    {{"top", "-d", "1e400"}, "from 0.1 to 60, not 1e400"},
+    {{"trace", "--seconds", "inf", "-o", "/dev/null"}, "not inf"},
+    {{"trace", "--seconds", std::string(400, '9'), "-o", "/dev/null"}, "not 99999999999999999999;"},
     {{"top", "-n", "-1"}, "--iterations"},
     {{"top", "-d", "61"}, "--interval"},
     {{"top", "-d", "slow"}, "--interval"},
@@ -313,7 +317,7 @@ TEST_CASE("a trace whose daemon ends leaves the file that was there, and nothing
   });
   const auto ended = daemon.ctl({"trace", "--seconds", "60", "-o", path});
   end.join();
-  CHECK(ended.status == 1);
+  CHECK(ended.status == 3);
   CHECK(is_one_line(ended.err));
   std::ifstream file(path);
   CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "an older trace");

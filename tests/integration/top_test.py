@@ -62,6 +62,11 @@ def pictures(out):
     return out.split(HOME)[1:]
 
 
+def plain(picture):
+    # the terminal makes \r\r\n of \r\n
+    return re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", picture).replace(b"\r", b"").split(b"\n")
+
+
 def check_keys(command):
     top = Terminal([*command, "top", "--interval", "0.2"])
     top.until("three pictures", lambda out: len(pictures(out)) >= 3)
@@ -72,10 +77,33 @@ def check_keys(command):
     assert top.out.startswith(ENTER) and top.out.endswith(LEAVE), top.out
     assert b"\x1b[2J" not in top.out, "clearing the whole screen flickers"
     for picture in pictures(top.out):
-        for line in re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", picture).split(b"\r\n"):
+        for line in plain(picture):
             assert len(line) <= 80, line
     assert re.search(rb"\n +1 +\d+ metrics test", top.out)
     assert b"\x1b[1m" in top.out, "the head is bold"
+
+
+def check_job_control(command):
+    top = Terminal([*command, "top", "--interval", "30"])
+    top.until("a picture", lambda out: b"WORKER" in out)
+    for _ in range(2):
+        raw = termios.tcgetattr(top.fd)
+        assert not raw[3] & termios.ECHO
+        drawn = len(pictures(top.out))
+        os.write(top.fd, b"\x1a")  # Ctrl-Z
+        assert os.WIFSTOPPED(os.waitpid(top.pid, os.WUNTRACED)[1])
+        top.until("the shell's own screen", lambda out: out.endswith(LEAVE))
+        assert termios.tcgetattr(top.fd) == top.before
+        os.kill(top.pid, signal.SIGCONT)
+        top.until("the picture again", lambda out: len(pictures(out)) > drawn)
+        assert termios.tcgetattr(top.fd) == raw, (termios.tcgetattr(top.fd), raw)
+    drawn = len(pictures(top.out))
+    fcntl.ioctl(top.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
+    top.until("a picture of the new size", lambda out: len(pictures(out)) > drawn and out.endswith(b"\x1b[J"))
+    assert max(map(len, plain(pictures(top.out)[-1]))) == 40
+    os.write(top.fd, b"q")
+    assert top.end() == 0
+    assert termios.tcgetattr(top.fd) == top.before
 
 
 def check_ends(command, daemon):
@@ -83,6 +111,9 @@ def check_ends(command, daemon):
     assert counted.end() == 0
     assert len(pictures(counted.out)) == 3  # the first has no rates yet
     assert b"\x1b[1m" not in counted.out, "NO_COLOR"
+    dumb = Terminal([*command, "top", "-n", "1", "-d", "0.2"], {"TERM": "dumb"})
+    assert dumb.end() == 0
+    assert b"\x1b" not in dumb.out and b"WORKER" in dumb.out
     ended = Terminal([*command, "top", "-d", "30"])
     ended.until("a picture", lambda out: b"WORKER" in out)
     os.kill(ended.pid, signal.SIGTERM)
@@ -90,7 +121,7 @@ def check_ends(command, daemon):
     orphan = Terminal([*command, "top", "-d", "0.2"])
     orphan.until("a picture", lambda out: b"WORKER" in out)
     daemon.kill()
-    assert orphan.end() == 1
+    assert orphan.end() == 3
     # the message stands on the shell's own screen, where the operator sees it
     assert b"morpheusd has closed the connection" in orphan.out.partition(LEAVE)[2], orphan.out[-300:]
 
@@ -109,6 +140,7 @@ def main():
         worker.start()
         assert worker.ready.wait(PATIENCE_SECONDS)
         check_keys([morpheusctl, "--socket", path])
+        check_job_control([morpheusctl, "--socket", path])
         check_ends([morpheusctl, "--socket", path], daemon)
     finally:
         daemon.kill()

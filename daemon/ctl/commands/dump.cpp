@@ -65,7 +65,7 @@ ExitStatus write_dump(Result<Client>& client, const Request& request) {
   } else {
     dump["daemon"] = daemon.why_not;
   }
-  if (request.output.empty()) {
+  if (request.output == kStandardOutput) {
     print_json(std::move(dump));
   } else {
     dump["schema_version"] = kSchemaVersion;

@@ -2,6 +2,7 @@
 #include "daemon/ctl/commands/top.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
@@ -9,8 +10,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <iterator>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "daemon/ctl/commands/top_picture.hpp"
@@ -23,24 +27,53 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Takes the terminal: an alternate screen, keys without Enter. Restores it at the end.
+volatile sig_atomic_t stop_wanted = 0;
+volatile sig_atomic_t continued = 0;
+volatile sig_atomic_t resized = 0;
+
+void note_job_control(int signal) {
+  if (signal == SIGTSTP) stop_wanted = 1;
+  if (signal == SIGCONT) continued = 1;
+  if (signal == SIGWINCH) resized = 1;
+}
+
+/// Takes the terminal: an alternate screen, keys without Enter. Gives it back at the end, and while
+/// the operator has stopped the program (Ctrl-Z).
 class Screen {
  public:
   Screen() {
     ::tcgetattr(STDIN_FILENO, &before_);
-    termios raw = before_;
-    raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-    raw.c_cc[VMIN] = 0;
-    raw.c_cc[VTIME] = 0;
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
-    print("\033[?1049h\033[?25l");
+    take();
+    struct sigaction action{};
+    action.sa_handler = note_job_control;  // without SA_RESTART: a wait for a key ends at once
+    for (const int signal : {SIGTSTP, SIGCONT, SIGWINCH}) ::sigaction(signal, &action, nullptr);
   }
   ~Screen() {
-    print("\033[?25h\033[?1049l");
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    for (const int signal : {SIGTSTP, SIGCONT, SIGWINCH}) ::signal(signal, SIG_DFL);
+    give_back();
   }
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
+
+  [[nodiscard]] static bool has_signals() {
+    return stop_wanted != 0 || continued != 0 || resized != 0 || was_interrupted();
+  }
+
+  /// Stops, if the operator wants that, until he continues; true if the picture has to be drawn
+  /// again.
+  [[nodiscard]] bool attend_signals() {
+    if (stop_wanted != 0) {
+      stop_wanted = 0;
+      give_back();
+      ::raise(SIGSTOP);
+    }
+    const bool again = continued != 0 || resized != 0;
+    // whoever had the terminal meanwhile may have changed it
+    if (continued != 0) take();
+    continued = 0;
+    resized = 0;
+    return again;
+  }
 
   static void fit(TopView& view) {
     winsize size{};
@@ -57,10 +90,33 @@ class Screen {
   }
 
  private:
+  void take() const {
+    termios raw = before_;
+    raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+    raw.c_cc[VMIN] = 0;
+    raw.c_cc[VTIME] = 0;
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    put("\033[?1049h\033[?25l");
+  }
+  void give_back() const {
+    put("\033[?25h\033[?1049l");
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  /// The end of the terminal is noticed by the next picture.
+  static void put(const char* sequence) {
+    std::fputs(sequence, stdout);
+    std::fflush(stdout);
+  }
+
   termios before_{};
 };
 
-bool is_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
+/// One that can move its cursor.
+bool is_terminal() {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1 && kind != nullptr &&
+         std::string_view(kind) != "dumb";
+}
 
 tl::expected<Look, varlink::CallError> look(varlink::Client& client) {
   Look look;
@@ -83,11 +139,23 @@ tl::expected<Look, varlink::CallError> look(varlink::Client& client) {
 
 enum class Pressed : std::uint8_t { nothing, sort, quit };
 
+/// Waits until `end`, or until a signal that came since the last look at them.
+bool is_key_there(Clock::time_point end) {
+  const auto left =
+      std::max(std::chrono::nanoseconds(0), std::chrono::nanoseconds(end - Clock::now()));
+  const timespec timeout{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
+  pollfd keyboard{STDIN_FILENO, POLLIN, 0};
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  const bool is_there = !Screen::has_signals() && ::ppoll(&keyboard, 1, &timeout, &before) > 0;
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  return is_there;
+}
+
 /// Waits for a key until `end`. The end of the terminal counts as quit.
 Pressed wait_for_key(Clock::time_point end, TopView& view) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
-  pollfd keyboard{STDIN_FILENO, POLLIN, 0};
-  if (::poll(&keyboard, 1, static_cast<int>(std::max<long>(0, left))) <= 0) return Pressed::nothing;
+  if (!is_key_there(end)) return Pressed::nothing;
   char key = 0;
   if (::read(STDIN_FILENO, &key, 1) <= 0 || key == 'q') return Pressed::quit;
   const auto* chosen = std::ranges::find(kSortKeys, key, &SortKey::key);
@@ -121,7 +189,7 @@ std::optional<varlink::CallError> show_live(varlink::Client& client, const Reque
                                             Look before) {
   TopView view{.sort = request.sort, .keys = true};
   const Palette palette{request.colour};
-  const Screen screen;
+  Screen screen;
   Look now = before;
   for (std::uint64_t shown = 0; !was_interrupted();) {
     Screen::fit(view);
@@ -131,7 +199,9 @@ std::optional<varlink::CallError> show_live(varlink::Client& client, const Reque
     while (Clock::now() < end && !was_interrupted()) {
       const auto pressed = wait_for_key(end, view);
       if (pressed == Pressed::quit) return std::nullopt;
-      if (pressed == Pressed::sort) Screen::draw(top_picture(before, now, view, palette));
+      if (!screen.attend_signals() && pressed != Pressed::sort) continue;
+      Screen::fit(view);
+      Screen::draw(top_picture(before, now, view, palette));
     }
     auto next = look(client);
     if (!next) return next.error();

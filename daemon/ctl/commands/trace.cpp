@@ -28,9 +28,9 @@ constexpr std::uint64_t kSilenceNs = 1'200'000'000;
 /// {"traceEvents":[...],...}, one event per line.
 class TraceFile {
  public:
-  explicit TraceFile(std::string path)
-      : path_(std::move(path)),
-        partial_(is_replaceable(path_) ? path_ + ".partial" : path_),
+  explicit TraceFile(const std::string& path)
+      : path_(path == kStandardOutput ? "/dev/stdout" : path),
+        partial_(path != kStandardOutput && is_replaceable(path) ? path + ".partial" : path_),
         file_(partial_, std::ios::trunc) {
     file_ << "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
   }
@@ -167,6 +167,7 @@ ExitStatus record_trace(Client& client, const Request& request) {
                       {"events", trace.events()},
                       {"events_lost", *lost}}))
     return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
+  if (request.output == kStandardOutput) return ExitStatus::ok;
   const Json result{{"file", request.output}, {"events", trace.events()}, {"events_lost", *lost}};
   if (request.json)
     print_json(result);

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <cerrno>
 #include <cstdio>
 
 namespace morpheus::ctl {
@@ -15,8 +16,8 @@ void note_signal(int) { interrupted = 1; }
 }  // namespace
 
 void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    throw CannotPrint(Error{"cannot write to standard output", errno}.text());
 }
 
 void print_json(Json object) {
@@ -63,7 +64,7 @@ ExitStatus call_failed(const varlink::CallError& error) {
                     ExitStatus::error);
   if (error.kind == CallError::Kind::transport)
     return complain("morpheusd has closed the connection; see its log (journalctl -u morpheusd)",
-                    ExitStatus::error);
+                    ExitStatus::not_running);
   return complain(error.text(), ExitStatus::error);
 }
 

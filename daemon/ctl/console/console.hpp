@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <functional>
+#include <stdexcept>
 #include <string>
 
 #include "daemon/ctl/console/request.hpp"
@@ -16,6 +17,12 @@ namespace morpheus::ctl {
 /// Of all JSON that morpheusctl prints; raised when a reader of the old form would misread the new.
 inline constexpr int kSchemaVersion = 1;
 
+/// Standard output takes no more: the disk is full, a device fails.
+struct CannotPrint : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Throws CannotPrint, so that no result is lost under exit status 0.
 void print(const std::string& text);
 /// One line, with schema_version.
 void print_json(Json object);

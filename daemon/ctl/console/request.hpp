@@ -28,6 +28,9 @@ enum class Command : std::uint8_t {
   completion,
 };
 
+/// In place of a file's name.
+inline constexpr const char* kStandardOutput = "-";
+
 struct Request {
   Command command = Command::status;
   std::string socket = "/run/morpheus/morpheusd.sock";
@@ -42,8 +45,8 @@ struct Request {
   std::uint64_t iterations = 0;  ///< top: how many updates; 0: endless on a terminal, else 1
   std::string sort = "cpu";      ///< top
   double seconds = 5;            ///< trace
-  std::string output;            ///< trace, dump: the file; empty: standard output
-  std::string shell;             ///< completion
+  std::string output = kStandardOutput;  ///< trace, dump: the file
+  std::string shell;                     ///< completion
 };
 
 }  // namespace morpheus::ctl
