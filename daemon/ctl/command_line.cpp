@@ -16,7 +16,7 @@ constexpr const char* kFooter = R"(Exit status:
   1   error; one line on stderr says what to do
   2   wrong usage
   3   morpheusd is not running
-  4   degraded: Enforced mode was chosen and is not in force (doctor: something does not work)
+  4   degraded: Enforced mode was chosen and is not in force
   77  this kernel cannot do what was asked
 
 Examples:
@@ -119,6 +119,17 @@ class Definition {
         ->capture_default_str()
         ->check(seconds_between(0, 1e6));
     events->add_flag("--follow", request_.follow, "Run until interrupted")->excludes(count);
+    events->add_option("--type", request_.types, "Only events of this type; may be repeated")
+        ->allow_extra_args(false)
+        ->transform(CLI::IsMember({"HINT", "ACKNOWLEDGED", "WITHDRAWN", "LOST", "ESCALATED",
+                                   "BLOCKED", "OVERRUN", "EXIT", "THROTTLED", "UNTHROTTLED"},
+                                  CLI::ignore_case));
+    events->add_option("--worker", request_.workers, "Only of this worker; may be repeated")
+        ->allow_extra_args(false)
+        ->check(CLI::NonNegativeNumber);
+    events->add_option("--pid", request_.pids, "Only of this process; may be repeated")
+        ->allow_extra_args(false)
+        ->check(CLI::NonNegativeNumber);
     CLI::App* trace =
         verb("trace", "Record runs, hints and escalations for ui.perfetto.dev", Command::trace);
     trace->add_option("--seconds", request_.seconds, "How long to record; Ctrl-C stops early")

@@ -51,8 +51,10 @@ void check_kernel(Findings& out, const HostFacts& host, const DaemonFacts& daemo
 
 void check_config(Findings& out, const HostFacts& host) {
   if (host.config.empty()) {
-    out.push_back({"kernel config", Verdict::note, "not found in /proc/config.gz or /boot",
-                   "nothing; the lines below look at what the kernel does"});
+    out.push_back({"kernel config", Verdict::note,
+                   "not found in /proc/config.gz or /boot; the other lines look at what the kernel "
+                   "does",
+                   ""});
     return;
   }
   std::string missing;
@@ -99,6 +101,16 @@ void check_sched_ext(Findings& out, const HostFacts& host) {
         {"sched_ext", Verdict::limited,
          "the scheduler '" + ops + "' is loaded (" + *host.sched_ext_state + "): no Enforced mode",
          "stop it (systemctl stop scx, or end its process); Observer mode works beside it"});
+}
+
+// kernel/sched/ext.c: "Not compatible with isolcpus= domain isolation"
+void check_isolated_cpus(Findings& out, const HostFacts& host) {
+  if (!host.sched_ext_state || host.isolated_cpus.empty()) return;
+  out.push_back({"isolated CPUs", Verdict::limited,
+                 "CPUs " + host.isolated_cpus +
+                     " are isolated (isolcpus=), and the kernel attaches no sched_ext scheduler "
+                     "then: no Enforced mode",
+                 "boot without isolcpus="});
 }
 
 void check_ext_server(Findings& out, const HostFacts& host) {
@@ -167,9 +179,11 @@ void check_capabilities(Findings& out, const HostFacts& host, const DaemonFacts&
 
 void check_slice_extension(Findings& out, const HostFacts& host) {
   if (host.slice_extension < 0)
-    out.push_back({"rseq slices", Verdict::note, "this kernel offers no slice extension",
-                   "nothing; it is not needed (Linux " + kSliceExtensionSince.text() +
-                       " and later have it with CONFIG_RSEQ_SLICE_EXTENSION)"});
+    out.push_back({"rseq slices", Verdict::note,
+                   "this kernel offers no slice extension, nor is it needed (Linux " +
+                       kSliceExtensionSince.text() +
+                       " and later have it with CONFIG_RSEQ_SLICE_EXTENSION)",
+                   ""});
   else
     out.push_back({"rseq slices", Verdict::note, "threads may ask for a slice extension",
                    "note that an extension delays a kick by its length (5 us unless changed in "
@@ -231,6 +245,7 @@ std::vector<Finding> diagnose(const HostFacts& host, const DaemonFacts& daemon) 
   check_config(out, host);
   check_btf(out, host);
   check_sched_ext(out, host);
+  check_isolated_cpus(out, host);
   check_ext_server(out, host);
   check_pressure(out, host);
   check_cgroups(out, host);
@@ -247,8 +262,8 @@ ExitStatus status_of(const std::vector<Finding>& findings, const DaemonFacts& da
     return std::ranges::any_of(findings, [&](const Finding& f) { return f.verdict == verdict; });
   };
   if (any(Verdict::bad)) return ExitStatus::kernel_cannot;
-  if (any(Verdict::limited)) return ExitStatus::degraded;
-  return daemon.runs ? ExitStatus::ok : ExitStatus::not_running;
+  if (!daemon.runs) return ExitStatus::not_running;
+  return is_degraded(daemon.status) ? ExitStatus::degraded : ExitStatus::ok;
 }
 
 }  // namespace morpheus::ctl

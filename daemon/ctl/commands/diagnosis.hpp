@@ -23,12 +23,13 @@ struct Finding {
   std::string what;  ///< one or two words
   Verdict verdict = Verdict::good;
   std::string says;
-  std::string todo;  ///< empty only for Verdict::good
+  std::string todo;  ///< never empty for what is limited or bad
 };
 
 [[nodiscard]] std::vector<Finding> diagnose(const HostFacts& host, const DaemonFacts& daemon);
 
-/// 77 if anything is bad, 4 if anything is limited, 3 if only the daemon does not run, 0 otherwise.
+/// 77 if anything is bad, 3 if the daemon does not run, 4 if Enforced mode was chosen and is not in
+/// force, 0 otherwise: what a host does not offer is no fault of the running service.
 [[nodiscard]] ExitStatus status_of(const std::vector<Finding>& findings, const DaemonFacts& daemon);
 
 }  // namespace morpheus::ctl

@@ -110,6 +110,7 @@ HostFacts read_host_facts(const std::string& root) {
   const std::string server = root + "/sys/kernel/debug/sched/ext_server/cpu0/";
   facts.ext_server_runtime_ns = first_number(server + "runtime");
   facts.ext_server_period_ns = first_number(server + "period");
+  facts.isolated_cpus = first_line(root + "/sys/devices/system/cpu/isolated").value_or("");
   facts.has_pressure = first_line(root + "/proc/pressure/cpu").has_value();
   find_cgroups(facts, root);
   facts.lockdown = lockdown_of(first_line(root + "/sys/kernel/security/lockdown"));

@@ -20,6 +20,7 @@ struct HostFacts {
   /// Runtime and period of the first CPU's ext_server; nothing if there is none, or if this process
   /// may not see it.
   std::optional<std::uint64_t> ext_server_runtime_ns, ext_server_period_ns;
+  std::string isolated_cpus;  ///< by isolcpus=, as in "2-3"
   bool has_pressure = false;  ///< /proc/pressure/cpu can be read
   bool has_cgroup2 = false, has_cgroup1 = false;
   std::optional<std::string> lockdown;  ///< none, integrity or confidentiality

@@ -68,7 +68,7 @@ class Screen {
       ::raise(SIGSTOP);
     }
     const bool again = continued != 0 || resized != 0;
-    // whoever had the terminal meanwhile may have changed it
+    // the shell had the terminal meanwhile, and may have changed it
     if (continued != 0) take();
     continued = 0;
     resized = 0;

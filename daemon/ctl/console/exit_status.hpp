@@ -9,7 +9,7 @@ enum class ExitStatus : int {
   error = 1,
   usage = 2,
   not_running = 3,
-  degraded = 4,  ///< Enforced was chosen and is not in force; doctor: something does not work
+  degraded = 4,  ///< Enforced was chosen and is not in force
   kernel_cannot = 77,
 };
 

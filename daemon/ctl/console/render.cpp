@@ -2,6 +2,7 @@
 #include "daemon/ctl/console/render.hpp"
 
 #include <fmt/core.h>
+#include <time.h>
 
 #include <algorithm>
 #include <utility>
@@ -157,6 +158,17 @@ std::string render_tunables(const Json& tunables) {
 
 namespace {
 
+constexpr auto kEventRow = "{:<15} {:<12} {:>7} {:>7} {:<16.16} {:>4} {:>7} {:>8} {}";
+
+/// Of the local time zone, to the microsecond.
+std::string time_of_day(std::uint64_t realtime_ns) {
+  const auto seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
+  tm local{};
+  ::localtime_r(&seconds, &local);
+  return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec,
+                     realtime_ns / 1000 % 1'000'000);
+}
+
 void add_reasons(std::string& out, const char* title, const Json& counts) {
   for (const auto& [reason, count] : counts.items())
     if (count.is_number_unsigned())
@@ -198,13 +210,19 @@ std::string render_statistics(const Json& statistics) {
   return out;
 }
 
+std::string event_header(const Palette& palette) {
+  return palette.bold(fmt::format(kEventRow, "TIME", "TYPE", "WORKER", "TID", "PROCESS", "CPU",
+                                  "SEQ", "TOOK", "REASON")) +
+         "\n";
+}
+
 std::string render_event(const Json& event) {
-  const auto time = number(event, "time_ns");
-  return fmt::format("{:>8}.{:06} {:<12} worker {:<6} tid {:<7} cpu {:<3} seq {:<8} {:>9} {}\n",
-                     time / 1'000'000'000, time / 1000 % 1'000'000, text(event, "type"),
-                     number(event, "worker_id"), number(event, "tid"), number(event, "cpu"),
-                     number(event, "seq"), short_time(number(event, "value_ns")),
-                     text(event, "reason", ""));
+  const auto took = number(event, "value_ns");
+  return fmt::format(kEventRow, time_of_day(number(event, "realtime_ns")), text(event, "type"),
+                     number(event, "worker_id"), number(event, "tid"), text(event, "process"),
+                     number(event, "cpu"), number(event, "seq"), took == 0 ? "-" : short_time(took),
+                     text(event, "reason", "")) +
+         "\n";
 }
 
 }  // namespace morpheus::ctl

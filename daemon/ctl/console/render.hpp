@@ -34,7 +34,9 @@ struct Palette {
 [[nodiscard]] std::string render_tunables(const Json& tunables);
 /// A GetStatistics reply: counts, and histograms with bars; at most 80 columns.
 [[nodiscard]] std::string render_statistics(const Json& statistics);
+/// One line of columns; `event` also has "realtime_ns" and "process".
 [[nodiscard]] std::string render_event(const Json& event);
+[[nodiscard]] std::string event_header(const Palette& palette);
 
 /// 1234567 -> "1.23M": at most five columns.
 [[nodiscard]] std::string short_count(std::uint64_t count);

@@ -39,6 +39,9 @@ struct Request {
   std::string mode;                      ///< mode; empty: show the mode
   std::vector<std::string> assignments;  ///< tunables set: "slice_ns=5000000" or "slice=5ms"
   bool follow = false;                   ///< events
+  std::vector<std::string> types;        ///< events: only these; empty: all
+  std::vector<std::uint64_t> workers;    ///< events: only of these
+  std::vector<std::uint64_t> pids;       ///< events: only of these processes
   std::uint64_t count = 10;              ///< events: how many
   double timeout_s = 10;                 ///< events: how long
   double interval_s = 2;                 ///< top: between two updates
