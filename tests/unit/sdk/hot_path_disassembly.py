@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Counts the instructions of the SDK's fast paths in compiled code and prints them.
 
-A checkpoint: at most three instructions between its marks before the slow path, no call among them
-(a compiler may place the slow path between the marks; it is what follows the branch).
+A checkpoint: at most three instructions up to the branch, and from mark to mark, on the shortest way that calls nothing,
+one load, one compare and one branch (a compiler may place the slow path, and the caller's own counting, between them).
 A critical section, entered and left: at most four, none locked.
 
 usage: hot_path_disassembly.py COMPILER SOURCE INCLUDE_DIR...     exit 77: cannot be judged here
@@ -46,6 +46,37 @@ def until_branch(instructions):
     return instructions
 
 
+def fast_path(dump, begin, end):
+    """The instructions on the shortest way from one mark to the other that calls nothing."""
+    text = dump.partition("section .text:")[2].partition("Disassembly of section")[0]
+    marks = {name: int(at, 16) for at, name in re.findall(r"^([0-9a-f]+) <(\w+)>:", text, flags=re.M)}
+    found = [(int(at, 16), code.strip()) for at, code in re.findall(r"^\s+([0-9a-f]+):\t(.+)$", text, flags=re.M)
+             if "R_X86_64" not in code]
+    following = {at: after for (at, _), (after, _) in zip(found, found[1:])}
+    code = dict(found)
+    ways, seen = [(marks[begin], [])], set()
+    for at, way in ways:  # breadth first
+        if at == marks[end]:
+            return way
+        if at in seen or at not in code or code[at].startswith(("call", "ret")):
+            continue
+        seen.add(at)
+        jump = re.match(r"j([a-z]+)\s+([0-9a-f]+)", code[at])
+        after = [int(jump[2], 16)] if jump else []
+        if not jump or jump[1] != "mp":
+            after.append(following.get(at))
+        ways += [(each, way + [code[at]]) for each in after]
+    sys.exit(f"no way from {begin} to {end} without a call:\n{dump}")
+
+
+def faults_of_fast_path(way):
+    for what, pattern in (("loads or stores once", r"(?!lea|nop|cs nop|data16).*\(%"), ("compares once", r"(cmp|test)"),
+                          ("branches once", r"j[a-z]+\s")):
+        count = sum(bool(re.match(pattern, text)) for text in way)
+        if count != 1:
+            yield f"the checkpoint {what} at most, not {count} times"
+
+
 def main():
     compiler, source, *include_dirs = sys.argv[1:]
     if platform.machine() != "x86_64" or not shutil.which(compiler) or not shutil.which("objdump"):
@@ -54,8 +85,9 @@ def main():
     dump = disassemble(compiler, source, include_dirs)
     checkpoint = until_branch(between(dump, "checkpoint_begin", "checkpoint_end"))
     critical = between(dump, "critical_begin", "critical_end")
-    print("checkpoint:", *checkpoint, "critical section:", *critical, sep="\n    ")
-    failures = []
+    whole = fast_path(dump, "checkpoint_begin", "checkpoint_end")
+    print("checkpoint:", *checkpoint, "on the whole:", *whole, "critical section:", *critical, sep="\n    ")
+    failures = list(faults_of_fast_path(whole))
     if len(checkpoint) > 3:
         failures.append("the checkpoint has more than three instructions")
     if not checkpoint or not re.match(r"j(ne|e)\s", checkpoint[-1]):
