@@ -20,7 +20,22 @@ complaints=$(systemd-analyze verify --man=no "$scratch"/morpheusd.{service,socke
 printf '%s' "$complaints"
 [[ -z $complaints ]]
 
-# The hardening: 10.0 is a service without any, 0.0 one that can do nothing. What loads BPF comes to 0.9.
-level=$(systemd-analyze security --offline=true "$scratch/morpheusd.service" | sed -nE 's/.*Overall exposure level[^0-9]*([0-9.]+).*/\1/p')
+# The hardening: 10.0 is a service without any, 0.0 one that can do nothing. What loads BPF comes to 0.9 or 1.1.
+security=(systemd-analyze security --offline=true "$scratch/morpheusd.service")
+level=$("${security[@]}" | sed -nE 's/.*Overall exposure level[^0-9]*([0-9.]+).*/\1/p')
 echo "exposure level $level"
 awk -v level="$level" 'BEGIN { exit !(level != "" && level < 2) }'
+
+# One line more or less hardly changes the level: what matters most is looked up.
+exposed=$("${security[@]}" --json=short | jq -r '.[] | select((.exposure // "0" | tonumber) > 0) | .name')
+[[ $(grep '^CapabilityBoundingSet=' <<<"$exposed") == 'CapabilityBoundingSet=~CAP_BPF' ]] || {
+  echo "more capabilities than CAP_BPF and CAP_PERFMON: $exposed"
+  exit 1
+}
+for setting in User=/DynamicUser= NoNewPrivileges= ProtectSystem= ProtectHome= PrivateTmp= PrivateDevices= PrivateNetwork= \
+  ProtectKernelTunables= ProtectControlGroups= MemoryDenyWriteExecute= RestrictNamespaces=~user RestrictAddressFamilies=~AF_PACKET; do
+  if grep -qxF -- "$setting" <<<"$exposed"; then
+    echo "$setting is not what it was"
+    exit 1
+  fi
+done
