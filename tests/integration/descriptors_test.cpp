@@ -148,8 +148,9 @@ TEST_CASE("no descriptor that a client sends stays open") {
   REQUIRE(client.call("org.varlink.service.GetInfo"));
   const auto before = open_descriptors(daemon.pid());
   // on a connection that stays open; fewer than may wait for their close()
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   for (int i = 0; i < 40; ++i)
-    REQUIRE(client.call("org.varlink.service.GetInfo", Json::object(), std::array{0}));
+    REQUIRE(client.call("org.varlink.service.GetInfo", Json::object(), std::array{0, pidfd.get()}));
   for (int i = 0; i < 200; ++i) {
     const auto socket = raw_connection(daemon);
     const std::vector<int> fds(static_cast<std::size_t>(i % 250), 0);
@@ -171,14 +172,19 @@ TEST_CASE("a client in a PID namespace of its own registers its thread by pidfd"
       if (::getpid() != 1) ::_exit(1);
       auto client = Client::connect(daemon.socket());
       if (!client || !client->call("io.morpheus.Worker.Attach",
-                                   {{"version_major", 1}, {"version_minor", 0}, {"workers", 1}}))
+                                   {{"version_major", 1}, {"version_minor", 0}, {"workers", 2}}))
         ::_exit(2);
       // its own number belongs to a thread of another process outside
       const auto by_tid = client->call("io.morpheus.Worker.Register", {{"tid", ::gettid()}});
       if (by_tid || !by_tid.error().is("io.morpheus.Worker.ThreadNotYours")) ::_exit(3);
-      const std::array pidfd{static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), O_EXCL))};
-      const auto registered = client->call("io.morpheus.Worker.Register", {{"pidfd", 0}}, pidfd);
-      ::_exit(registered ? 0 : 4);
+      const auto by_pidfd = [&] {
+        const std::array pidfd{static_cast<int>(::syscall(SYS_pidfd_open, ::gettid(), O_EXCL))};
+        return client->call("io.morpheus.Worker.Register", {{"pidfd", 0}}, pidfd).has_value();
+      };
+      if (!by_pidfd()) ::_exit(4);
+      bool also_another_thread = false;
+      std::thread([&] { also_another_thread = by_pidfd(); }).join();
+      ::_exit(also_another_thread ? 0 : 5);
     }
     int status = -1;
     ::waitpid(inside, &status, 0);
