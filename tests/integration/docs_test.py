@@ -19,6 +19,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import commands  # noqa: E402  (tests/commands.py)
+import guarantees  # noqa: E402
 from names import Names, without_blocks  # noqa: E402
 
 WIDTH = 100
@@ -73,16 +74,14 @@ def wrong_test_names(root, text, code):
     # the one test that meson registers once for each compiler
     known |= {f"sdk hot path, {compiler}" for compiler in ("gcc", "clang-19")}
     known |= set(re.findall(r'check "([^"]+)"', read(root, "tests", "system", "steps")))
-    for title in ("Invariants", "What the service promises"):
-        section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-        rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in re.findall(r"^\|.*$", section, flags=re.M)[2:]]
+    for table in guarantees.TABLES:
+        rows = list(guarantees.rows_of(text, table))
         if len(rows) < 10:
-            yield f"found hardly any rows under {title}"
+            yield f"found hardly any rows under {table}"
         for row in rows:
-            names = re.findall(r'"([^"]+)"', row[-1])
-            if not names and row[-1] != "every kernel test runs on stock Debian kernels":
-                yield f"no test guards {row[0]!r}"
-            yield from (f'no test is called "{name}"' for name in names if name not in known)
+            if not row.tests and row.guards != "every kernel test runs on stock Debian kernels":
+                yield f"no test guards {row.promise!r}"
+            yield from (f'no test is called "{name}"' for name in row.tests if name not in known)
 
 
 def number(text):

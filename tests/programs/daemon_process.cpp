@@ -58,6 +58,11 @@ std::string program(const std::string& path) {
   return (build != nullptr ? build : MORPHEUS_BUILD_ROOT) + ("/" + path);
 }
 
+std::chrono::seconds patience() {
+  const char* seconds = std::getenv("MORPHEUS_TEST_PATIENCE");
+  return std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 120);
+}
+
 TempDir::TempDir() {
   char name[] = "/tmp/morpheus-test-XXXXXX";
   path = ::mkdtemp(name);

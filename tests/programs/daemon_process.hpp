@@ -92,11 +92,14 @@ struct Attached {
   [[nodiscard]] const volatile morpheus_global_pressure& global() const;
 };
 
-/// Waits until `condition` holds; false after two minutes, which a loaded emulated machine may
-/// need.
+/// How long eventually() waits: two minutes, which a loaded emulated machine may need, or
+/// $MORPHEUS_TEST_PATIENCE seconds.
+[[nodiscard]] std::chrono::seconds patience();
+
+/// Waits until `condition` holds; false if that takes longer than patience().
 template <class Condition>
 bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+  const auto end = std::chrono::steady_clock::now() + patience();
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     ::usleep(2000);

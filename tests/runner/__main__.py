@@ -13,19 +13,22 @@ import sys
 import time
 
 import programs
-from jobs import ALL_KERNELS, PARTS, USUAL_KERNELS, USUAL_PARTS, Settings, jobs_of, share_out
+from jobs import ALL_KERNELS, ALL_PARTS, OWN_BUILD, PARTS, USUAL_KERNELS, USUAL_PARTS, Settings, jobs_of, share_out
+from mutants import mutant_jobs
 from results import FAIL, SKIP, CannotJoin, Result, Run, join, what_failed
 from summary import close
 
 USAGE_ERROR = 64
 MACHINES_AT_ONCE = 2
 
+_JOBS_OF = {"mutants": mutant_jobs}  # parts of other files than jobs.py
+
 HELP = """
 usage: ./dev test [--all | PART...] [--kernels "K K"|all] [--repeat N [--shuffle]] [--part N/M]
        ./dev test --join FILE...
 
 Builds and runs the tests, and ends with the line "N passed, N failed, N skipped"; the exit status is 1 if a test
-failed. Without PART it runs the first four parts, with --all all of them:
+failed. Without PART it runs the first four parts, with --all all of them but the last:
 
   unit         functions and classes, the scheduler in the simulator, the style of the code
   integration  the real programs, without root
@@ -34,6 +37,7 @@ failed. Without PART it runs the first four parts, with --all all of them:
   sanitize     built again with AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
   system       the Debian packages in a virtual machine with systemd: install, use, crash, upgrade, remove
   documents    the commands of README and docs/ that build and measure, in a copy of this tree
+  mutants      each promise of docs/guarantees.md broken in a copy of this tree: a test must notice (an hour)
 
   --kernels    the kernels of the virtual machines: newest, second, a series such as 6.18, or all
                (default: newest second; with --all: all, from 6.12 on)
@@ -148,7 +152,7 @@ def play(jobs, report):
 def prepare(settings, parts):
     """Builds everything, and installs what single parts need. Its own messages say what went wrong."""
     dev = os.path.join(settings.root, "dev")
-    steps = [[dev, "build"]]
+    steps = [[dev, "setup" if OWN_BUILD.issuperset(parts) else "build"]]
     steps += [[dev, "setup", "--for", part] for part in ("fuzz", "system") if part in parts]
     for step in steps:
         ended = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
@@ -166,11 +170,11 @@ def run_tests(options):
     settings.crashes = 100 if options.all else settings.crashes
     os.environ["MORPHEUS_CRASHES"] = str(settings.crashes)
     os.makedirs(os.path.join(build, "logs"), exist_ok=True)
-    parts = PARTS if options.all else options.parts or USUAL_PARTS
+    parts = ALL_PARTS if options.all else options.parts or USUAL_PARTS
     prepare(settings, parts)
     run = Run(commit_of(settings.root), f"{platform.node()}, {platform.release()}, {os.cpu_count()} CPUs",
               selection=" ".join([*parts, "on", *settings.kernels]))
-    jobs = [job for part in parts for job in jobs_of(settings, part)]
+    jobs = [job for part in parts for job in _JOBS_OF.get(part, lambda s, part=part: jobs_of(s, part))(settings)]
     if options.part:
         run.share = "{}/{}".format(*options.part)
         jobs = share_out(jobs, *options.part)

@@ -13,8 +13,10 @@ from typing import Callable
 import programs
 from results import FAIL, PASS, SKIP, Result
 
-PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "documents")
-USUAL_PARTS = PARTS[:4]
+ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "documents")
+PARTS = (*ALL_PARTS, "mutants")  # which takes too long for every full run
+USUAL_PARTS = ALL_PARTS[:4]
+OWN_BUILD = {"mutants"}  # parts that use nothing of the build directory
 USUAL_KERNELS = ("newest", "second")
 ALL_KERNELS = ("newest", "7.0", "6.19", "second", "6.17", "6.16", "6.12")
 

@@ -15,17 +15,11 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.path.insert(1, str(pathlib.Path(__file__).parent.parent / "mutants"))
 from mutants import MUTANTS
+from mutation import Stale, replace_once
 
 TABLE = ("proto/events.h", "MORPHEUS_MAX_WORKERS 16384u", "MORPHEUS_MAX_WORKERS 131072u")
-
-
-def change(tree, file, old, new):
-    path = tree / file
-    text = path.read_text()
-    if text.count(old) != 1:
-        sys.exit(f"compile_programs.py: {old!r} occurs {text.count(old)} times in {file}, not once")
-    path.write_text(text.replace(old, new))
 
 
 def main():
@@ -33,7 +27,7 @@ def main():
     compiler = sys.argv[sys.argv.index("--") + 1:]
     root = pathlib.Path(root)
     sources = sorted([*root.glob("bpf/**/*.[ch]"), *root.glob("proto/*.h"), *root.glob("tests/sim/**/*.[ch]"),
-                      root / "tests/sim/mutants.py"])
+                      root / "tests/sim/mutants.py", root / "tests/mutants/mutation.py"])
     with tempfile.TemporaryDirectory() as name:
         tree = pathlib.Path(name)
         for source in sources:
@@ -41,9 +35,11 @@ def main():
             if place.parts[0] != "tests" and source.name != "vmlinux_roots.c":
                 (tree / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, tree / place)
-        change(tree, *TABLE)
-        if MUTANTS[mutant] is not None:
-            change(tree, *MUTANTS[mutant])
+        try:
+            for change in filter(None, (TABLE, MUTANTS[mutant])):
+                replace_once(tree, *change)
+        except Stale as error:
+            sys.exit(f"compile_programs.py: {error}")
         sim = root / "tests/sim"
         command = [*compiler, f"-I{tree}", f"-I{sim}", "-isystem", f"{sim}/kernel", "-c",
                    f"{sim}/programs.c", "-o", output]

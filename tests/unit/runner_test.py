@@ -18,6 +18,7 @@ RUNNER = os.path.join(ROOT, "tests", "runner")
 sys.dont_write_bytecode = True
 sys.path.insert(0, RUNNER)
 import jobs  # noqa: E402
+import mutants  # noqa: E402
 import programs  # noqa: E402
 import summary  # noqa: E402
 from results import FAIL, PASS, SKIP, CannotJoin, Result, Run, join, what_failed  # noqa: E402
@@ -170,6 +171,70 @@ print(run.closing_line())
         with contextlib.redirect_stdout(printed):
             summary.close(run)
         self.assertEqual(printed.getvalue().splitlines()[-1], "3 passed, 1 failed, 0 skipped")
+
+
+class Mutants(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = os.path.join(directory.name, "root")
+        self.tree = os.path.join(directory.name, "build", "mutants", "tree")
+        self.write("code", "return true;")
+        mutants.mirror(self.root, self.tree)
+        self.laboratory = mutants._Laboratory(jobs.Settings(self.root, os.path.join(directory.name, "build")), "unit/x_tests")
+        self.laboratory._build = lambda targets: True
+
+    def write(self, name, text):
+        os.makedirs(self.root, exist_ok=True)
+        with open(os.path.join(self.root, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def code(self):
+        with open(os.path.join(self.tree, "code"), encoding="utf-8") as file:
+            return file.read()
+
+    def judge(self, old, unbroken, broken):
+        """The word for a mutant whose test comes to these words; what the test saw of the code."""
+        seen = []
+
+        def run_tests(tests, _):
+            seen.append(self.code())
+            return [Result(broken, "x", test) for test in tests]
+        self.laboratory._run_tests = run_tests
+        mutant = mutants.mutation.Mutant("p", "b", "code", old, "false", "unit/x_tests", ("t",))
+        result = self.laboratory._try(mutant, {"t": unbroken})
+        self.assertEqual(self.code(), "return true;")
+        return result.word, seen
+
+    def test_a_mutant_must_be_noticed_by_a_test_that_passes_without_it(self):
+        self.assertEqual(self.judge("true", PASS, FAIL), (PASS, ["return false;"]))
+        self.assertEqual(self.judge("true", PASS, PASS), (FAIL, ["return false;"]))
+        self.assertEqual(self.judge("true", PASS, SKIP), (FAIL, ["return false;"]))
+        self.assertEqual(self.judge("true", FAIL, FAIL), (FAIL, []))
+        self.assertEqual(self.judge("true", SKIP, SKIP), (SKIP, []))
+
+    def test_a_mutant_that_is_stale_or_does_not_compile_is_an_error_of_the_list(self):
+        self.assertEqual(self.judge("nothing", PASS, FAIL), (FAIL, []))
+        self.assertEqual(self.judge("r", PASS, FAIL), (FAIL, []))  # occurs more than once
+        self.laboratory._build = lambda targets: False
+        self.assertEqual(self.judge("true", PASS, FAIL), (FAIL, []))
+
+    def test_only_what_differs_is_copied_and_then_it_is_new(self):
+        self.write("other", "x")
+        mutants.mirror(self.root, self.tree)
+        for name in ("code", "other"):
+            os.utime(os.path.join(self.tree, name), (1000, 1000))
+        self.write("code", "return 1;")
+        os.utime(os.path.join(self.root, "code"), (500, 500))
+        mutants.mirror(self.root, self.tree)
+        self.assertEqual(os.stat(os.path.join(self.tree, "other")).st_mtime, 1000)
+        self.assertGreater(os.stat(os.path.join(self.tree, "code")).st_mtime, 1000)
+        os.remove(os.path.join(self.root, "other"))
+        mutants.mirror(self.root, self.tree)
+        self.assertEqual(os.listdir(self.tree), ["code"])
+
+    def test_titles_select_themselves(self):
+        self.assertEqual(mutants.select(["a, b", "[c]"]), r"a\, b,\[c]")
 
 
 if __name__ == "__main__":
