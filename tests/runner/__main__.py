@@ -13,6 +13,7 @@ import sys
 import time
 
 import programs
+from coverage import coverage_jobs
 from jobs import ALL_KERNELS, ALL_PARTS, OWN_BUILD, PARTS, USUAL_KERNELS, USUAL_PARTS, Settings, jobs_of, share_out
 from mutants import mutant_jobs
 from results import FAIL, SKIP, CannotJoin, Result, Run, join, what_failed
@@ -21,7 +22,7 @@ from summary import close
 USAGE_ERROR = 64
 MACHINES_AT_ONCE = 2
 
-_JOBS_OF = {"mutants": mutant_jobs}  # parts of other files than jobs.py
+_JOBS_OF = {"coverage": coverage_jobs, "mutants": mutant_jobs}  # parts of other files than jobs.py
 
 HELP = """
 usage: ./dev test [--all | PART...] [--kernels "K K"|all] [--repeat N [--shuffle]] [--part N/M]
@@ -37,6 +38,7 @@ failed. Without PART it runs the first four parts, with --all all of them but th
   sanitize     built again with AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
   system       the Debian packages in a virtual machine with systemd: install, use, crash, upgrade, remove
   documents    the commands of README and docs/ that build and measure, in a copy of this tree
+  coverage     which lines and branches the native tests reach: a report in BUILD/coverage, built for it
   mutants      each promise of docs/guarantees.md broken in a copy of this tree: a test must notice (an hour)
 
   --kernels    the kernels of the virtual machines: newest, second, a series such as 6.18, or all
@@ -153,7 +155,7 @@ def prepare(settings, parts):
     """Builds everything, and installs what single parts need. Its own messages say what went wrong."""
     dev = os.path.join(settings.root, "dev")
     steps = [[dev, "setup" if OWN_BUILD.issuperset(parts) else "build"]]
-    steps += [[dev, "setup", "--for", part] for part in ("fuzz", "system") if part in parts]
+    steps += [[dev, "setup", "--for", part] for part in ("fuzz", "system", "coverage") if part in parts]
     for step in steps:
         ended = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
         if ended.returncode != 0:

@@ -13,10 +13,10 @@ from typing import Callable
 import programs
 from results import FAIL, PASS, SKIP, Result
 
-ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "documents")
+ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "documents", "coverage")
 PARTS = (*ALL_PARTS, "mutants")  # which takes too long for every full run
 USUAL_PARTS = ALL_PARTS[:4]
-OWN_BUILD = {"mutants"}  # parts that use nothing of the build directory
+OWN_BUILD = {"coverage", "mutants"}  # parts that use nothing of the build directory
 USUAL_KERNELS = ("newest", "second")
 ALL_KERNELS = ("newest", "7.0", "6.19", "second", "6.17", "6.16", "6.12")
 
@@ -115,7 +115,8 @@ def _python(settings, part):
         "PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"}))
 
 
-def _native(settings, part):
+def native_jobs(settings, part, without=()):
+    """The jobs of unit or integration; `without` these tests that are registered with meson."""
     found = _programs_of(settings, part)
     if not found:
         missing = Result(FAIL, part, f"no test program in {settings.built('tests', part)}")
@@ -123,7 +124,7 @@ def _native(settings, part):
     for path in found:
         label = f"{part} {os.path.basename(path)}"
         yield Job(label, 20, lambda label=label, path=path: catch_program(settings, label, path))
-    names = list(_registered(settings, part))
+    names = [name for name in _registered(settings, part) if name not in without]
     if names:
         yield Job(f"{part} (meson)", 30, lambda: run_registered(settings, part, names))
     yield from _python(settings, part)
@@ -134,8 +135,7 @@ def _kernel(settings):
         missing = Result(FAIL, "kernel", f"no test program in {settings.built('tests/kernel')}")
         yield Job("kernel", 0, lambda: [missing])
         return
-    yield Job("kernel native", 60, lambda: catch_program(
-        settings, "kernel native", settings.built("tests/kernel/kernel_tests"), tests=["[observer]"]))
+    yield kernel_native(settings)
     names = list(_registered(settings, "kernel"))
     if names:
         yield Job("kernel (meson)", 30, lambda: run_registered(settings, "kernel", names))
@@ -144,6 +144,11 @@ def _kernel(settings):
         yield Job(f"kernel {kernel}", 600, lambda kernel=kernel: run_machine(settings, kernel), is_machine=True)
     if "newest" in settings.kernels:
         yield Job("suspend", 30, lambda: run_suspend(settings), is_machine=True)
+
+
+def kernel_native(settings):
+    return Job("kernel native", 60, lambda: catch_program(
+        settings, "kernel native", settings.built("tests/kernel/kernel_tests"), tests=["[observer]"]))
 
 
 def run_machine(settings, kernel):
@@ -283,7 +288,7 @@ _JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "system": _
 
 
 def jobs_of(settings, part):
-    return list(_JOBS_OF[part](settings) if part in _JOBS_OF else _native(settings, part))
+    return list(_JOBS_OF[part](settings) if part in _JOBS_OF else native_jobs(settings, part))
 
 
 def share_out(jobs, number, count):

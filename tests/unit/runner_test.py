@@ -17,6 +17,7 @@ ROOT = sys.argv.pop(1)
 RUNNER = os.path.join(ROOT, "tests", "runner")
 sys.dont_write_bytecode = True
 sys.path.insert(0, RUNNER)
+import coverage  # noqa: E402
 import jobs  # noqa: E402
 import mutants  # noqa: E402
 import programs  # noqa: E402
@@ -235,6 +236,19 @@ class Mutants(unittest.TestCase):
 
     def test_titles_select_themselves(self):
         self.assertEqual(mutants.select(["a, b", "[c]"]), r"a\, b,\[c]")
+
+
+class Coverage(unittest.TestCase):
+    def test_the_summary_counts_by_room_and_lists_what_was_not_reached(self):
+        def line(number, count, *branches):
+            return {"line_number": number, "count": count, "branches": [{"count": b} for b in branches]}
+        summary = coverage.summarise([
+            {"file": "proto/a.cpp", "lines": [line(1, 5, 1, 0), line(2, 0)], "functions": [
+                {"lineno": 1, "name": "f", "execution_count": 5}, {"lineno": 2, "name": "g<int>", "execution_count": 0},
+                {"lineno": 2, "name": "g<long>", "execution_count": 3}, {"lineno": 9, "name": "h", "execution_count": 0}]},
+            {"file": "proto/b.cpp", "lines": [line(1, 0)], "functions": [{"lineno": 1, "name": "i", "execution_count": 0}]}])
+        self.assertRegex(summary, r"(?m)^proto +1/3   33 % +1/2   50 %$")
+        self.assertTrue(summary.endswith("ran:\n  proto/b.cpp\nfunctions that were not called:\n  proto/a.cpp:9: h\n"))
 
 
 if __name__ == "__main__":
