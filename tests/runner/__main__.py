@@ -17,6 +17,7 @@ from coverage import coverage_jobs
 from jobs import ALL_KERNELS, ALL_PARTS, OWN_BUILD, PARTS, USUAL_KERNELS, USUAL_PARTS, Settings, jobs_of, share_out
 from mutants import mutant_jobs
 from results import FAIL, SKIP, CannotJoin, Result, Run, join, what_failed
+from sources import commit_of
 from summary import close
 
 USAGE_ERROR = 64
@@ -25,7 +26,7 @@ MACHINES_AT_ONCE = 2
 _JOBS_OF = {"coverage": coverage_jobs, "mutants": mutant_jobs}  # parts of other files than jobs.py
 
 HELP = """
-usage: ./dev test [--all | PART...] [--kernels "K K"|all] [--repeat N [--shuffle]] [--part N/M]
+usage: ./dev test [--all | PART...] [--kernels "K K"|all|none] [--repeat N [--shuffle]] [--part N/M]
        ./dev test --join FILE...
 
 Builds and runs the tests, and ends with the line "N passed, N failed, N skipped"; the exit status is 1 if a test
@@ -37,11 +38,12 @@ failed. Without PART it runs the first four parts, with --all all of them but th
   kernel       on this kernel as far as it can, and whole in virtual machines with other kernels
   sanitize     built again with AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
   system       the Debian packages in a virtual machine with systemd: install, use, crash, upgrade, remove
+  fresh        the README's commands, the packages and the wheel on Debian 12 and 13 with nothing installed; as root
   documents    the commands of README and docs/ that build and measure, in a copy of this tree
   coverage     which lines and branches the native tests reach: a report in BUILD/coverage, built for it
   mutants      each promise of docs/guarantees.md broken in a copy of this tree: a test must notice (an hour)
 
-  --kernels    the kernels of the virtual machines: newest, second, a series such as 6.18, or all
+  --kernels    the kernels of the virtual machines: newest, second, a series such as 6.18, all, or none
                (default: newest second; with --all: all, from 6.12 on)
   --repeat N   run everything N times, to find tests that fail now and then
   --shuffle    with --repeat: run the tests of each program in another order each time
@@ -90,12 +92,6 @@ def _share(text):
     if not (slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
         usage_error(f"--part needs N/M, as in 2/3, not {text}")
     return int(number), int(count)
-
-
-def commit_of(root):
-    asked = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty"], capture_output=True, text=True,
-                           check=False)
-    return asked.stdout.strip() or "unknown"
 
 
 class Report:
@@ -155,7 +151,8 @@ def prepare(settings, parts):
     """Builds everything, and installs what single parts need. Its own messages say what went wrong."""
     dev = os.path.join(settings.root, "dev")
     steps = [[dev, "setup" if OWN_BUILD.issuperset(parts) else "build"]]
-    steps += [[dev, "setup", "--for", part] for part in ("fuzz", "system", "coverage") if part in parts]
+    needed = {"fuzz": "fuzz", "system": "system", "fresh": "system", "coverage": "coverage"}
+    steps += [[dev, "setup", "--for", purpose] for purpose in sorted({needed[part] for part in parts if part in needed})]
     for step in steps:
         ended = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
         if ended.returncode != 0:
@@ -168,7 +165,7 @@ def run_tests(options):
     settings.shuffle = options.shuffle
     settings.kernels = ALL_KERNELS if options.all else USUAL_KERNELS
     if options.kernels:
-        settings.kernels = ALL_KERNELS if options.kernels == "all" else tuple(options.kernels.split())
+        settings.kernels = {"all": ALL_KERNELS, "none": ()}.get(options.kernels, tuple(options.kernels.split()))
     settings.crashes = 100 if options.all else settings.crashes
     os.environ["MORPHEUS_CRASHES"] = str(settings.crashes)
     os.makedirs(os.path.join(build, "logs"), exist_ok=True)

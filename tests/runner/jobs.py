@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from typing import Callable
 
+import fresh
 import programs
 from results import FAIL, PASS, SKIP, Result
+from sources import copy_changes, is_clone
 
-ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "documents", "coverage")
+ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "fresh", "documents", "coverage")
 PARTS = (*ALL_PARTS, "mutants")  # which takes too long for every full run
 USUAL_PARTS = ALL_PARTS[:4]
-OWN_BUILD = {"coverage", "mutants"}  # parts that use nothing of the build directory
+OWN_BUILD = {"fresh", "coverage", "mutants"}  # parts that use nothing of the build directory
 USUAL_KERNELS = ("newest", "second")
 ALL_KERNELS = ("newest", "7.0", "6.19", "second", "6.17", "6.16", "6.12")
 
@@ -140,6 +141,9 @@ def _kernel(settings):
     if names:
         yield Job("kernel (meson)", 30, lambda: run_registered(settings, "kernel", names))
     yield from _python(settings, "kernel")
+    if not settings.kernels:
+        left_out = Result(SKIP, "kernel", "virtual machines (left out by --kernels none)")
+        yield Job("kernel machines", 0, lambda: [left_out])
     for kernel in settings.kernels:
         yield Job(f"kernel {kernel}", 600, lambda kernel=kernel: run_machine(settings, kernel), is_machine=True)
     if "newest" in settings.kernels:
@@ -243,6 +247,11 @@ def run_system(settings):
         log + ".machine"], log, limit=3600, on_result=settings.on_result)
 
 
+def _fresh(settings):
+    for release in fresh.RELEASES:
+        yield Job(f"fresh {release}", 2400, lambda release=release: fresh.run_release(settings, release))
+
+
 def _documents(settings):
     yield Job("documents", 3600, lambda: run_documents(settings))
 
@@ -252,22 +261,12 @@ def run_documents(settings):
     _forget(settings.log("documents"))
     with tempfile.TemporaryDirectory() as scratch:
         tree, blocks = os.path.join(scratch, "tree"), os.path.join(scratch, "blocks")
-        if subprocess.run(["git", "clone", "-q", "--shared", settings.root, tree], check=False).returncode != 0:
+        if not is_clone(settings.root):
             return [Result(SKIP, "documents", "this is no clone")]
-        _copy_changes(settings.root, tree)
+        subprocess.run(["git", "clone", "-q", "--shared", settings.root, tree], check=True)
+        copy_changes(settings.root, tree)
         subprocess.run([settings.path("tests/commands.py"), settings.root, "dev", blocks], check=True)
         return [_run_block(settings, tree, os.path.join(blocks, name)) for name in sorted(os.listdir(blocks))]
-
-
-def _copy_changes(root, tree):
-    """What is not committed yet belongs to the tree as well."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root,
-                            stdout=subprocess.PIPE, check=True).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        source, target = os.path.join(root, name), os.path.join(tree, name)
-        if os.path.exists(source):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _run_block(settings, tree, block):
@@ -284,7 +283,8 @@ def _run_block(settings, tree, block):
     return result
 
 
-_JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "system": _system, "documents": _documents}
+_JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "system": _system, "fresh": _fresh,
+            "documents": _documents}
 
 
 def jobs_of(settings, part):

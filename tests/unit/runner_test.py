@@ -7,26 +7,38 @@ usage: runner_test.py SOURCE_ROOT
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 ROOT = sys.argv.pop(1)
 RUNNER = os.path.join(ROOT, "tests", "runner")
 sys.dont_write_bytecode = True
 sys.path.insert(0, RUNNER)
 import coverage  # noqa: E402
+import fresh  # noqa: E402
 import jobs  # noqa: E402
 import mutants  # noqa: E402
 import programs  # noqa: E402
+import sources  # noqa: E402
 import summary  # noqa: E402
 from results import FAIL, PASS, SKIP, CannotJoin, Result, Run, join, what_failed  # noqa: E402
 
 
 def words(results):
     return [result.word for result in results]
+
+
+def state_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
 
 
 class Programs(unittest.TestCase):
@@ -81,8 +93,7 @@ class Programs(unittest.TestCase):
         self.assertIn("status 124", results[1].test)
         with open(pid_file, encoding="utf-8") as file:
             pid = file.read().strip()
-        state = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True, check=False).stdout
-        self.assertIn(state[:1], ("", "Z"))
+        self.assertIn(state_of(pid), ("gone", "Z"))
 
     def test_what_failed_is_shown_and_what_passed_is_not(self):
         log = "noise\n:test-result: PASS one\nline 1: FAILED:\n  CHECK( x )\n:test-result: FAIL two\nmore\n"
@@ -116,6 +127,77 @@ class Shares(unittest.TestCase):
                           ([run("")], "not the shares")):
             with self.assertRaisesRegex(CannotJoin, why):
                 join(runs)
+
+
+class Parts(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.settings = jobs.Settings(ROOT, directory.name, kernels=())
+        os.makedirs(self.settings.built("tests/kernel"))
+        with open(self.settings.built("tests/kernel/kernel_tests"), "w", encoding="utf-8"):
+            pass
+
+    def test_machines_that_are_left_out_count_as_skipped(self):
+        with mock.patch.object(jobs, "_registered", return_value=[]):
+            listed = jobs.jobs_of(self.settings, "kernel")
+            self.assertEqual([job.label for job in listed], ["kernel native", "kernel machines"])
+            self.assertEqual(words(listed[1].run()), [SKIP])
+            self.settings.kernels = ("newest",)
+            self.assertNotIn("kernel machines", [job.label for job in jobs.jobs_of(self.settings, "kernel")])
+
+    def test_each_release_is_a_job_and_needs_root(self):
+        listed = jobs.jobs_of(self.settings, "fresh")
+        self.assertEqual([job.label for job in listed], ["fresh 12", "fresh 13"])
+        with mock.patch("os.geteuid", return_value=1000):
+            self.assertEqual([words(job.run()) for job in listed], [[SKIP], [SKIP]])
+
+    def test_results_from_inside_a_release_are_counted_and_their_absence_fails(self):
+        with tempfile.TemporaryDirectory() as root:
+            logs = os.path.join(root, "root/morpheus/build/logs")
+            os.makedirs(logs)
+            self.assertEqual(words(fresh.results_inside(self.settings, "fresh 12", root)), [FAIL])
+            Run(results=[Result(PASS, "unit", "x"), Result(SKIP, "kernel", "y")]).save(os.path.join(logs, "results.json"))
+            results = fresh.results_inside(self.settings, "fresh 12", root)
+            self.assertEqual([str(result) for result in results], ["PASS fresh 12 unit: x", "SKIP fresh 12 kernel: y"])
+
+
+@unittest.skipUnless(shutil.which("git"), "git is missing")
+class Sources(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root, self.clone = os.path.join(directory.name, "root"), os.path.join(directory.name, "clone")
+        self.git("init", "-q", self.root)
+        for name in ("kept", "changed", "deleted"):
+            self.write(name, "old")
+        self.git("-C", self.root, "add", ".")
+        self.git("-C", self.root, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "x")
+
+    def git(self, *arguments):
+        subprocess.run(["git", *arguments], check=True)
+
+    def write(self, name, text):
+        with open(os.path.join(self.root, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def test_a_copy_has_what_is_not_committed(self):
+        self.write("changed", "new")
+        self.write("added", "new")
+        os.remove(os.path.join(self.root, "deleted"))
+        self.git("clone", "-q", self.root, self.clone)
+        sources.copy_changes(self.root, self.clone)
+        self.assertEqual(sorted(os.listdir(self.clone)), [".git", "added", "changed", "kept"])
+        with open(os.path.join(self.clone, "changed"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "new")
+
+    def test_a_tarball_inside_another_clone_is_no_clone(self):
+        unpacked = os.path.join(self.root, "unpacked")
+        os.mkdir(unpacked)
+        self.assertTrue(sources.is_clone(self.root))
+        self.assertRegex(sources.commit_of(self.root), "^[0-9a-f]{7}")
+        self.assertFalse(sources.is_clone(unpacked))
+        self.assertEqual(sources.commit_of(unpacked), "unknown")
 
 
 class CommandLine(unittest.TestCase):
