@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstring>
@@ -23,9 +24,10 @@ namespace morpheus::daemon {
 namespace {
 
 std::string no_sched_ext() {
-  return "this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT is off); Enforced mode needs one "
-         "that has it, such as Debian's stock kernels from " +
-         kDebianSchedExtSince.text() + " on";
+  return fmt::format(
+      "this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT is off); Enforced mode needs one that "
+      "has it, such as Debian's stock kernels from {} on",
+      kDebianSchedExtSince.text());
 }
 
 struct SkeletonDeleter {  // detaches and unloads
