@@ -47,8 +47,8 @@ def make_sources(root, directory):
     do("git", "clone", "-q", "--no-hardlinks", root, clone)
     copy_changes(root, clone)
     do("git", "-C", clone, "add", "--all")
-    do("git", "-C", clone, "-c", "user.name=fresh", "-c", "user.email=fresh@localhost", "commit", "-q", "--allow-empty",
-       "-m", "The tree as it is")
+    author = ("-c", "user.name=fresh", "-c", "user.email=fresh@localhost", "-c", "commit.gpgSign=false")
+    do("git", "-C", clone, *author, "commit", "-q", "--allow-empty", "-m", "The tree as it is")
     with tempfile.TemporaryDirectory() as build:
         # the tests run where the tarball is unpacked
         do("meson", "setup", build, clone, "-Dtests=false", "-Ddaemon=false", "-Dpython=")
@@ -61,12 +61,10 @@ def make_sources(root, directory):
 
 def results_inside(settings, label, root):
     """What ./dev test counted there; its logs are kept beside ours."""
-    home = os.path.join(root, "root")
-    logs = [path for name in os.listdir(home) if os.path.isdir(path := os.path.join(home, name, "build/logs"))]
-    kept = settings.built("logs", label.replace(" ", "-"))
+    logs, kept = os.path.join(root, "root/morpheus/build/logs"), settings.built("logs", label.replace(" ", "-"))
     shutil.rmtree(kept, ignore_errors=True)
-    for path in logs:
-        shutil.copytree(path, kept, dirs_exist_ok=True)
+    if os.path.isdir(logs):
+        shutil.copytree(logs, kept)
     stored = os.path.join(kept, "results.json")
     if not os.path.exists(stored):
         return [Result(FAIL, label, "./dev test left no results")]

@@ -157,6 +157,7 @@ class Parts(unittest.TestCase):
             logs = os.path.join(root, "root/morpheus/build/logs")
             os.makedirs(logs)
             self.assertEqual(words(fresh.results_inside(self.settings, "fresh 12", root)), [FAIL])
+            self.assertEqual(words(fresh.results_inside(self.settings, "fresh 12", "/nonexistent")), [FAIL])
             Run(results=[Result(PASS, "unit", "x"), Result(SKIP, "kernel", "y")]).save(os.path.join(logs, "results.json"))
             results = fresh.results_inside(self.settings, "fresh 12", root)
             self.assertEqual([str(result) for result in results], ["PASS fresh 12 unit: x", "SKIP fresh 12 kernel: y"])
