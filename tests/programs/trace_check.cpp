@@ -5,11 +5,8 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validator.hpp>
 
+#include "tests/programs/schema_faults.hpp"
 #include "trace_schema.hpp"
 
 namespace morpheus::test {
@@ -92,28 +89,11 @@ class Judge {
   std::vector<std::string> faults_;
 };
 
-/// What the schema says against it.
-std::vector<std::string> schema_faults(const Json& trace) {
-  valijson::Schema schema;
-  const auto text = Json::parse(kTraceSchema);
-  valijson::SchemaParser().populateSchema(valijson::adapters::NlohmannJsonAdapter(text), schema);
-  valijson::ValidationResults results;
-  std::vector<std::string> faults;
-  if (valijson::Validator().validate(schema, valijson::adapters::NlohmannJsonAdapter(trace),
-                                     &results))
-    return faults;
-  for (valijson::ValidationResults::Error error; results.popError(error);) {
-    std::string where;
-    for (const auto& step : error.context) where += step;
-    faults.push_back(where + ": " + error.description);
-  }
-  return faults;
-}
-
 }  // namespace
 
 std::vector<std::string> faults_of_trace(const Json& trace) {
-  if (auto faults = schema_faults(trace); !faults.empty()) return faults;
+  if (auto faults = faults_by_schema(Json::parse(kTraceSchema), trace); !faults.empty())
+    return faults;
   Judge judge;
   for (const auto& event : trace["traceEvents"]) judge.judge(event);
   return judge.finish();
