@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Draws what a benchmark found as SVG, with gnuplot.
 
-usage: plot.py latency OUT.svg <RESULT.json     how late the probe was, by share of its wakeups
-       plot.py sweep OUT.svg <RESULT.json       figures against the values of one tunable
+usage: plot.py latency OUT.svg <RESULTS.json    how late the probe was, by share of its wakeups
+       plot.py sweep OUT.svg <RESULTS.json      figures against the values of one tunable
        plot.py timeline OUT.svg <TRACE.json     which worker ran in the first moments of a trace
 """
 import json
@@ -12,6 +12,7 @@ import sys
 
 COLOURS = {"alone": "#7f7f7f", "naive": "#d98c00", "morpheus": "#1f6fb4"}
 NAMES = {"alone": "the kernel alone", "naive": "yield at every safe point", "morpheus": "Morpheus"}
+PANELS = {"lateness, p99": "probe lateness p99, us", "yields": "yields", "work, of alone": "work, % of the kernel alone"}
 TIMES = "'1 us' 1, '10 us' 10, '100 us' 100, '1 ms' 1000, '10 ms' 10000, '100 ms' 100000"
 TIMELINE_MS = 30
 # what a worker does, as morpheusctl trace names it, from the bottom up: colour
@@ -31,12 +32,20 @@ def gnuplot(out, size, lines, data):
         sys.exit(f"plot: gnuplot: {done.stderr.strip()}")
 
 
-def latency(out, result):
-    present = [name for name in NAMES if result.get(name, {}).get("lateness_us")]
-    data = [[(i / 10, max(value, 1)) for i, value in enumerate(result[name]["lateness_us"])] for name in present]
-    title = f"{result['workers']} workers, a safe point every {result['safe_point_us']} us, {result['mode']} mode, Linux {result['kernel']}"
+def load_of(results):
+    """What was played, and where."""
+    arguments = results["arguments"]
+    return f"{arguments['workers']} workers, a safe point every {arguments['safe_point_us']} us, {arguments['mode']} mode, " \
+           f"Linux {results['machine']['kernel']}"
+
+
+def latency(out, results):
+    lateness = {samples["subject"]: samples["values"] for samples in results["samples"] if samples["values"]}
+    present = [name for name in NAMES if name in lateness]
+    data = [[(i / 10, max(value, 1)) for i, value in enumerate(lateness[name])] for name in present]
     gnuplot(out, (WIDTH, HEIGHT), [
-        f"set title \"Lateness of a thread that wakes 1,000 times a second beside CPU-bound workers\\n{{/*0.8 {title}}}\"",
+        "set title \"Lateness of a thread that wakes 1,000 times a second beside CPU-bound workers\\n"
+        f"{{/*0.8 {load_of(results)}}}\"",
         "set key bottom right", "set lmargin 14", "set rmargin 4",
         "set xlabel 'share of the wakeups that were no later'", "set ylabel 'lateness'", "set logscale y",
         f"set ytics ({TIMES})",
@@ -45,19 +54,21 @@ def latency(out, result):
                             for i, name in enumerate(present))], data)
 
 
-def sweep(out, result):
-    """Each figure in a panel of its own, against the tunable."""
-    points, figures = result["points"], result["figures"]
-    data = [[(point["value_us"] / 1000, point[figure]) for point in points] for figure in figures]
-    tunable, title = (text.replace("_", r"\_") for text in (result["tunable"], result["title"]))  # no subscripts
-    lines = [f"set multiplot layout 1,{len(figures)} title '{title}' font 'sans-serif,13'", "unset key",
+def sweep(out, results):
+    """Each of the figures in PANELS against the tunable."""
+    found = {(figure["name"], figure["variant"]): figure["median"] for figure in results["figures"]
+             if figure["subject"] == "morpheus"}
+    values, name = results["arguments"]["values"], results["arguments"]["tunable"]
+    data = [[(value / 1000, found[figure, str(value)]) for value in values] for figure in PANELS]
+    tunable, title = (text.replace("_", r"\_") for text in (name, f"{name}: {load_of(results)}"))  # no subscripts
+    lines = [f"set multiplot layout 1,{len(PANELS)} title '{title}' font 'sans-serif,13'", "unset key",
              f"set xlabel '{tunable}, ms'", "set xtics rotate by -40", "set yrange [0:*]"]
-    if min(point["value_us"] for point in points) > 0:
+    if min(values) > 0:
         lines.append("set logscale x")
-    for number, figure in enumerate(figures):
-        lines += [f"set title '{figures[figure]}'",
+    for number, heading in enumerate(PANELS.values()):
+        lines += [f"set title '{heading}'",
                   f"plot $block{number} using 1:2 with linespoints lw 2 pt 7 ps 0.6 lc rgb '{COLOURS['morpheus']}'"]
-    gnuplot(out, (310 * len(figures), 300), lines + ["unset multiplot"], data)
+    gnuplot(out, (310 * len(PANELS), 300), lines + ["unset multiplot"], data)
 
 
 def timeline(out, trace):

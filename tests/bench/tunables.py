@@ -14,13 +14,18 @@ import os
 import subprocess
 import sys
 
-FIGURES = {"probe_p99_us": "probe lateness p99, us", "yields": "yields", "work_pct": "work, % of the kernel alone"}
+SUBJECTS = ("alone", "morpheus")
+# the columns of the table: (subject, name of a figure)
+COLUMNS = (("alone", "lateness, p99"), ("morpheus", "lateness, p50"), ("morpheus", "lateness, p99"), ("morpheus", "work, of alone"),
+           ("morpheus", "yields"), ("morpheus", "hints"), ("morpheus", "withdrawn"), ("morpheus", "slice ends deferred"),
+           ("morpheus", "escalations"))
 DEFAULTS = {"slice": (2000, 5000, 10000, 20000), "grace": (1000, 5000, 10000, 20000),
             "hold_cap": (10000, 50000, 100000, 200000), "hint_lead": (100, 500, 1000, 3000),
             "min_run": (0, 200, 500, 1000, 2000, 4000)}
 
 
 def measure(options, value_us):
+    """What the contention benchmark found with this value."""
     program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "contention")
     command = [program, "--json", "--mode", options.mode, "--seconds", str(options.seconds), "--workers",
                str(options.workers), "--safe-point-us", str(options.safe_point_us), "--tunable",
@@ -28,12 +33,27 @@ def measure(options, value_us):
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         sys.exit(done.returncode)
-    found = json.loads(done.stdout)
-    ours = found["morpheus"]
-    return {"value_us": value_us, "work_pct": round(100 * ours["work"] / max(1, found["alone"]["work"]), 1),
-            "alone_p99_us": found["alone"]["probe_p99_us"],
-            **{key: ours[key] for key in ("probe_p50_us", "probe_p99_us", "yields", "hints", "withdrawn", "ack_p99_us",
-                                          "deferrals", "escalations")}}, found["kernel"]
+    return json.loads(done.stdout)
+
+
+def results_of(options, values, found):
+    """What --json prints: the figures of all values, each with its value as the variant."""
+    figures = [{**figure, "variant": str(value)} for value, one in zip(values, found) for figure in one["figures"]
+               if figure["subject"] in SUBJECTS]
+    arguments = {"tunable": options.tunable, "values": values, "mode": options.mode, "seconds": options.seconds,
+                 "workers": options.workers, "safe_point_us": options.safe_point_us}
+    return {**{field: found[-1][field] for field in ("commit", "date", "machine")}, "benchmark": "tunables",
+            "arguments": arguments, "figures": figures}
+
+
+def table(options, values, found):
+    yield f"{options.tunable}: {options.workers} workers, a safe point every {options.safe_point_us} us, " \
+          f"{options.mode} mode, Linux {found[-1]['machine']['kernel']}"
+    yield " ".join(f"{heading:>14}" for heading in ("us", *(subject for subject, _ in COLUMNS)))
+    yield " ".join(f"{name[-14:]:>14}" for name in ("", *(name for _, name in COLUMNS)))
+    for value, one in zip(values, found):
+        medians = {(figure["subject"], figure["name"]): figure["median"] for figure in one["figures"]}
+        yield " ".join(f"{cell:>14.6g}" for cell in (value, *(medians[column] for column in COLUMNS)))
 
 
 def main():
@@ -47,21 +67,11 @@ def main():
     parser.add_argument("--safe-point-us", type=int, default=50)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    points = []
-    for value in options.values or DEFAULTS[options.tunable]:
+    values, found = options.values or list(DEFAULTS[options.tunable]), []
+    for value in values:
         print(f"tunables: {options.tunable} = {value} us", file=sys.stderr)
-        point, kernel = measure(options, value)
-        points.append(point)
-    title = f"{options.tunable}: {options.workers} workers, a safe point every {options.safe_point_us} us, " \
-            f"{options.mode} mode, Linux {kernel}"
-    if options.json:
-        print(json.dumps({"title": title, "tunable": options.tunable, "figures": FIGURES, "points": points}))
-        return
-    print(title)
-    columns = list(points[0])
-    print(" ".join(f"{column:>13}" for column in columns))
-    for point in points:
-        print(" ".join(f"{point[column]:>13}" for column in columns))
+        found.append(measure(options, value))
+    print(json.dumps(results_of(options, values, found)) if options.json else "\n".join(table(options, values, found)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Plays every measure of ./dev bench runtime once, with little work, with the subjects that need no
-further package, and holds the records to what the tables of the benchmark promise. Its times mean
+further package, and holds the figures to what the tables of the benchmark promise. Its times mean
 nothing; the values that it compares lie far apart.
 
 usage: runtime_bench_test.py SOURCE_ROOT PROGRAMS
@@ -25,7 +25,7 @@ def play(main, programs, asked, subjects=SUBJECTS, work="0.002", rounds="1"):
 
 
 def expected(asked, all_subjects, cpus):
-    """(measure, subject, variant, unit) of every record that there must be."""
+    """(name, subject, variant, unit) of every figure that there must be."""
     return {(quantity.name, subject.name, variant, quantity.unit)
             for measure in asked for variant, need in measure.variants.items() if need <= cpus
             for subject in all_subjects if subject.name in SUBJECTS and not subject.left_out_of(measure.name, variant)
@@ -37,7 +37,7 @@ def shares_of_one(measure, variant, subject):
 
 
 def wrong_records(records, wanted):
-    found = [(r["measure"], r["subject"], r["variant"], r["unit"]) for r in records]
+    found = [(r["name"], r["subject"], r["variant"], r["unit"]) for r in records]
     yield from (f"no record of {' '.join(key)}" for key in sorted(wanted - set(found)))
     yield from (f"a record of {' '.join(key)}" for key in sorted(set(found) - wanted))
     if len(found) != len(set(found)):
@@ -49,7 +49,7 @@ def wrong_records(records, wanted):
 
 def wrong_values(records):
     """A program that measured something else than its neighbours would be far off."""
-    value = {(r["measure"], r["subject"], r["variant"]): r["median"] for r in records}
+    value = {(r["name"], r["subject"], r["variant"]): r["median"] for r in records}
     for measure, variant in (("yield", "100"), ("spawn-join", "1"), ("fork-join", "1")):
         if not 0 < value[measure, "floor", variant] < value[measure, "asyncio", variant] / 5:
             yield f"{measure}: the floor is not far below asyncio"
@@ -63,7 +63,7 @@ def wrong_futexes(main, programs):
     """One futex wakes a sleeping worker. A loaded machine may add some to a round, hardly to all of
     them."""
     done = play(main, programs, ["wake"], subjects=["morpheus"], work="0.2", rounds="3")
-    least = [r["min"] for r in json.loads(done.stdout) if r["measure"] == "wake-futexes"] if done.stdout else []
+    least = [r["min"] for r in json.loads(done.stdout)["figures"] if r["name"] == "wake-futexes"] if done.stdout else []
     if len(least) != 1 or not 0 < least[0] <= 1.1:
         yield f"waking a runtime took {least} futexes {done.stderr}"
 
@@ -82,7 +82,7 @@ def main():
     if done.returncode != 0:
         print(f"status {done.returncode}\n{done.stderr}")
         return 1
-    records = json.loads(done.stdout)
+    records = json.loads(done.stdout)["figures"]
     wrong = list(wrong_records(records, expected(asked, subjects(None), cpus))) or list(wrong_values(records))
     if not wrong and cpus > 1 and shutil.which("strace"):
         wrong += wrong_futexes(os.path.join(bench, "main.py"), sys.argv[2])

@@ -99,7 +99,7 @@ int run(const ContentionOptions& options) {
   daemon.set_mode(options.mode);  // fails now rather than after the first rounds
   const Findings findings = measure(options, daemon);
   if (options.json)
-    std::cout << to_json(findings, options).dump() << '\n';
+    std::cout << results_of(findings, options).dump() << '\n';
   else
     std::cout << to_table(findings, options);
   return 0;

@@ -2,33 +2,60 @@
 #include "tests/bench/contention/contention_report.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <vector>
+#include <string>
+
+#include "tests/bench/measuring/figures.hpp"
+#include "tests/bench/measuring/results.hpp"
 
 namespace morpheus::bench {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr double kNsPerUs = 1000.0;
 
-Json variant_json(const VariantFindings& found) {
-  Json json{{"probe_p50_us", rounded(found.probe_p50_us)},
-            {"probe_p99_us", rounded(found.probe_p99_us)},
-            {"probe_p999_us", rounded(found.probe_p999_us)},
-            {"yields", found.yields},
-            {"lateness_us", found.lateness_us},
-            {"work", found.work},
-            {"critical_losses", nullptr},
-            {"passed_p99", nullptr},
-            {"passed_p999", nullptr}};
-  if (found.testimony) {
-    json["critical_losses"] = found.testimony->critical_losses;
-    json["passed_p99"] = found.testimony->passed_p99;
-    json["passed_p999"] = found.testimony->passed_p999;
-  }
-  return json;
+double percent_of(std::uint64_t part, std::uint64_t whole) {
+  return 100.0 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(1, whole));
+}
+
+double count(std::uint64_t value) { return static_cast<double>(value); }
+
+void add_load(Figures& figures, const Findings& findings, Variant variant) {
+  const auto& found = findings.variants[index(variant)];
+  const auto& alone = findings.variants[index(Variant::alone)];
+  const std::string subject = name(variant);
+  figures.begin("probe");
+  figures.add("lateness, p50", "us", subject, rounded(found.probe_p50_us));
+  figures.add("lateness, p99", "us", subject, rounded(found.probe_p99_us));
+  figures.add("lateness, p99.9", "us", subject, rounded(found.probe_p999_us));
+  figures.add_samples("lateness that a share of 1 - 10^(-i/10) of the wakeups does not exceed",
+                      "us", subject, found.lateness_us);
+  figures.begin("workers");
+  figures.add("yields", "count", subject, count(found.yields));
+  figures.add("work", "units", subject, count(found.work));
+  figures.add("work, of alone", "%", subject, percent_of(found.work, alone.work));
+  if (!found.testimony)
+    return figures.skip("no tracing program can be loaded: losses, safe points passed");
+  figures.add("CPU lost inside critical sections", "count", subject,
+              count(found.testimony->critical_losses));
+  figures.add("safe points passed before the probe ran, p99", "count", subject,
+              count(found.testimony->passed_p99));
+  figures.add("safe points passed before the probe ran, p99.9", "count", subject,
+              count(found.testimony->passed_p999));
+}
+
+void add_hints(Figures& figures, const Findings& findings) {
+  const std::string subject = name(Variant::morpheus);
+  const auto& hints = findings.hints;
+  figures.begin("hints");
+  figures.add("hints", "count", subject, count(hints.hints));
+  figures.add("acknowledged", "count", subject, count(hints.acknowledged));
+  figures.add("withdrawn", "count", subject, count(hints.withdrawn));
+  figures.add("decision to acknowledgement, p50", "us", subject,
+              rounded(count(findings.ack.p50_ns) / kNsPerUs));
+  figures.add("decision to acknowledgement, p99", "us", subject,
+              rounded(count(findings.ack.p99_ns) / kNsPerUs));
+  figures.add("slice ends deferred", "count", subject, count(hints.deferrals));
+  figures.add("escalations", "count", subject, count(hints.escalations));
 }
 
 std::string in_us(double us) {
@@ -75,9 +102,8 @@ void add_load_rows(Table& table, const Findings& findings) {
   table.row("yields", [&](Variant v) { return std::to_string(of(v).yields); });
   table.row("work done, units", [&](Variant v) { return std::to_string(of(v).work); });
   table.row("work done, % of alone", [&](Variant v) {
-    const double alone = static_cast<double>(std::max<std::uint64_t>(1, of(Variant::alone).work));
     char text[32];
-    std::snprintf(text, sizeof text, "%.1f %%", 100.0 * static_cast<double>(of(v).work) / alone);
+    std::snprintf(text, sizeof text, "%.1f %%", percent_of(of(v).work, of(Variant::alone).work));
     return std::string(text);
   });
 }
@@ -99,10 +125,6 @@ std::string summary(const Findings& findings) {
   const auto& alone = findings.variants[index(Variant::alone)];
   const auto& naive = findings.variants[index(Variant::naive)];
   const auto& morpheus = findings.variants[index(Variant::morpheus)];
-  const auto percent = [](std::uint64_t part, std::uint64_t whole) {
-    return 100.0 * static_cast<double>(part) /
-           static_cast<double>(std::max<std::uint64_t>(1, whole));
-  };
   const double times = alone.probe_p99_us / std::max(0.1, morpheus.probe_p99_us);
   char text[512];
   if (times > 1.05)
@@ -110,8 +132,8 @@ std::string summary(const Findings& findings) {
                   "\nWith Morpheus the probe was %.1f times less late at the 99th percentile than "
                   "under the kernel\nalone, with %.1f %% of the yields of yielding at every safe "
                   "point, and %.1f %% of the work.\n",
-                  times, percent(morpheus.yields, naive.yields),
-                  percent(morpheus.work, alone.work));
+                  times, percent_of(morpheus.yields, naive.yields),
+                  percent_of(morpheus.work, alone.work));
   else
     std::snprintf(text, sizeof text,
                   "\nThe probe was not less late with Morpheus this time. Other programs that use "
@@ -122,23 +144,18 @@ std::string summary(const Findings& findings) {
 
 }  // namespace
 
-Json to_json(const Findings& findings, const ContentionOptions& options) {
-  Json json{{"mode", options.mode},
-            {"kernel", findings.kernel},
-            {"workers", options.workers},
-            {"safe_point_us", options.safe_point_us},
-            {"seconds", options.seconds}};
-  for (const Variant variant : kVariants)
-    json[name(variant)] = variant_json(findings.variants[index(variant)]);
-  Json& morpheus = json[name(Variant::morpheus)];
-  morpheus["hints"] = findings.hints.hints;
-  morpheus["acknowledged"] = findings.hints.acknowledged;
-  morpheus["withdrawn"] = findings.hints.withdrawn;
-  morpheus["ack_p50_us"] = rounded(static_cast<double>(findings.ack.p50_ns) / kNsPerUs);
-  morpheus["ack_p99_us"] = rounded(static_cast<double>(findings.ack.p99_ns) / kNsPerUs);
-  morpheus["escalations"] = findings.hints.escalations;
-  morpheus["deferrals"] = findings.hints.deferrals;
-  return json;
+nlohmann::ordered_json results_of(const Findings& findings, const ContentionOptions& options) {
+  Figures figures({kVariantNames.begin(), kVariantNames.end()});
+  for (const Variant variant : kVariants) add_load(figures, findings, variant);
+  add_hints(figures, findings);
+  return to_json("contention",
+                 {{"mode", options.mode},
+                  {"seconds", options.seconds},
+                  {"workers", options.workers},
+                  {"safe_point_us", options.safe_point_us},
+                  {"cpu", options.cpu},
+                  {"tunable", options.tunables}},
+                 figures);
 }
 
 std::string to_table(const Findings& findings, const ContentionOptions& options) {

@@ -33,8 +33,9 @@ struct Findings {
   AckLatency ack;
 };
 
-[[nodiscard]] nlohmann::ordered_json to_json(const Findings& findings,
-                                             const ContentionOptions& options);
+/// As tests/bench/results.schema.json has it.
+[[nodiscard]] nlohmann::ordered_json results_of(const Findings& findings,
+                                                const ContentionOptions& options);
 [[nodiscard]] std::string to_table(const Findings& findings, const ContentionOptions& options);
 
 }  // namespace morpheus::bench

@@ -23,10 +23,8 @@ inline constexpr std::array kVariants{Variant::alone, Variant::naive, Variant::m
   return static_cast<std::size_t>(variant);
 }
 
-[[nodiscard]] constexpr const char* name(Variant variant) {
-  constexpr std::array kNames{"alone", "naive", "morpheus"};
-  return kNames[index(variant)];
-}
+inline constexpr std::array kVariantNames{"alone", "naive", "morpheus"};
+[[nodiscard]] constexpr const char* name(Variant variant) { return kVariantNames[index(variant)]; }
 
 [[nodiscard]] constexpr AtSafePoint at_safe_point(Variant variant) {
   constexpr std::array kDone{AtSafePoint::nothing, AtSafePoint::yield, AtSafePoint::heed};

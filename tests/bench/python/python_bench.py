@@ -9,62 +9,54 @@ import asyncio
 import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
 from itertools import repeat
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+BESIDE = ("daemon_process.py", "python_probe.py", "results.py")  # what is imported from there
 BUILD = os.environ.setdefault("MORPHEUS_BUILD_DIR", os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, os.path.join(BUILD, "sdk/python"))
 
+import results  # noqa: E402  # beside this file
 from python_probe import measure_probe, steps_of_unit, work  # noqa: E402  # beside this file
 
 import morpheus  # noqa: E402
 from morpheus import _core  # noqa: E402
 
-GOALS = {  # of the ratios, as (least, most)
-    "checkpoint / empty call": (None, 1.10),
-    "asyncio.sleep(0) / acheckpoint": (20, None),
-    "throughput with safe points / without": (0.97, None),
-    "probe p99, kernel alone / morpheus": (5, None),
-}
-
 
 class Records:
-    """The figures: for each measure, subject and variant the values of all rounds."""
+    """The figures: for each part, name, subject, variant and unit the values of all rounds."""
 
     def __init__(self):
-        self._values = {}
+        self._values, self._goals = {}, {}
 
-    def add(self, measure, subject, variant, unit, value):
-        self._values.setdefault((measure, subject, variant, unit), []).append(value)
+    def add(self, part, name, subject, variant, unit, value):
+        self._values.setdefault((part, name, subject, variant, unit), []).append(value)
 
-    def ratio(self, subject, over, under):
-        """Of two variants' (measure, subject, variant), round by round."""
-        find = {key[:3]: values for key, values in self._values.items()}
+    def ratio(self, ratio, over, under, goal):
+        """A figure, round by round, of two others; all three as (part, name, subject, variant)."""
+        find = {key[:4]: values for key, values in self._values.items()}
         for a, b in zip(find[over], find[under]):
-            self.add("ratio", subject, "all", "1", a / b)
+            self.add(*ratio, "times", a / b)
+        self._goals[ratio] = goal
 
     def as_list(self):
-        return [
-            {"measure": measure, "subject": subject, "variant": variant, "unit": unit,
-             "median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
-            for (measure, subject, variant, unit), values in self._values.items()
-        ]
+        return [results.figure(*key, values, self._goals.get(key[:4])) for key, values in self._values.items()]
+
+
+def goal_text(goal, met):
+    words = "at most" if "at_most" in goal else "at least"
+    return f"{words} {goal.get('at_most', goal.get('at_least'))}: {'met' if met else 'MISSED'}"
 
 
 def table(records):
-    yield f"{'measure':<12} {'subject':<52} {'variant':<22} {'median':>11} {'min':>11} {'max':>11}  unit"
+    yield f"{'part':<11} {'name':<36} {'subject':<17} {'variant':<9} {'median':>10} {'min':>10} {'max':>10}  unit"
     for r in records:
-        unit, goal = r["unit"], ""
-        if r["measure"] == "ratio":
-            least, most = GOALS[r["subject"].partition(" (")[0]]
-            goal = f"at least {least}" if least is not None else f"at most {most}"
-            unit = ""
-        yield (f"{r['measure']:<12} {r['subject']:<52} {r['variant']:<22} {r['median']:>11.4g} {r['min']:>11.4g} "
-               f"{r['max']:>11.4g}  {unit or goal}")
+        goal = f"  {goal_text(r['goal'], r['met'])}" if "goal" in r else ""
+        yield (f"{r['part']:<11} {r['name']:<36} {r['subject']:<17} {r['variant']:<9} {r['median']:>10.4g} {r['min']:>10.4g} "
+               f"{r['max']:>10.4g}  {r['unit']}{goal}")
 
 
 def progress(text):
@@ -100,8 +92,9 @@ def measure_calls(records, rounds, calls):
     for _ in range(rounds):
         for name, function in (("checkpoint", _core.checkpoint), ("empty call", _core._empty_call)):
             # what the loop around it costs is not the call's
-            records.add("call", name, "no hint", "ns of CPU", ns_per_call(function, calls) - ns_per_turn(calls))
-    records.ratio("checkpoint / empty call", ("call", "checkpoint", "no hint"), ("call", "empty call", "no hint"))
+            records.add("call", "time", name, "no hint", "ns of CPU", ns_per_call(function, calls) - ns_per_turn(calls))
+    records.ratio(("call", "of an empty call", "checkpoint", "no hint"), ("call", "time", "checkpoint", "no hint"),
+                  ("call", "time", "empty call", "no hint"), results.at_most(1.1))
 
 
 def measure_awaits(records, rounds, calls):
@@ -109,13 +102,15 @@ def measure_awaits(records, rounds, calls):
 
     async def main():
         for _ in range(rounds):
-            records.add("await", "acheckpoint", "no hint", "ns of CPU", await ns_per_await(morpheus.acheckpoint, (), calls))
-            records.add("await", "asyncio.sleep(0)", "no hint", "ns of CPU",
+            records.add("await", "time", "acheckpoint", "no hint", "ns of CPU",
+                        await ns_per_await(morpheus.acheckpoint, (), calls))
+            records.add("await", "time", "asyncio.sleep(0)", "no hint", "ns of CPU",
                         await ns_per_await(asyncio.sleep, (0,), calls // 10))
 
     asyncio.run(main())
-    records.ratio("asyncio.sleep(0) / acheckpoint", ("await", "asyncio.sleep(0)", "no hint"),
-                  ("await", "acheckpoint", "no hint"))
+    records.ratio(("await", "asyncio.sleep(0) takes as long as", "acheckpoint", "no hint"),
+                  ("await", "time", "asyncio.sleep(0)", "no hint"), ("await", "time", "acheckpoint", "no hint"),
+                  results.at_least(20))
 
 
 async def cpu_ns_per_turn(turns):
@@ -146,7 +141,7 @@ def measure_turns(records, rounds, turns):
         for name, factory in factories.items():
             for variant, instrumented in (("without", factory), ("with safe points", _instrumented(factory, None)),
                                           ("with blame", _instrumented(factory, True))):
-                records.add("turn", name, variant, "ns of CPU", run_on(instrumented, cpu_ns_per_turn(turns)))
+                records.add("turn", "time of an empty one", variant, name, "ns of CPU", run_on(instrumented, cpu_ns_per_turn(turns)))
 
 
 def _instrumented(factory, blame):
@@ -177,22 +172,21 @@ def measure_throughput(records, rounds, steps, units):
     for _ in range(rounds):
         for variant, run in variants:
             by_wall, by_cpu = run_job(run, units, steps)
-            records.add("throughput", "asyncio job", variant, "units/s", by_wall)
-            records.add("CPU work", "asyncio job", variant, "units/s of CPU", by_cpu)
-    for measure, clock in (("throughput", "wall"), ("CPU work", "CPU")):
+            records.add("throughput", "work", variant, "by the clock", "units/s", by_wall)
+            records.add("throughput", "work", variant, "by CPU time", "units/s", by_cpu)
+    for clock in ("by the clock", "by CPU time"):
         for variant in ("with safe points", "with blame"):
-            records.ratio(f"throughput with safe points / without ({clock}{', blame' * (variant == 'with blame')})",
-                          (measure, "asyncio job", variant), (measure, "asyncio job", "without"))
+            records.ratio(("throughput", "of that without", variant, clock), ("throughput", "work", variant, clock),
+                          ("throughput", "work", "without", clock), results.at_least(0.97))
 
 
 # --- the program -------------------------------------------------------------------------------------------
 
 
 def in_machine(options):
-    """The probe under Enforced mode, in a virtual machine with a stock kernel; its records."""
+    """The part enforced in a virtual machine with a stock kernel: what it prints with --json."""
     stdlib = os.path.dirname(os.__file__)
-    added = [os.path.realpath(__file__), os.path.join(HERE, "daemon_process.py"),
-             os.path.join(HERE, "python_probe.py"), os.path.join(BUILD, "sdk/python"),
+    added = [os.path.realpath(__file__), *(os.path.join(HERE, name) for name in BESIDE), os.path.join(BUILD, "sdk/python"),
              sys.executable, stdlib]
     command = [os.path.join(options.root, "tests/vm/run"), "--timeout", "580"]
     for path in added:
@@ -202,16 +196,19 @@ def in_machine(options):
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "MORPHEUS_BUILD_DIR": BUILD})
     if done.returncode != 0:
         raise RuntimeError(f"the machine ended with status {done.returncode}")
-    return json.loads(done.stdout)
+    found = json.loads(done.stdout)
+    # what the machine cannot know
+    found["commit"], found["machine"]["compiler"] = results.commit_of(options.root), results.compiler_of(BUILD)
+    return found
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="./dev bench python", description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print one array of records instead of the table")
+    parser.add_argument("--json", action="store_true", help="print one object instead of the table")
     parser.add_argument("--rounds", type=int, default=7, help="of each measure (default %(default)s)")
-    parser.add_argument("--part", choices=("all", "cost", "observer", "vm", "enforced"), default="all",
-                        help="cost: calls and throughput; observer: the probe on this machine (needs root); vm: the probe "
-                        "under Enforced mode in a virtual machine; enforced: that, on this machine; default: the first three")
+    parser.add_argument("--part", choices=("cost", "observer", "enforced", "vm"), default="cost",
+                        help="cost: calls and throughput (the default); observer: the probe beside workers in Observer mode, "
+                        "as root; enforced: that under Enforced mode; vm: enforced in a virtual machine")
     parser.add_argument("--root", default="@SOURCE_ROOT@", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.rounds < 1:
@@ -219,41 +216,37 @@ def parse():
     return options
 
 
-def main():
-    options = parse()
+def measure_cost(records, rounds, steps):
+    morpheus.attach()
+    measure_calls(records, rounds, 1_000_000)
+    measure_awaits(records, rounds, 300_000)
+    measure_turns(records, rounds, 20_000)
+    measure_throughput(records, rounds, steps, 10_000)
+    morpheus.detach()
+
+
+def here(options):
+    """A part on this machine: what it prints with --json."""
     records = Records()
     steps = steps_of_unit()
-    others, failures = [], 0
-
-    def attempt(part, function, *arguments):
-        nonlocal failures
-        if options.part not in (part, "all") or (part == "enforced" and options.part == "all"):
-            return
-        progress(f"{part} ...")
-        try:
-            others.extend(function(*arguments) or ())
-        except (RuntimeError, OSError) as error:
-            failures += 1
-            progress(f"python: {part}: {error}")
-
-    def cost():
-        morpheus.attach()
-        measure_calls(records, options.rounds, 1_000_000)
-        measure_awaits(records, options.rounds, 300_000)
-        measure_turns(records, options.rounds, 20_000)
-        measure_throughput(records, options.rounds, steps, 10_000)
-        morpheus.detach()
-
-    attempt("cost", cost)
-    attempt("observer", measure_probe, records, options.rounds, steps, "observer")
-    attempt("enforced", measure_probe, records, options.rounds, steps, "enforced")
-    attempt("vm", in_machine, options)
-    everything = records.as_list() + others
-    if options.json:
-        print(json.dumps(everything))
+    if options.part == "cost":
+        measure_cost(records, options.rounds, steps)
     else:
-        print("\n".join(table(everything)))
-    return 70 if failures else 0
+        measure_probe(records, options.rounds, steps, options.part)
+    arguments = {"part": options.part, "rounds": options.rounds}
+    return results.results("python", options.root, BUILD, arguments, records.as_list())
+
+
+def main():
+    options = parse()
+    progress(f"{options.part} ...")
+    try:
+        found = in_machine(options) if options.part == "vm" else here(options)
+    except (RuntimeError, OSError) as error:
+        progress(f"python: {options.part}: {error}")
+        return 70
+    print(json.dumps(found) if options.json else "\n".join(table(found["figures"])))
+    return 0
 
 
 if __name__ == "__main__":

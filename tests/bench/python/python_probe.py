@@ -8,6 +8,7 @@ import signal
 import time
 
 import daemon_process
+import results
 
 import morpheus
 
@@ -125,7 +126,6 @@ def probe_round(workers, mode):
 def measure_probe(records, rounds, steps, mode):
     allowed = os.sched_getaffinity(0)
     cpu = max(allowed)
-    subject = f"probe beside {WORKERS} workers"
     variants = ("kernel alone", "yield always", "morpheus")
     everyone = []
     # raises if the daemon cannot start, having said why
@@ -148,16 +148,20 @@ def measure_probe(records, rounds, steps, mode):
                     # the other two are the kernel's own scheduler
                     daemon.call("SetMode", mode=mode if variant == "morpheus" else "observer")
                     late, passed, units = probe_round(teams[variant], mode)
-                    records.add("probe p50", subject, f"{variant}, {mode}", "us", percentile(late, 0.5))
-                    records.add("probe p99", subject, f"{variant}, {mode}", "us", percentile(late, 0.99))
-                    records.add("asleep p99", subject, f"{variant}, {mode}", "units done", percentile(passed, 0.99))
-                    records.add("work", subject, f"{variant}, {mode}", "units/s", units)
+                    records.add("probe", "lateness, p50", variant, mode, "us", percentile(late, 0.5))
+                    records.add("probe", "lateness, p99", variant, mode, "us", percentile(late, 0.99))
+                    records.add("probe", "units done while it sleeps, p99", variant, mode, "count", percentile(passed, 0.99))
+                    records.add("probe", "work", variant, mode, "units/s", units)
             for counter in ("hints", "acknowledged", "withdrawn", "lost"):
                 total = sum(worker[counter] for worker in daemon.workers())
-                records.add(counter, subject, f"morpheus, {mode}", "1", total)
+                records.add("probe", counter, "morpheus", mode, "count", total)
         finally:
             os.sched_setaffinity(0, allowed)
             for worker in everyone:
                 worker.end()
-    records.ratio(f"probe p99, kernel alone / morpheus ({mode})", ("probe p99", subject, f"kernel alone, {mode}"),
-                  ("probe p99", subject, f"morpheus, {mode}"))
+    late = {variant: ("probe", "lateness, p99", variant, mode) for variant in variants}
+    records.ratio(("probe", "p99, times less late than alone", "morpheus", mode), late["kernel alone"], late["morpheus"],
+                  results.at_least(5))
+    for variant in variants[1:]:
+        records.ratio(("probe", "work, of alone", variant, mode), ("probe", "work", variant, mode),
+                      ("probe", "work", "kernel alone", mode), None)

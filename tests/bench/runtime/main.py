@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Measures the Morpheus runtime beside its peers, all of them in this run: in each round every
-subject plays once, so that noise hits all alike. Prints a table, or with --json a list of records:
-measure, subject, variant, unit, median, min, max, n.
+subject plays once, so that noise hits all alike. Prints a table, or with --json one object, as
+tests/bench/results.schema.json has it.
 
 Installs the Debian packages that the chosen peers need, if they are missing (as root, with
 apt-get), and builds all with optimisation. A subject that cannot be built or does not work is left
 out, with the reason, and the rest is played."""
 import argparse
+import json
 import os
 import shutil
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../measuring"))
 import building
 import playing
 import report
+import results
 from measures import measures
 from subjects import subjects
 
@@ -36,7 +39,7 @@ def parse(arguments):
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each plays (default 5)")
     parser.add_argument("--work", type=float, default=1.0, metavar="W",
                         help="scale what a round does; less than 1 is for trying it out (default 1)")
-    parser.add_argument("--json", action="store_true", help="print records instead of the table")
+    parser.add_argument("--json", action="store_true", help="print one object instead of the table")
     parser.add_argument("--list", action="store_true", help="list the measures and subjects, and end")
     parser.add_argument("--build-dir", default=os.path.join(building.ROOT, "build/bench-runtime"), metavar="DIR",
                         help="where the subjects are built (default build/bench-runtime)")
@@ -132,30 +135,49 @@ class Session:
             self.leave_out(f"{measure.name} {variant}", f"needs {need} CPUs")
             return {}
         cpus = self.cpus[-need:]  # the first CPU has most of the interrupts
-        results = {}
+        played = {}
         for subject in wanted:
             what = subject.left_out_of(measure.name, variant)
             if what:
                 self.left_out += [f"{subject.name} {what}"] if f"{subject.name} {what}" not in self.left_out else []
             elif subject.name in self.programs:
-                results[subject.name] = []
+                played[subject.name] = []
         for _ in range(1 if measure.tool == "valgrind" else self.options.rounds):  # instructions are the same in all
-            for name in list(results):
+            for name in list(played):
                 try:
-                    results[name].append(playing.play(self.programs[name], measure, variant, cpus, self.options.work))
+                    played[name].append(playing.play(self.programs[name], measure, variant, cpus, self.options.work))
                 except playing.Failed as failure:
                     self.failed = True
                     self.leave_out(f"{name} {measure.name} {variant}", str(failure))
-                    del results[name]
-        return results
+                    del played[name]
+        return played
+
+    def results(self, pairs, wanted, records):
+        """What --json prints."""
+        measured = list(dict.fromkeys(measure.name for measure, _ in pairs))
+        arguments = {"measure": measured, "subject": [subject.name for subject in wanted],
+                     "rounds": self.options.rounds, "work": self.options.work}
+        build = self.options.programs or os.path.join(self.options.build_dir, "release")
+        return results.results("runtime", building.ROOT, build, arguments, records, self.left_out)
 
 
-def compared(quantity, variant, results, base, unit=1):
+def compared(measure, quantity, variant, played, base, unit=1):
     """Records of each subject as multiples of base(subject), the same rounds of another play."""
-    for name, rounds in results.items():
+    for name, rounds in played.items():
         shares = [values[quantity.printed] / other[quantity.printed] / unit for values, other in zip(rounds, base(name))]
         if shares:
-            yield report.record(quantity, name, variant, shares)
+            yield report.record(measure, quantity, name, variant, shares)
+
+
+def records_of(measure, variant, played, one):
+    """The records of one variant; `one`: what was played of the same measure on one thread."""
+    records = [report.record(measure, quantity, name, variant, [values[quantity.printed] for values in rounds])
+               for quantity in measure.quantities for name, rounds in played.items()]
+    for quantity in measure.share_of_one(variant):
+        records += compared(measure, quantity, variant, played, lambda name: one.get(name, []), 1 / 100)
+    for quantity in measure.of_floor:
+        records += compared(measure, quantity, variant, played, lambda _: one.get("floor", []))
+    return records
 
 
 def main(arguments):
@@ -167,29 +189,22 @@ def main(arguments):
     pairs, wanted = choose_measures(options, parser, cpus), choose_subjects(options, parser)
     session = Session(options, cpus)
     session.build(wanted)
-    records, goals, tools, with_one = [], {}, {}, {}
+    records, tools, with_one = [], {}, {}
     for number, (measure, variant) in enumerate(pairs, 1):
         if not tools.setdefault(measure.tool, session.has_tool(measure)):
             continue
         building.note(f"{number} of {len(pairs)}: {measure.name} {variant}")
-        results = session.play(measure, variant, wanted)
-        for quantity in measure.quantities:
-            goals[quantity.name, variant] = quantity.goals.get(variant)
-            records += [report.record(quantity, name, variant, [values[quantity.printed] for values in rounds])
-                        for name, rounds in results.items()]
+        played = session.play(measure, variant, wanted)
         if variant == "1":
-            with_one[measure.name] = results
-        one = with_one.get(measure.name, {})
-        for quantity in measure.share_of_one(variant):
-            goals[quantity.name, variant] = quantity.goals.get(variant)
-            records += compared(quantity, variant, results, lambda name: one.get(name, []), 1 / 100)
-        for quantity in measure.of_floor:
-            goals[quantity.name, variant] = quantity.goals.get(variant)
-            records += compared(quantity, variant, results, lambda _: one.get("floor", []))
+            with_one[measure.name] = played
+        records += records_of(measure, variant, played, with_one.get(measure.name, {}))
     if not records:
         building.note("nothing could be played")
         return 69
-    print(report.as_json(records) if options.json else report.as_tables(records, goals, session.left_out))
+    if options.json:
+        print(json.dumps(session.results(pairs, wanted, records)))
+    else:
+        print(report.as_tables(records, session.left_out))
     return 1 if session.failed else 0
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The measures: each with its variants, the quantities that its programs print, and the goals of
-Morpheus. A record has the name of its quantity."""
+Morpheus. The figures of a measure have the names of its quantities."""
 from dataclasses import dataclass, field
 
 

@@ -52,7 +52,7 @@ Cost run_load(const Bench& bench, Subject subject, bool with_workers,
 
 class Reporter {
  public:
-  explicit Reporter(Figures& figures, bool is_emulated)
+  explicit Reporter(SubjectFigures& figures, bool is_emulated)
       : figures_(figures), is_emulated_(is_emulated) {}
 
   // The callbacks of a scheduler: `prefix` and the callback's name.
@@ -98,7 +98,7 @@ class Reporter {
   }
 
  private:
-  Figures& figures_;
+  SubjectFigures& figures_;
   bool is_emulated_;
   std::map<std::string, double> fifo_ns_;
 };

@@ -67,7 +67,7 @@ class Reporter {
     return std::nullopt;
   }
 
-  Figures& figures_;
+  SubjectFigures& figures_;
   bool is_emulated_;
   Board& board_;
   Ratio better_;

@@ -8,6 +8,7 @@
 #include <exception>
 #include <iostream>
 
+#include "tests/bench/measuring/results.hpp"
 #include "tests/bench/scheduler/parts.hpp"
 
 using namespace morpheus::bench;
@@ -18,18 +19,27 @@ bool is_wanted(const SchedulerOptions& options, const Part& part) {
   return options.parts.empty() || std::ranges::count(options.parts, part.name) > 0;
 }
 
-std::string machine() {
+std::string kernel() {
   utsname system{};
   ::uname(&system);
   return system.release;
 }
 
+nlohmann::ordered_json arguments_of(const SchedulerOptions& options) {
+  return {{"part", options.parts},
+          {"rounds", options.rounds},
+          {"seconds", options.seconds},
+          {"workers", options.workers},
+          {"safe_point_us", options.safe_point_us},
+          {"opportunities", options.opportunities}};
+}
+
 int run(const SchedulerOptions& options) {
   Host host;
-  Figures figures;
+  SubjectFigures figures;
   const Bench bench{options, host, figures};
   if (!options.json)
-    std::cout << "Linux " << machine() << ", " << Host::cpus() << " CPUs"
+    std::cout << "Linux " << kernel() << ", " << Host::cpus() << " CPUs"
               << (host.is_emulated() ? ", emulated" : "") << "; median (least-most) of "
               << options.rounds << " rounds of " << options.seconds << " s\n";
   for (const auto& part : kParts) {
@@ -38,17 +48,10 @@ int run(const SchedulerOptions& options) {
     part.measure(bench);
     if (!options.json) std::cout << '\n' << figures.table() << std::flush;
   }
-  if (options.json) {
-    nlohmann::ordered_json json{{"kernel", machine()},
-                                {"cpus", Host::cpus()},
-                                {"emulated", host.is_emulated()},
-                                {"rounds", options.rounds},
-                                {"seconds", options.seconds}};
-    json.update(figures.to_json());
-    std::cout << json.dump() << '\n';
-  } else {
+  if (options.json)
+    std::cout << to_json("scheduler", arguments_of(options), figures).dump() << '\n';
+  else
     std::cout << '\n' << (figures.missed() == 0 ? "all goals met\n" : figures.missed_lines());
-  }
   return figures.missed() == 0 ? 0 : 1;
 }
 

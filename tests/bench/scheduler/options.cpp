@@ -28,7 +28,8 @@ std::optional<SchedulerOptions> parse_scheduler_options(int argc, char** argv) {
       "scheduler"};
   std::vector<std::string> names;
   for (const auto& part : kParts) names.emplace_back(part.name);
-  app.add_option("--part", options.parts, "Only this part; may be repeated")
+  app.add_option("--part", options.parts, "Only this part; may be repeated, or a list with commas")
+      ->delimiter(',')
       ->check(CLI::IsMember(names));
   app.add_option("--rounds", options.rounds)->check(CLI::Range(1U, 1000U))->capture_default_str();
   app.add_option("--seconds", options.seconds, "Of each subject in each round")

@@ -6,9 +6,9 @@
 #include <functional>
 #include <vector>
 
-#include "tests/bench/scheduler/figures.hpp"
 #include "tests/bench/scheduler/options.hpp"
 #include "tests/bench/scheduler/subject.hpp"
+#include "tests/bench/scheduler/subject_figures.hpp"
 #include "tests/programs/load.hpp"
 
 namespace morpheus::bench {
@@ -16,7 +16,7 @@ namespace morpheus::bench {
 struct Bench {
   const SchedulerOptions& options;
   Host& host;
-  Figures& figures;
+  SubjectFigures& figures;
 
   /// Those of `subjects` that this kernel can run.
   [[nodiscard]] std::vector<Subject> possible(std::initializer_list<Subject> subjects) const;

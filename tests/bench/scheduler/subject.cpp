@@ -5,8 +5,9 @@
 
 #include <ctime>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
+
+#include "tests/bench/measuring/results.hpp"
 
 namespace morpheus::bench {
 namespace {
@@ -18,12 +19,6 @@ std::string first_line(const char* path) {
   return line;
 }
 
-bool runs_under_qemu_tcg() {
-  std::ifstream file("/proc/cpuinfo");
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  return text.find("QEMU TCG CPU") != std::string::npos;
-}
-
 std::string scheduler_in_charge() {
   return first_line("/sys/kernel/sched_ext/state") == "enabled"
              ? first_line("/sys/kernel/sched_ext/root/ops")
@@ -32,14 +27,9 @@ std::string scheduler_in_charge() {
 
 }  // namespace
 
-const char* name(Subject subject) {
-  constexpr std::array kNames{"kernel", "fifo", "observer", "enforced"};
-  return kNames[static_cast<std::size_t>(subject)];
-}
-
 Host::Host()
     : has_sched_ext_(::access("/sys/kernel/sched_ext/state", R_OK) == 0),
-      is_emulated_(runs_under_qemu_tcg()),
+      is_emulated_(bench::is_emulated()),
       peers_(has_sched_ext_) {
   start_daemon();
 }

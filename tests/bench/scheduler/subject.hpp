@@ -23,7 +23,11 @@ enum class Subject : std::uint8_t {
 inline constexpr std::array kSubjects{Subject::kernel, Subject::fifo, Subject::observer,
                                       Subject::enforced};
 
-[[nodiscard]] const char* name(Subject subject);
+inline constexpr std::array<const char*, kSubjects.size()> kSubjectNames{"kernel", "fifo",
+                                                                         "observer", "enforced"};
+[[nodiscard]] constexpr const char* name(Subject subject) {
+  return kSubjectNames[static_cast<std::size_t>(subject)];
+}
 [[nodiscard]] constexpr bool has_hints(Subject subject) {
   return subject == Subject::observer || subject == Subject::enforced;
 }
