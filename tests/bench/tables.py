@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Writes the tables of figures into the pages. In a page they stand between <!-- figures: NAME --> and <!-- end -->;
-layouts.py says what each shows, and docs/figures/ has the figures, as ./dev bench --all takes them.
+layouts.py says what each shows, and docs/figures/ has the figures, as ./dev bench --all takes them. A table whose file is
+not there stays as it is.
 
 usage: ./dev bench --tables [--check]
 
@@ -165,8 +166,8 @@ def written(text, layouts, files):
         render = table_text if isinstance(layouts[name], Table) else sentence_text
         try:
             content = render(layouts[name], files)
-        except Missing as missing:
-            content = f"(Not measured yet: `./dev bench --all {missing}` does it.)"
+        except Missing:
+            return found[0]
         except Wrong as wrong:
             raise Wrong(f"{name}: {wrong}") from None
         return f"<!-- figures: {name} -->\n{content}\n<!-- end -->"
