@@ -47,7 +47,7 @@ CallResult interpret(Message message) {
 std::string CallError::text() const {
   if (kind != Kind::varlink) return error.text();
   if (parameters.empty()) return name;
-  return name + " " + parameters.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return name + " " + json_text(parameters);
 }
 
 Client::Client(UniqueFd socket) : socket_(std::move(socket)), decoder_(kReplyLimits) {

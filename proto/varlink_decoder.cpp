@@ -89,14 +89,14 @@ std::string_view name(DecodeError error) {
 tl::expected<Json, DecodeError> parse_message(std::string_view text, std::size_t max_depth) {
   if (!is_utf8(text)) return tl::unexpected(DecodeError::invalid_utf8);
   if (nests_deeper(text, max_depth)) return tl::unexpected(DecodeError::too_deep);
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json json = parse_json(text);
   if (json.is_discarded()) return tl::unexpected(DecodeError::invalid_json);
   if (!json.is_object()) return tl::unexpected(DecodeError::not_an_object);
   return json;
 }
 
 std::string encode_message(const Json& message) {
-  std::string bytes = message.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string bytes = json_text(message);
   bytes.push_back('\0');
   return bytes;
 }

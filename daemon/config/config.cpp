@@ -116,8 +116,7 @@ void read_choices(ObjectReader& reader, Config& config) {
 }  // namespace
 
 Result<Config> parse_config(std::string_view text) {
-  const Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false,
-                                  /*ignore_comments=*/true);
+  const Json parsed = parse_json(text, JsonComments::ignored);
   if (parsed.is_discarded()) return fail("the file: is not valid JSON");
   Config config;
   ObjectReader reader(parsed, ObjectReader::Null::is_wrong);

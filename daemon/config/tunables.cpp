@@ -27,4 +27,6 @@ nlohmann::json to_json(const morpheus_tunables& tunables) {
   return json;
 }
 
+std::string to_text(const morpheus_tunables& tunables) { return json_text(to_json(tunables)); }
+
 }  // namespace morpheus::daemon

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "proto/events.h"
 #include "proto/result.hpp"
@@ -36,5 +37,7 @@ inline constexpr std::array kTunableFields{
 [[nodiscard]] Result<void> check_tunables(const morpheus_tunables& tunables);
 
 [[nodiscard]] nlohmann::json to_json(const morpheus_tunables& tunables);
+/// The same as text.
+[[nodiscard]] std::string to_text(const morpheus_tunables& tunables);
 
 }  // namespace morpheus::daemon

@@ -94,7 +94,7 @@ Outcome list(const char* name, Next next) {
         return false;
       }
       if (!std::exchange(is_first, false)) text += ',';
-      text += json->dump(-1, ' ', false, Json::error_handler_t::replace);
+      text += json_text(*json);
     }
     return true;
   };

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/socket/metrics_server.hpp"
 
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
 #include <chrono>
 #include <optional>
+#include <string>
+#include <string_view>
 
-#include "daemon/log.hpp"
 #include "daemon/service/metrics.hpp"
 
 namespace morpheus::daemon {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 
@@ -44,7 +45,7 @@ template <class State>
 class Connection : public std::enable_shared_from_this<Connection<State>> {
  public:
   Connection(tcp::socket socket, std::shared_ptr<State> server)
-      : stream_(std::move(socket)), server_(std::move(server)) {
+      : socket_(std::move(socket)), patience_(socket_.get_executor()), server_(std::move(server)) {
     ++server_->connections;
   }
   Connection(const Connection&) = delete;
@@ -54,57 +55,88 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
   void read() {
     parser_.emplace();
     parser_->header_limit(kLongestHeader);
-    parser_->body_limit(0);
-    stream_.expires_after(kPatience);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = this->shared_from_this()](beast::error_code error, std::size_t) {
-                       if (!error) self->answer();
-                     });
+    be_patient();
+    parse();
   }
 
  private:
+  // For one request and its answer. Whatever ends the connection stops this clock, too.
+  void be_patient() {
+    patience_.expires_after(kPatience);
+    patience_.async_wait([self = this->shared_from_this()](boost::system::error_code error) {
+      if (!error) self->end();
+    });
+  }
+
+  void end() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    patience_.cancel();
+  }
+
+  // What follows the header of this request belongs to the next one: requests have no bodies.
+  void parse() {
+    boost::system::error_code error;
+    received_.erase(0, parser_->put(asio::buffer(received_), error));
+    if (error == http::error::need_more) return read_more();
+    if (error || !parser_->is_done()) return end();
+    answer();
+  }
+
+  void read_more() {
+    socket_.async_read_some(
+        asio::buffer(buffer_),
+        [self = this->shared_from_this()](boost::system::error_code error, std::size_t size) {
+          if (error) return self->end();
+          self->received_.append(self->buffer_.data(), size);
+          self->parse();
+        });
+  }
+
   void answer() {
     const auto& request = parser_->get();
-    response_ = {};
-    response_.version(request.version());
-    response_.keep_alive(request.keep_alive());
-    response_.set(http::field::server, "morpheusd");
+    keeps_alive_ = request.keep_alive();
+    response_ = request.version() < 11 ? "HTTP/1.0 " : "HTTP/1.1 ";
     fill(request);
-    response_.content_length(response_.body().size());
-    if (request.method() == http::verb::head) response_.body().clear();
-    stream_.expires_after(kPatience);
-    http::async_write(stream_, response_,
-                      [self = this->shared_from_this()](beast::error_code error, std::size_t) {
-                        if (!error && self->response_.keep_alive()) self->read();
-                      });
+    asio::async_write(
+        socket_, asio::buffer(response_),
+        [self = this->shared_from_this()](boost::system::error_code error, std::size_t) {
+          if (error || !self->keeps_alive_) return self->end();
+          self->read();
+        });
   }
 
   void fill(const http::request<http::empty_body>& request) {
-    if (request.method() != http::verb::get && request.method() != http::verb::head) {
-      response_.set(http::field::allow, "GET, HEAD");
-      return respond(http::status::method_not_allowed, "only GET\n");
-    }
+    constexpr auto kText = "text/plain; charset=utf-8";
+    if (request.method() != http::verb::get && request.method() != http::verb::head)
+      return respond("405 Method Not Allowed\r\nAllow: GET, HEAD", kText, "only GET\n");
     const auto path = request.target().substr(0, request.target().find('?'));
-    if (path != "/metrics") return respond(http::status::not_found, "see /metrics\n");
+    if (path != "/metrics") return respond("404 Not Found", kText, "see /metrics\n");
     const bool openmetrics =
         request[http::field::accept].find("application/openmetrics-text") != std::string_view::npos;
-    response_.result(http::status::ok);
-    response_.set(http::field::content_type,
-                  content_type(openmetrics ? Exposition::openmetrics : Exposition::prometheus));
-    response_.body() = server_->render(openmetrics);
+    respond("200 OK", content_type(openmetrics ? Exposition::openmetrics : Exposition::prometheus),
+            server_->render(openmetrics));
   }
 
-  void respond(http::status status, const char* text) {
-    response_.result(status);
-    response_.set(http::field::content_type, "text/plain; charset=utf-8");
-    response_.body() = text;
+  /// `status` may have header lines of its own.
+  void respond(const char* status, const char* type, const std::string& body) {
+    response_ += status;
+    response_ += "\r\nServer: morpheusd\r\nConnection: ";
+    response_ += keeps_alive_ ? "keep-alive" : "close";
+    response_ += "\r\nContent-Type: ";
+    response_ += type;
+    response_ += "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    if (parser_->get().method() != http::verb::head) response_ += body;
   }
 
-  beast::tcp_stream stream_;
+  tcp::socket socket_;
+  asio::steady_timer patience_;
   std::shared_ptr<State> server_;
-  beast::flat_buffer buffer_{kLongestHeader};
+  std::array<char, 4096> buffer_;
+  std::string received_;  // not parsed yet
   std::optional<http::request_parser<http::empty_body>> parser_;
-  http::response<http::string_body> response_;
+  std::string response_;
+  bool keeps_alive_ = false;
 };
 
 template <class State>

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "daemon/log.hpp"
-#include "proto/json.hpp"
 #include "proto/monotonic_clock.hpp"
 
 namespace morpheus::daemon {
@@ -37,7 +36,7 @@ Result<void> Core::set_tunables(const morpheus_tunables& tunables) {
   if (auto checked = check_tunables(tunables); !checked) return checked;
   tunables_ = tunables;
   kernel_.set_tunables(tunables);
-  log::info("tunables {}", to_json(tunables).dump());
+  log::info("tunables {}", to_text(tunables));
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/config/names.hpp"
+#include "proto/json.hpp"
 
 namespace morpheus::daemon {
 

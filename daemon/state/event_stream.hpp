@@ -8,11 +8,11 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "daemon/kernel/kernel_side.hpp"
 #include "daemon/rights/accounts.hpp"
-#include "proto/json.hpp"
 
 namespace morpheus::daemon {
 

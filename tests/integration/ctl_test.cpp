@@ -114,15 +114,15 @@ TEST_CASE("status and lists, for people and for programs") {
   const int slot = a.register_thread(::gettid());
   a.run(slot);
   CHECK(daemon.ctl({"status"}).out.find("observer") != std::string::npos);
-  const auto status = Json::parse(daemon.ctl({"status", "--json"}).out);
+  const auto status = parse_json(daemon.ctl({"status", "--json"}).out);
   CHECK(status["schema_version"] == 1);
   CHECK(status["workers"] == 1);
-  const auto workers = Json::parse(daemon.ctl({"workers", "--json"}).out);
+  const auto workers = parse_json(daemon.ctl({"workers", "--json"}).out);
   CHECK(workers["schema_version"] == 1);
   CHECK(workers["workers"][0]["tid"] == ::gettid());
   CHECK(workers["workers"][0]["state"] == "RUNNING");
   CHECK(daemon.ctl({"workers"}).out.find("RUNNING") != std::string::npos);
-  const auto clients = Json::parse(daemon.ctl({"clients", "--json"}).out);
+  const auto clients = parse_json(daemon.ctl({"clients", "--json"}).out);
   CHECK(clients["clients"][0]["pid"] == ::getpid());
   CHECK(clients["clients"][0]["capacity"] == 64);
 }
@@ -132,7 +132,7 @@ TEST_CASE("the mode is shown and changed") {
   CHECK(daemon.ctl({"mode"}).out == "observer\n");
   const auto changed = daemon.ctl({"mode", "enforced"});
   CHECK(changed.status == 0);
-  CHECK(Json::parse(daemon.ctl({"mode", "--json"}).out) ==
+  CHECK(parse_json(daemon.ctl({"mode", "--json"}).out) ==
         Json{{"mode", "enforced"}, {"in_force", true}, {"schema_version", 1}});
   CHECK(daemon.ctl({"mode", "loud"}).status == 2);
 }
@@ -159,7 +159,7 @@ TEST_CASE("exit statuses say what is wrong") {
   CHECK(is_one_line(ejected.err));
   for (const char* verb : {"status", "mode"}) CHECK(ejecting.ctl({verb}).status == 4);
   CHECK(ejecting.ctl({"status"}).out.find("ejected by the fake kernel") != std::string::npos);
-  CHECK(Json::parse(ejecting.ctl({"mode", "--json"}).out)["in_force"] == false);
+  CHECK(parse_json(ejecting.ctl({"mode", "--json"}).out)["in_force"] == false);
 }
 
 TEST_CASE("without a daemon each verb that needs one says so, in one line") {
@@ -204,7 +204,7 @@ TEST_CASE("each wrong use gets one clear line, and changes nothing") {
     CHECK(ended.out.empty());
   }
   CHECK(daemon.ctl({"mode"}).out == "observer\n");
-  CHECK(Json::parse(daemon.ctl({"tunables", "--json"}).out)["tunables"]["slice_ns"] == 5'000'000);
+  CHECK(parse_json(daemon.ctl({"tunables", "--json"}).out)["tunables"]["slice_ns"] == 5'000'000);
 }
 
 TEST_CASE("a file that cannot be written gets one line, and leaves nothing behind") {
@@ -257,7 +257,7 @@ TEST_CASE("JSON always has a schema version, and there are no colours in a pipe"
     verb.push_back("--json");
     const auto ended = daemon.ctl(verb);
     CHECK(std::ranges::count(ended.out, '\n') == 1);
-    CHECK(Json::parse(ended.out)["schema_version"] == 1);
+    CHECK(parse_json(ended.out)["schema_version"] == 1);
   }
 }
 
@@ -274,7 +274,7 @@ TEST_CASE("top without a terminal prints the given number of pictures and ends")
     heads += line.find("WORKER") != std::string::npos ? 1 : 0;
   }
   CHECK(heads == 2);
-  const auto row = Json::parse(daemon.ctl({"top", "-d", "0.3", "--json"}).out)["workers"].at(0);
+  const auto row = parse_json(daemon.ctl({"top", "-d", "0.3", "--json"}).out)["workers"].at(0);
   CHECK(row["tid"] == ::gettid());
   CHECK(row["hints_per_s"] > 0.0);
 }
@@ -287,8 +287,7 @@ TEST_CASE("a trace is a file that readers of the format accept") {
   const auto ended = daemon.ctl({"trace", "--seconds", "0.5", "--output", dir.path + "/t.json"});
   CHECK(ended.status == 0);
   CHECK(ended.out.find("ui.perfetto.dev") != std::string::npos);
-  std::ifstream file(dir.path + "/t.json");
-  const auto trace = Json::parse(file);
+  const auto trace = read_json(dir.path + "/t.json");
   CHECK(faults_of_trace(trace) == std::vector<std::string>{});
   CHECK(trace["otherData"]["events"] > 5);
   CHECK(std::ranges::any_of(trace["traceEvents"],
@@ -305,7 +304,7 @@ TEST_CASE("a trace is a file that readers of the format accept") {
   piped.resize(static_cast<std::size_t>(
       std::max<ssize_t>(0, ::read(pipe.get(), piped.data(), piped.size()))));
   REQUIRE_FALSE(piped.empty());
-  CHECK(faults_of_trace(Json::parse(piped)) == std::vector<std::string>{});
+  CHECK(faults_of_trace(parse_json(piped)) == std::vector<std::string>{});
   CHECK(std::filesystem::is_fifo(dir.path + "/pipe"));
 }
 
@@ -373,11 +372,11 @@ TEST_CASE("statistics and the dump show what happened") {
   Attached a(daemon);
   a.run(a.register_thread(::gettid()));
   REQUIRE(eventually([&] {
-    return Json::parse(daemon.ctl({"stats", "--json"}).out)["hints_by_reason"].value("PRESSURE",
-                                                                                     0) > 2;
+    return parse_json(daemon.ctl({"stats", "--json"}).out)["hints_by_reason"].value("PRESSURE", 0) >
+           2;
   }));
   CHECK(daemon.ctl({"stats"}).out.find("decision to acknowledgement") != std::string::npos);
-  const auto dump = Json::parse(daemon.ctl({"dump"}).out);
+  const auto dump = parse_json(daemon.ctl({"dump"}).out);
   CHECK(dump["status"]["backend"] == "fake");
   CHECK(dump["clients"][0]["pid"] == ::getpid());
   CHECK(dump["workers"][0]["tid"] == ::gettid());
@@ -388,13 +387,13 @@ TEST_CASE("statistics and the dump show what happened") {
   const auto without =
       run_program({program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none", "dump"});
   CHECK(without.status == 3);
-  CHECK(Json::parse(without.out)["doctor"].size() > 5);
+  CHECK(parse_json(without.out)["doctor"].size() > 5);
 }
 
 TEST_CASE("tunables are shown and changed with units") {
   const DaemonProcess daemon;
   CHECK(daemon.ctl({"tunables", "set", "slice=4ms", "grace=8ms"}).status == 0);
-  const auto tunables = Json::parse(daemon.ctl({"tunables", "get", "--json"}).out);
+  const auto tunables = parse_json(daemon.ctl({"tunables", "get", "--json"}).out);
   CHECK(tunables["tunables"]["slice_ns"] == 4'000'000);
   CHECK(tunables["tunables"]["grace_ns"] == 8'000'000);
 }

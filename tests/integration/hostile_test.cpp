@@ -31,7 +31,7 @@ std::string last_words(const DaemonProcess& daemon, std::string_view bytes,
   auto reply = read_to_end(socket.get());
   if (!reply) return "still open";
   if (reply->empty()) return "closed without a word";
-  return Json::parse(reply->substr(0, reply->find('\0'))).value("error", "no error");
+  return parse_json(reply->substr(0, reply->find('\0'))).value("error", "no error");
 }
 
 // The next answers on a connection; fewer if the daemon keeps us waiting.
@@ -45,7 +45,7 @@ std::vector<Json> answers(int socket, std::size_t count) {
     if (!got || got->size == 0) break;
     rest.append(buffer.data(), got->size);
     for (std::size_t end = rest.find('\0'); end != std::string::npos; end = rest.find('\0')) {
-      all.push_back(Json::parse(rest.substr(0, end)));
+      all.push_back(parse_json(rest.substr(0, end)));
       rest.erase(0, end + 1);
     }
   }

@@ -108,7 +108,25 @@ def check_http(url, status_of_daemon):
     assert get(url.replace("/metrics", "/"))[0] == 404
     assert get(url, method="POST")[0] == 405
     assert get(url + "?x=y")[0] == 200
-    check_hostile(urllib.parse.urlparse(url), url, status_of_daemon)
+    parts = urllib.parse.urlparse(url)
+    check_connection(parts)
+    check_hostile(parts, url, status_of_daemon)
+
+
+def check_connection(parts):
+    """One connection serves one request after the other, in whatever pieces they come, until one ends it."""
+    with socket.create_connection((parts.hostname, parts.port), PATIENCE_SECONDS) as link:
+        link.sendall(b"GET /metrics HTTP/1.1\r\nHo")
+        time.sleep(0.1)
+        link.sendall(b"st: x\r\n\r\nHEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        got = b""
+        while piece := link.recv(65536):
+            got += piece
+    first, second = got.split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert b"\r\nConnection: keep-alive\r\n" in first and b"Connection: close\r\n" in second, got
+    length = int(re.search(rb"Content-Length: (\d+)", first)[1])
+    assert length > 1000 and len(first.split(b"\r\n\r\n", 1)[1]) == length, first
+    assert second.endswith(b"\r\n\r\n") and b"Content-Length: " in second, second
 
 
 def check_hostile(parts, url, status_of_daemon):

@@ -8,7 +8,6 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <numeric>
 
 #include "tests/kernel/crowd.hpp"
@@ -65,8 +64,7 @@ bool shows_throttles(const DaemonProcess& daemon, pid_t tid) {
   const TempDir dir;
   const auto path = dir.path + "/trace.json";
   REQUIRE(daemon.ctl({"trace", "--seconds", "4", "-o", path}).status == 0);
-  std::ifstream file(path);
-  const auto trace = Json::parse(file);
+  const auto trace = read_json(path);
   CHECK(faults_of_trace(trace) == std::vector<std::string>{});
   return std::ranges::any_of(trace["traceEvents"], [&](const Json& event) {
     return event["ph"] == "b" && event["name"] == "throttled" && event["tid"] == tid;

@@ -33,7 +33,7 @@ struct Examination {
   explicit Examination(const DaemonProcess& daemon) {
     const auto ended = daemon.ctl({"doctor", "--json"});
     status = ended.status;
-    findings = Json::parse(ended.out)["findings"];
+    findings = parse_json(ended.out)["findings"];
   }
   [[nodiscard]] Json line(const std::string& what) const {
     for (const auto& finding : findings)

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -42,7 +41,7 @@ Json asks(const DaemonProcess& daemon, const std::string& line) {
   types(daemon, line);
   const auto ended = run_line(daemon, line + " --json", "/");
   REQUIRE(ended.status == 0);
-  return Json::parse(ended.out);
+  return parse_json(ended.out);
 }
 
 /// The operator of docs/walk.md: types its commands, one after the other, and no others.
@@ -100,8 +99,7 @@ Json row_of(const Json& top, pid_t tid) {
 }
 
 Json read_trace(const std::string& path) {
-  std::ifstream file(path);
-  auto trace = Json::parse(file);
+  auto trace = read_json(path);
   CHECK(faults_of_trace(trace) == std::vector<std::string>{});
   return trace;
 }

@@ -63,6 +63,8 @@ std::chrono::seconds patience() {
   return std::chrono::seconds(seconds != nullptr ? std::atoi(seconds) : 120);
 }
 
+Json read_json(const std::string& path) { return parse_json(read_file(path)); }
+
 TempDir::TempDir() {
   char name[] = "/tmp/morpheus-test-XXXXXX";
   path = ::mkdtemp(name);
@@ -93,7 +95,7 @@ DaemonProcess::DaemonProcess(const Json& config, Backend backend) : backend_(bac
 }
 
 void DaemonProcess::configure(const Json& config) const {
-  std::ofstream(dir_.path + "/config.json") << config.dump();
+  std::ofstream(dir_.path + "/config.json") << json_text(config);
 }
 
 DaemonProcess::~DaemonProcess() {

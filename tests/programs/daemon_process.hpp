@@ -31,6 +31,9 @@ struct Finished {
 /// Runs a program to its end; as `uid` if that is not -1 (needs root).
 Finished run_program(const std::vector<std::string>& command, int uid = -1);
 
+/// The JSON in a file; a discarded value if there is none.
+[[nodiscard]] Json read_json(const std::string& path);
+
 /// A directory that lasts as long as the object. Every user may enter it.
 class TempDir {
  public:

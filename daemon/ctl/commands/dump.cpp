@@ -70,7 +70,7 @@ ExitStatus write_dump(Result<Client>& client, const Request& request) {
   } else {
     dump["schema_version"] = kSchemaVersion;
     std::ofstream file(request.output);
-    file << dump.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+    file << json_text(dump, 2) << '\n';
     if (!file.flush())
       return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
   }

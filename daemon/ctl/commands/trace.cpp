@@ -40,13 +40,13 @@ class TraceFile {
     if (!is_complete_ && partial_ != path_) ::unlink(partial_.c_str());
   }
   void add(const Json& event) {
-    file_ << (is_first_ ? "" : ",\n") << event.dump(-1, ' ', false, Json::error_handler_t::replace);
+    file_ << (is_first_ ? "" : ",\n") << json_text(event);
     is_first_ = false;
   }
   [[nodiscard]] bool good() const { return file_.good(); }
   /// False, with errno, if it could not be written.
   [[nodiscard]] bool complete(const Json& about) {
-    file_ << "\n],\"otherData\":" << about.dump() << "}\n";
+    file_ << "\n],\"otherData\":" << json_text(about) << "}\n";
     file_.close();
     is_complete_ =
         file_.good() && (partial_ == path_ || std::rename(partial_.c_str(), path_.c_str()) == 0);

@@ -22,7 +22,7 @@ void print(const std::string& text) {
 
 void print_json(Json object) {
   object["schema_version"] = kSchemaVersion;
-  print(object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  print(json_text(object) + "\n");
 }
 
 ExitStatus complain(const std::string& line, ExitStatus status) {

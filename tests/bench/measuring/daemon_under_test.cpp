@@ -38,7 +38,7 @@ std::string private_directory() {
 pid_t spawn(const std::string& program, const std::string& directory, const std::string& socket,
             const Json& config, const std::string& backend) {
   const std::string path = directory + "/config.json";
-  std::ofstream(path) << config.dump();
+  std::ofstream(path) << json_text(config);
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "proto/memfd.hpp"
+#include "proto/varlink_decoder.hpp"
 #include "proto/varlink_socket.hpp"
 
 namespace morpheus::test {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,7 +16,6 @@
 #include "proto/mapping.hpp"
 #include "proto/scb.h"
 #include "proto/unique_fd.hpp"
-#include "proto/varlink_decoder.hpp"
 
 namespace morpheus::test {
 
@@ -58,10 +58,10 @@ class TinyDaemon {
   void serve();
   void accept_one();
   bool serve_client(Client& client);
-  varlink::Json answer(Client& client, const std::string& method, varlink::Json& parameters,
-                       std::vector<int>& fds);
-  varlink::Json attach(Client& client, const varlink::Json& parameters, std::vector<int>& fds);
-  varlink::Json add(Client& client, const varlink::Json& parameters);
+  nlohmann::json answer(Client& client, const std::string& method, nlohmann::json& parameters,
+                        std::vector<int>& fds);
+  nlohmann::json attach(Client& client, const nlohmann::json& parameters, std::vector<int>& fds);
+  nlohmann::json add(Client& client, const nlohmann::json& parameters);
   Worker& worker(std::size_t nth);
 
   std::string path_;

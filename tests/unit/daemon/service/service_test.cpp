@@ -33,7 +33,7 @@ struct Fixture {
       std::string text;
       while (outcome->write_more(text)) {
       }
-      outcome->parameters = Json::parse(text);
+      outcome->parameters = parse_json(text);
     }
     return outcome;
   }
