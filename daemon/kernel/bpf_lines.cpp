@@ -11,7 +11,9 @@ namespace morpheus::daemon {
 namespace {
 
 Result<UniqueFd> make_map(const char* name, std::uint32_t lines) {
-  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+  bpf_map_create_opts options{};
+  options.sz = sizeof(options);
+  options.map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP;
   UniqueFd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(__u32), MORPHEUS_SCB_LINE_SIZE,
                               lines, &options));
   if (!map) return fail_errno(std::string("create the map ") + name);

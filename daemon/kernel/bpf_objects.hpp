@@ -25,8 +25,10 @@ using BpfLink = std::unique_ptr<bpf_link, BpfLinkDeleter>;
 /// back, too.
 [[nodiscard]] inline Result<int> run_program(const bpf_program* program, std::string what,
                                              void* context = nullptr, std::size_t size = 0) {
-  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = context,
-              .ctx_size_in = static_cast<std::uint32_t>(size));
+  bpf_test_run_opts run{};
+  run.sz = sizeof(run);
+  run.ctx_in = context;
+  run.ctx_size_in = static_cast<std::uint32_t>(size);
   if (bpf_prog_test_run_opts(bpf_program__fd(program), &run) != 0)
     return fail_errno(std::move(what));
   const auto returned = static_cast<int>(run.retval);

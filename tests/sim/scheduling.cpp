@@ -8,9 +8,6 @@
 #include "tests/sim/machine.hpp"
 
 namespace morpheus::sim {
-namespace {
-constexpr std::uint64_t kFairSlice = 3 * kMs;
-}
 
 std::uint64_t Machine::waiting_in_shared() const {
   std::uint64_t sum = 0;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "daemon/ctl/console/reply.hpp"
 
@@ -111,9 +112,8 @@ std::vector<TopRow> top_rows(const Look& before, const Look& now, const std::str
                     per_second("hints"), per_second("acknowledged"), per_second("lost"),
                     per_second("escalations")});
   }
-  std::ranges::stable_sort(rows, {}, &TopRow::worker_id);
-  std::ranges::stable_sort(rows, std::greater<>(),
-                           [&](const TopRow& row) { return value_of(row, sort); });
+  std::ranges::sort(
+      rows, {}, [&](const TopRow& row) { return std::pair(-value_of(row, sort), row.worker_id); });
   return rows;
 }
 

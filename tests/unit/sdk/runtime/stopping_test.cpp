@@ -17,6 +17,7 @@
 #include <functional>
 #include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/sdk/runtime/runtimes.hpp"
@@ -153,7 +154,7 @@ TEST_CASE("timers end in order, equal ones as they began, whichever of them are 
     }
     co_await scope.join();
     CHECK(stopped_early == kTimers - std::ssize(left));
-    std::ranges::stable_sort(left, {}, due);
+    std::ranges::sort(left, {}, [&](int i) { return std::pair(due(i), i); });
     CHECK(ended == left);
   }());
 }
