@@ -14,10 +14,11 @@ import programs
 from results import FAIL, PASS, SKIP, Result
 from sources import copy_changes, is_clone
 
-ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "system", "fresh", "documents", "coverage")
+ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "compilers", "system", "fresh", "documents",
+             "coverage")
 PARTS = (*ALL_PARTS, "mutants")  # which takes too long for every full run
 USUAL_PARTS = ALL_PARTS[:4]
-OWN_BUILD = {"fresh", "coverage", "mutants"}  # parts that use nothing of the build directory
+OWN_BUILD = {"compilers", "fresh", "coverage", "mutants"}  # parts that use nothing of the build directory
 USUAL_KERNELS = ("newest", "second")
 ALL_KERNELS = ("newest", "7.0", "6.19", "second", "6.17", "6.16", "6.12")
 
@@ -210,13 +211,10 @@ def run_sanitized(settings, kinds, kind, tests):
     # of a thread-local variable for null by flags that are gone once the linker has made its "add" a "lea".
     options = ["-Dwerror=false", f"-Db_sanitize={kinds}", "-Db_lundef=false", "-Dpython=",
                *(f"-D{language}_args=-fno-sanitize=null" for language in ("c", "cpp"))]
-    with open(settings.log(f"{label} build"), "w", encoding="utf-8") as log:
-        if not os.path.exists(os.path.join(directory, "build.ninja")):
-            subprocess.run(["meson", "setup", directory, settings.root, *options], stdout=log, stderr=log, check=False)
-        built = subprocess.run(["ninja", "-C", directory, "daemon/morpheusd", "daemon/ctl/morpheusctl",
-                                *(f"tests/{test}" for test in tests)], stdout=log, stderr=log, check=False)
-    if built.returncode != 0:
-        return [Result(FAIL, label, f"does not build (log: {settings.log(f'{label} build')})")]
+    faults = build_apart(settings, label, directory, options,
+                         ["daemon/morpheusd", "daemon/ctl/morpheusctl", *(f"tests/{test}" for test in tests)])
+    if faults:
+        return faults
     environment = {"MORPHEUS_BUILD_DIR": directory, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
                    "TSAN_OPTIONS": f"suppressions={settings.path('tests/unit/sdk/tsan.supp')}:halt_on_error=1"}
     results = []
@@ -224,6 +222,38 @@ def run_sanitized(settings, kinds, kind, tests):
         results += catch_program(settings, f"{label} {test}", os.path.join(directory, "tests", test),
                                  environment=environment)
     return results
+
+
+def _compilers(settings):
+    yield Job("compilers clang", 900, lambda: run_clang(settings))
+
+
+def run_clang(settings):
+    """Builds everything again with clang, where a warning is an error, and runs the unit programs of that build."""
+    directory, label = f"{settings.build}-clang", "compilers clang"
+    faults = build_apart(settings, label, directory, ["-Dwerror=true"], [], {"CC": "clang-19", "CXX": "clang++-19"})
+    if faults:
+        return faults
+    results = [Result(PASS, label, "builds without a warning")]
+    unit = os.path.join(directory, "tests", "unit")
+    for name in sorted(name for name in os.listdir(unit) if name.endswith("_tests")):
+        results += catch_program(settings, f"{label} {name}", os.path.join(unit, name),
+                                 environment={"MORPHEUS_BUILD_DIR": directory})
+    return results
+
+
+def build_apart(settings, label, directory, options, targets, environment=None):
+    """Builds these targets, all of them if none is named, in a directory of their own. A failure if that fails."""
+    log = settings.log(f"{label} build")
+    with open(log, "w", encoding="utf-8") as output:
+        def run(*command):
+            return subprocess.run(command, stdout=output, stderr=output, env={**os.environ, **(environment or {})},
+                                  check=False).returncode
+        if not os.path.exists(os.path.join(directory, "build.ninja")):
+            run("meson", "setup", directory, settings.root, *options)
+        if run("ninja", "-C", directory, *targets) == 0:
+            return []
+    return [Result(FAIL, label, f"does not build (log: {log})")]
 
 
 def _system(settings):
@@ -283,8 +313,8 @@ def _run_block(settings, tree, block):
     return result
 
 
-_JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "system": _system, "fresh": _fresh,
-            "documents": _documents}
+_JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "compilers": _compilers, "system": _system,
+            "fresh": _fresh, "documents": _documents}
 
 
 def jobs_of(settings, part):

@@ -101,6 +101,36 @@ class Programs(unittest.TestCase):
         self.assertEqual(what_failed("first\nlast\n", most=1), "last")
 
 
+class Compilers(unittest.TestCase):
+    def clang(self, ninja):
+        """run_clang with a meson and a ninja of ours, and one unit program that clang "built"."""
+        with tempfile.TemporaryDirectory() as directory:
+            build, unit = os.path.join(directory, "build"), os.path.join(directory, "build-clang", "tests", "unit")
+            for path in (os.path.join(build, "logs"), unit):
+                os.makedirs(path)
+            for path, script in ((os.path.join(directory, "meson"), 'echo "$CC $CXX $*"'),
+                                 (os.path.join(directory, "ninja"), ninja),
+                                 (os.path.join(unit, "some_tests"), "echo ':test-result: PASS one' >&2")):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(f"#!/bin/sh\n{script}\n")
+                os.chmod(path, 0o755)
+            with mock.patch.dict(os.environ, PATH=f"{directory}:{os.environ['PATH']}"):
+                results = jobs.run_clang(jobs.Settings("/source", build))
+            with open(os.path.join(build, "logs", "compilers-clang-build.log"), encoding="utf-8") as log:
+                return results, log.read(), build
+
+    def test_the_tree_is_built_with_clang_and_its_unit_programs_count(self):
+        results, log, build = self.clang("exit 0")
+        self.assertEqual(log, f"clang-19 clang++-19 setup {build}-clang /source -Dwerror=true\n")
+        self.assertEqual([(result.word, result.test) for result in results],
+                         [(PASS, "builds without a warning"), (PASS, "one")])
+
+    def test_a_warning_of_clang_is_a_failure(self):
+        results, log, _ = self.clang("echo 'error: unused [-Werror,-Wunused]'; exit 1")
+        self.assertEqual(words(results), [FAIL])
+        self.assertIn("unused", log)
+
+
 class Shares(unittest.TestCase):
     def test_every_job_is_in_exactly_one_share(self):
         every = [jobs.Job(f"job {n}", seconds, list) for n, seconds in enumerate((600, 600, 120, 60, 20, 20, 20, 0))]
