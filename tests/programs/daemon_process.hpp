@@ -15,6 +15,7 @@
 
 namespace morpheus::test {
 
+using morpheus::parse_json;
 using varlink::Client;
 using varlink::Json;
 
