@@ -110,9 +110,10 @@ def main():
     files = sorted(os.listdir(figures)) if os.path.isdir(figures) else []
     taken = {run.file + ".json" for run in RUNS}
     wrong = [f"docs/figures/{name}: nothing takes it" for name in files if name not in taken]
-    checked = subprocess.run([sys.argv[2], os.path.join(bench, "results.schema.json"), *(os.path.join(figures, f) for f in files)],
-                             stdout=subprocess.PIPE, text=True, check=False)
-    wrong += checked.stdout.splitlines() or ([] if checked.returncode == 0 else [f"schema_check ended with {checked.returncode}"])
+    if files:
+        checked = subprocess.run([sys.argv[2], os.path.join(bench, "results.schema.json"),
+                                  *(os.path.join(figures, f) for f in files)], stdout=subprocess.PIPE, text=True, check=False)
+        wrong += checked.stdout.splitlines() or ([] if checked.returncode == 0 else [f"schema_check ended with {checked.returncode}"])
     wrong += tables.bring_up_to_date(root, LAYOUTS, check=True)
     directory = tempfile.mkdtemp()
     scratch = Scratch(directory, tables)
