@@ -107,7 +107,7 @@ def main():
     import tables
     from layouts import LAYOUTS
     from take import RUNS
-    files = sorted(os.listdir(figures)) if os.path.isdir(figures) else []
+    files = sorted(name for name in os.listdir(figures) if name.endswith(".json"))
     taken = {run.file + ".json" for run in RUNS}
     wrong = [f"docs/figures/{name}: nothing takes it" for name in files if name not in taken]
     if files:

@@ -356,12 +356,12 @@ class Coverage(unittest.TestCase):
         def line(number, count, *branches):
             return {"line_number": number, "count": count, "branches": [{"count": b} for b in branches]}
         summary = coverage.summarise([
-            {"file": "proto/a.cpp", "lines": [line(1, 5, 1, 0), line(2, 0)], "functions": [
+            {"file": "proto/a", "lines": [line(1, 5, 1, 0), line(2, 0)], "functions": [
                 {"lineno": 1, "name": "f", "execution_count": 5}, {"lineno": 2, "name": "g<int>", "execution_count": 0},
                 {"lineno": 2, "name": "g<long>", "execution_count": 3}, {"lineno": 9, "name": "h", "execution_count": 0}]},
-            {"file": "proto/b.cpp", "lines": [line(1, 0)], "functions": [{"lineno": 1, "name": "i", "execution_count": 0}]}])
+            {"file": "proto/b", "lines": [line(1, 0)], "functions": [{"lineno": 1, "name": "i", "execution_count": 0}]}])
         self.assertRegex(summary, r"(?m)^proto +1/3   33 % +1/2   50 %$")
-        self.assertTrue(summary.endswith("ran:\n  proto/b.cpp\nfunctions that were not called:\n  proto/a.cpp:9: h\n"))
+        self.assertTrue(summary.endswith("ran:\n  proto/b\nfunctions that were not called:\n  proto/a:9: h\n"))
 
 
 if __name__ == "__main__":
