@@ -46,6 +46,9 @@ class DaemonProcess:
             self._process.wait()
             self._process = None
 
+    def signal(self, number):
+        self._process.send_signal(number)
+
     def close(self):
         # a killed program writes down nothing of what it counted
         self.stop(signal.SIGTERM if "MORPHEUS_COVERAGE" in os.environ else signal.SIGKILL)

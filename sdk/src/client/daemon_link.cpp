@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "proto/varlink_client.hpp"
+#include "sdk/src/client/call_in_flight.hpp"
 #include "sdk/src/client/fixed_window.hpp"
 
 #ifndef PIDFD_THREAD  // since Linux 6.9; not in Debian 12's headers
@@ -20,7 +21,6 @@ namespace {
 
 using varlink::Json;
 
-constexpr varlink::Client::Timeout kCallTimeout{1000};
 constexpr const char* kStateNames[] = {"INIT", "REGISTERED", "RUNNING", "QUIESCING", "DEAD"};
 static_assert(std::size(kStateNames) == MORPHEUS_WORKER_STATE_COUNT);
 
@@ -124,8 +124,10 @@ Result<void> DaemonLink::remove_worker(std::uint32_t slot) {
 
 Result<varlink::Reply> DaemonLink::Wire::call(const char* method, const Json& parameters, int fd) {
   const std::array<int, 1> fds{fd};
+  CallInFlight::watch_forks();
+  const CallInFlight in_flight(client_.fd());
   auto reply = client_.call(std::string("io.morpheus.Worker.") + method, parameters,
-                            std::span(fds.data(), fd >= 0 ? 1 : 0), kCallTimeout);
+                            std::span(fds.data(), fd >= 0 ? 1 : 0), CallInFlight::timeout());
   if (!reply) return fail(std::string(method) + ": " + reply.error().text());
   return std::move(*reply);
 }

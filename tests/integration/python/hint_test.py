@@ -242,3 +242,35 @@ def test_an_unchanged_program_and_its_forked_children_are_hinted(daemon, tmp_pat
     assert program.returncode == 0
     assert len(seen) == 2 and program.pid in seen
     assert all(count > 5 for count in seen.values())
+
+
+def test_a_fork_does_not_wait_for_a_daemon_that_hangs(daemon):
+    morpheus.attach(socket=daemon.socket)
+    daemon.signal(signal.SIGSTOP)
+    try:
+        stop = threading.Event()
+
+        def work():  # calls of the daemon, beside those of the link's own thread
+            while not stop.is_set():
+                with morpheus.registered():
+                    time.sleep(0.001)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        waits = []
+        for _ in range(60):
+            before = time.perf_counter()
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            waits.append(time.perf_counter() - before)
+            os.waitpid(pid, 0)
+            time.sleep(0.05)
+        stop.set()
+        thread.join()
+        assert max(waits) < 0.5, waits
+    finally:
+        daemon.signal(signal.SIGCONT)
+    assert eventually(lambda: morpheus.status().guided == 1)
+    assert hinted()
+    morpheus.detach()
