@@ -12,6 +12,8 @@ asyncio: morpheus.run(main()) has a safe point between every two callbacks, and 
 slow callbacks are slow by their own fault (blame=True). python -m morpheus [-m module | script]
 does it for an unchanged program.
 """
+from typing import TYPE_CHECKING, Any, List
+
 from ._core import (
     MorpheusError,
     acheckpoint,
@@ -26,8 +28,6 @@ from ._core import (
 )
 from ._core import VERSION as __version__
 from .adaptive import AdaptiveCheckpointer
-from .blame import Blame, SlowCallback
-from .loop import instrument, new_event_loop, run
 from .worker import (
     Link,
     Mode,
@@ -46,6 +46,10 @@ from .worker import (
     status,
     unregister,
 )
+
+if TYPE_CHECKING:
+    from .blame import Blame, SlowCallback
+    from .loop import instrument, new_event_loop, run
 
 __all__ = [
     "AdaptiveCheckpointer",
@@ -82,3 +86,27 @@ __all__ = [
     "unregister",
     "yield_cpu",
 ]
+
+# These import asyncio, and are imported when they are asked for: a program that makes no use of
+# asyncio, or that changes other modules before it imports asyncio (gevent), is left alone.
+_WITH_ASYNCIO = {
+    "Blame": "blame",
+    "SlowCallback": "blame",
+    "instrument": "loop",
+    "new_event_loop": "loop",
+    "run": "loop",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_ASYNCIO:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f".{_WITH_ASYNCIO[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__})

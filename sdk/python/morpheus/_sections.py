@@ -15,6 +15,9 @@ from .loop import safe_points_of
 async def enter(section: _core.critical) -> _core.critical:
     task = asyncio.current_task()
     safe_points = safe_points_of(asyncio.get_running_loop())
+    if not safe_points.is_in_step_of(task):
+        # An eager task begins in a step of the task that made it, which is not to share the section.
+        await asyncio.sleep(0)
     section.__enter__()
     safe_points.hold((section, task))
     return section

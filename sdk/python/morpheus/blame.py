@@ -5,6 +5,7 @@ The time of a slow callback is split three ways: on a CPU; preempted, which mean
 other threads had the CPU; and blocked, waiting for something (such as the interpreter lock). A
 callback that would have been fast enough without the preemption is not to blame.
 """
+import _thread
 import collections
 import dataclasses
 import functools
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 from typing import Any, Callable, Counter, Dict, List, Optional, Set, Tuple
 
 from . import _core
@@ -106,6 +108,13 @@ def _stack_of(thread: int) -> Tuple[Location, ...]:
     return tuple(reversed(stack))
 
 
+def _start_thread(function: Callable[..., None], arguments: Tuple[Any, ...]) -> None:
+    """A thread of the system that threading does not know: the program finds only its own there."""
+    gevent = sys.modules.get("gevent.monkey")
+    start = gevent.get_original("_thread", "start_new_thread") if gevent else _thread.start_new_thread
+    start(function, arguments)
+
+
 class _Samples:
     """Where one callback was seen, weighted by the time that it spent there."""
 
@@ -126,43 +135,45 @@ class Watch:
         self._blame = blame
         self._safe_points = safe_points
         self._samples = _Samples(0)
-        self._watcher: Optional[threading.Thread] = None
-        self._stopping = threading.Event()
+        self._is_running = False
         self._callbacks_before = 0
         safe_points.watch(blame.threshold, self._report)
 
     def start(self) -> None:
         """On the loop's thread."""
-        self._safe_points.start_watching()
-        self._stopping.clear()
         self._callbacks_before = self._safe_points.callbacks
         self._blame.begin(self)
-        self._watcher = threading.Thread(
-            target=self._watch, args=(threading.get_ident(),), name="morpheus-blame", daemon=True
-        )
-        self._watcher.start()
+        self._is_running = True
+        thread = self._safe_points.start_watching()
+        try:
+            _start_thread(self._watch, (thread,))
+        except RuntimeError as error:  # of the system: too many threads
+            self._safe_points.leave_watch()
+            _LOGGER.warning("%s; slow callbacks are reported without their place", error)
 
     def stop(self) -> None:
-        self._stopping.set()
+        """On the loop's thread. In a forked child there is no watcher."""
         self._safe_points.stop_watching()
-        if self._watcher is not None:
-            self._watcher.join()
-            self._watcher = None
+        if self._is_running:
+            self._is_running = False
             self._blame.end(self)
 
     def _watch(self, thread: int) -> None:
-        while self._safe_points.await_slow():
-            self._sample(thread)
+        try:
+            while self._safe_points.await_slow():
+                self._sample(thread)
+        finally:
+            self._safe_points.leave_watch()
 
     def _sample(self, thread: int) -> None:
         """Follows the callback that runs until it ends."""
-        running_since = self._safe_points.running_since
+        running_since, pause = self._safe_points.running_since, self._safe_points.pause
         began = running_since()
         samples = self._samples = _Samples(began)
         clock = time.pthread_getcpuclockid(thread)
         cpu, wall = time.clock_gettime_ns(clock), time.monotonic_ns()
         period = self._blame.threshold / 16
-        while began and running_since() == began and not self._stopping.wait(period):
+        while began and running_since() == began and pause(period):
             stack = _stack_of(thread)
             cpu_now, wall_now = time.clock_gettime_ns(clock), time.monotonic_ns()
             if running_since() != began:
@@ -222,6 +233,11 @@ class Blame:
         self._slow: Counter[str] = collections.Counter()
         self._seconds: Dict[str, float] = dict.fromkeys(VERDICTS, 0.0)
         self._offenders: Counter[str] = collections.Counter()
+        _blames.add(self)
+
+    def forget_parent(self) -> None:
+        """In a forked child: the thread that held the lock may not exist there."""
+        self._lock = threading.Lock()
 
     def begin(self, watch: Watch) -> None:
         """A loop begins to run."""
@@ -282,3 +298,14 @@ class Blame:
             *(f'morpheus_slow_callback_seconds_total{{where="{v}"}} {now["seconds"][v]:.9f}' for v in VERDICTS),
         ]
         return "\n".join(lines) + "\n"
+
+
+_blames: "weakref.WeakSet[Blame]" = weakref.WeakSet()
+
+
+def _forget_parent() -> None:
+    for blame in _blames:
+        blame.forget_parent()
+
+
+os.register_at_fork(after_in_child=_forget_parent)

@@ -10,7 +10,6 @@ callbacks that this schedules do.
 import asyncio
 import collections
 import functools
-import logging
 import sys
 from typing import Any, Callable, Coroutine, Deque, Optional, TypeVar, Union
 
@@ -21,7 +20,6 @@ T = TypeVar("T")
 BlameOption = Union[None, bool, float, Blame]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-_LOGGER = logging.getLogger("morpheus")
 # where the loop stores its Instrument
 _ATTRIBUTE = "_morpheus_instrument"
 
@@ -40,11 +38,13 @@ class Instrument:
         self._watch: Optional[Watch] = None
         self._depth = 0  # run_forever() of a program under python -m morpheus enters twice
         self._registration = worker.registered()
-        if isinstance(loop, asyncio.BaseEventLoop) and isinstance(getattr(loop, "_ready", None), collections.deque):
+        is_asyncios = isinstance(loop, asyncio.BaseEventLoop) and "_run_once" not in vars(loop)
+        if is_asyncios and isinstance(getattr(loop, "_ready", None), collections.deque):
             self._take_ready_queue(loop)
         else:
             self._wrap_scheduling(loop)
-        run_forever = loop.run_forever
+        # by the loop's type, each time: there nest_asyncio puts another one
+        run_forever = vars(loop).get("run_forever") or (lambda: type(loop).run_forever(loop))
 
         def run_forever_as_worker() -> None:
             self.enter()
@@ -57,7 +57,7 @@ class Instrument:
 
     def _take_ready_queue(self, loop: Any) -> None:
         ready = _ReadyQueue(loop._ready)
-        self.safe_points.bind(collections.deque.popleft.__get__(ready), loop._run_once)
+        self.safe_points.bind(collections.deque.popleft.__get__(ready), loop)
         ready.popleft = self.safe_points.popleft  # type: ignore[assignment]
         loop._ready = ready
         loop._run_once = self.safe_points.run_once
@@ -82,10 +82,7 @@ class Instrument:
         """On the loop's thread, when it begins to run."""
         self._depth += 1
         if self._depth == 1:
-            try:
-                self._registration.__enter__()
-            except _core.MorpheusError as error:  # no reason for a program to fail
-                _LOGGER.warning("%s; this loop runs unguided", error)
+            self._registration.__enter__()
             if self._watch is not None:
                 self._watch.start()
 
@@ -110,7 +107,7 @@ def safe_points_of(loop: asyncio.AbstractEventLoop) -> _core.SafePoints:
     return _instrument_of(loop).safe_points
 
 
-def _blame_from(option: BlameOption) -> Optional[Blame]:
+def blame_from(option: BlameOption) -> Optional[Blame]:
     if option is None or option is False:
         return None
     if isinstance(option, Blame):
@@ -125,7 +122,7 @@ def instrument(loop: asyncio.AbstractEventLoop, *, blame: BlameOption = None) ->
     nothing. Works with the loops of asyncio and with others that schedule callbacks through
     call_soon(), call_later() and call_at() of the loop object, such as uvloop's.
     """
-    watched = _blame_from(blame)
+    watched = blame_from(blame)
     own = _instrument_of(loop)
     if watched is not None:
         own.set_blame(watched)
@@ -178,26 +175,15 @@ def run(
         return runner.run(main)
 
 
-def instrument_every_loop(blame: BlameOption = None) -> None:
-    """For python -m morpheus: from now on every loop that begins to run has safe points.
-
-    Every loop calls the function that this replaces when it begins to run. Loops of other makes
-    look it up when they are imported, so this must come before.
-    """
-    shared = _blame_from(blame)
-    set_running = asyncio._set_running_loop
-    running = asyncio._get_running_loop
-
-    def set_running_loop(loop: Optional[asyncio.AbstractEventLoop]) -> None:
-        before = running()
-        set_running(loop)
-        if loop is None and before is not None:
-            _instrument_of(before).leave()
-        elif loop is not None and before is None:
-            own = _instrument_of(loop)
-            if shared is not None and own._watch is None:
-                own.set_blame(shared)
-            own.enter()
-
-    asyncio._set_running_loop = set_running_loop
-    asyncio.events._set_running_loop = set_running_loop
+def loop_begins_or_ends(before: Optional[asyncio.AbstractEventLoop], now: Optional[asyncio.AbstractEventLoop],
+                        blame: Optional[Blame]) -> None:
+    """For python -m morpheus: on the calling thread `now` runs, and not `before` any more."""
+    if before is now:
+        return
+    if before is not None:
+        _instrument_of(before).leave()
+    if now is not None:
+        own = _instrument_of(now)
+        if blame is not None and own._watch is None:
+            own.set_blame(blame)
+        own.enter()

@@ -7,9 +7,10 @@ it works and there are no hints; a daemon that starts later, or again, finds the
 import enum
 import os
 import sys
+import threading
 import time
 import types
-from typing import Any, Dict, NamedTuple, Optional, Type
+from typing import Any, Dict, List, NamedTuple, Optional, Type
 
 from . import _core
 
@@ -58,6 +59,9 @@ class Status(NamedTuple):
     """how often a daemon accepted this process"""
     last_error: str
     """why the last attempt or registration failed; empty if none did"""
+    unguided: int
+    """workers that the daemon does not watch although it is there, and how often a thread could not
+    be registered"""
 
 
 class Pressure(NamedTuple):
@@ -89,6 +93,12 @@ class Stats(NamedTuple):
 
 
 _options: Dict[str, Any] = {}  # of the last attach(): a forked child attaches with them again
+_refused: List[str] = []  # why threads could not be registered; append() needs no lock
+_has_warned = False
+# python -m morpheus: its options, for a process that a loop attaches rather than the program
+_launch_options: Optional[Dict[str, Any]] = None
+_is_programs = False  # the program called attach()
+_kept = threading.local()  # .is_ours: registered() kept this thread as it was critical
 
 
 def _program_name() -> str:
@@ -96,12 +106,42 @@ def _program_name() -> str:
     name = os.path.basename(path)
     if name == "__main__.py":
         name = os.path.basename(os.path.dirname(path))
+    return name_for_operators(name)
+
+
+def name_for_operators(name: str) -> str:
     return name.encode(errors="replace")[:MOST_NAME_BYTES].decode(errors="ignore") or "python3"
 
 
+def set_launch_options(**options: Any) -> None:
+    """For python -m morpheus: what a loop attaches with where the program has not said otherwise.
+
+    The process is attached when the first loop runs, so that a program without one has no thread
+    but its own.
+    """
+    global _launch_options
+    _launch_options = options
+
+
 def _attach_process() -> None:
-    options: Dict[str, Any] = {"name": _program_name(), **_options}
+    options: Dict[str, Any] = {"name": _program_name(), **(_launch_options or {}), **_options}
     _core.attach(**options)
+
+
+def _refuse(error: Exception) -> None:
+    """Counts a thread that could not be registered: no reason for a program to fail."""
+    _refused.append(str(error))
+    _warn_once(str(error))
+
+
+def _warn_once(reason: str) -> None:
+    global _has_warned
+    if not _has_warned:
+        _has_warned = True
+        import logging  # programs that need it not are not to find it imported
+
+        logging.getLogger("morpheus").warning(
+            "%s; this thread works unguided, and so may others: morpheus.status().unguided counts them", reason)
 
 
 def attach(
@@ -116,25 +156,33 @@ def attach(
 
     socket: of the daemon; default $MORPHEUS_SOCKET, else /run/morpheus/morpheusd.sock.
     name: shown to operators; default the program's.
-    max_workers: how many threads may be registered at once, 1 to 4095; default 64.
+    max_workers: how many threads may be guided at once, 1 to 4095; default that of the C library.
     register: False attaches the process only.
 
-    It is no error if there is no daemon. Raises MorpheusError if options are given and the process
-    is attached already, and ValueError if the name is longer than 64 bytes. A forked child is not
-    attached; registering a thread there attaches it with the same options.
+    It is no error if there is no daemon, nor if the system has no thread or memory left for this:
+    then the program works unguided, see Status.unguided. Raises MorpheusError if options are wrong,
+    or given although the process is attached already, and ValueError if the name is longer than 64
+    bytes. A forked child is not attached; registering a thread there attaches it with the same
+    options.
     """
+    global _is_programs
     if name is not None and len(name.encode()) > MOST_NAME_BYTES:
         raise ValueError(f"the name is longer than {MOST_NAME_BYTES} bytes")
     given = {k: v for k, v in (("socket", socket), ("name", name), ("max_workers", max_workers)) if v is not None}
-    if given or _core.status()[0] == Link.NONE:
-        before = _options.copy()
-        _options.update(given)
+    is_attached = _core.status()[0] != Link.NONE
+    before = _options.copy()
+    _options.update(given)
+    # What a loop of python -m morpheus has attached becomes the program's, as it is.
+    if not is_attached or (given and (_launch_options is None or _is_programs)):
         try:
             _attach_process()
-        except BaseException:
+        except Exception as error:
+            if isinstance(error, _core.MorpheusError) and error.code in (_core.ERR_SYSTEM, _core.ERR_NO_MEMORY):
+                return _refuse(error)
             _options.clear()
             _options.update(before)
             raise
+    _is_programs = True
     if register:
         globals()["register"]()
 
@@ -144,6 +192,7 @@ def detach() -> None:
 
     Raises MorpheusError if the process is not attached, or other threads are still registered.
     """
+    global _is_programs
     if _core.is_registered():
         _core.worker_unregister()
     deadline = time.monotonic() + ENDING_THREADS_S
@@ -152,30 +201,54 @@ def detach() -> None:
             _core.detach()
             break
         except _core.MorpheusError as error:
+            if error.code == _core.ERR_BUSY and _launch_options is not None:
+                break  # for the loops, it stays
             if error.code != _core.ERR_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(0.001)
     _options.clear()
+    _is_programs = False
 
 
-def register() -> None:
+def _register_here() -> None:
+    try:
+        _core.worker_register()
+    except _core.MorpheusError as error:
+        if error.code != _core.ERR_NOT_ATTACHED:
+            raise
+        try:
+            _attach_process()
+        except _core.MorpheusError as other:
+            if other.code != _core.ERR_ALREADY:  # another thread was first
+                raise
+        _core.worker_register()
+    _core.set_running(True)
+
+
+def register() -> bool:
     """Makes the calling thread a worker, unless it is one: from now on the kernel may hint it to
     yield.
 
     The worker is not escapable: set_escapable() is for that. Attaches the process if it is not
     attached. Made for ThreadPoolExecutor(initializer=morpheus.register). A thread that ends is
     unregistered by itself.
+
+    Never fails: a thread that cannot be registered, or that the daemon does not watch, works
+    unguided. Status.unguided counts these; the logger "morpheus" warns of the first. Returns
+    whether the thread is a worker.
     """
     if _core.is_registered():
-        return
+        return True
     try:
-        _core.worker_register()
+        _register_here()
     except _core.MorpheusError as error:
-        if error.code != _core.ERR_NOT_ATTACHED:
-            raise
-        _attach_process()
-        _core.worker_register()
-    _core.set_running(True)
+        _refuse(error)
+        return False
+    if not _has_warned:
+        now = status()
+        if now.link == Link.ATTACHED and now.guided < now.workers:
+            _warn_once(now.last_error)
+    return True
 
 
 def unregister() -> None:
@@ -187,13 +260,18 @@ def unregister() -> None:
 
 
 class registered:
-    """with registered(): the thread is a worker in the block; afterwards only if it was before."""
+    """with registered(): the thread is a worker in the block; afterwards only if it was before.
+
+    One that leaves the block inside a critical section stays a worker until it has left the next
+    such block.
+    """
 
     def __init__(self) -> None:
         self._is_ours = False
 
     def __enter__(self) -> "registered":
-        self._is_ours = not _core.is_registered()
+        self._is_ours = not _core.is_registered() or getattr(_kept, "is_ours", False)
+        _kept.is_ours = False
         register()
         return self
 
@@ -204,7 +282,11 @@ class registered:
         traceback: Optional[types.TracebackType],
     ) -> None:
         # a forked child leaves the block unregistered
-        if self._is_ours and _core.is_registered():
+        if not self._is_ours or not _core.is_registered():
+            return
+        if _core.critical_depth():
+            _kept.is_ours = True
+        else:
             unregister()
 
 
@@ -222,7 +304,9 @@ def set_escapable(escapable: bool, policy: Policy = Policy.THREAD_KICK) -> None:
 def status() -> Status:
     """What the process is to the daemon now. May block for about a second."""
     link, workers, guided, attaches, last_error = _core.status()
-    return Status(Link(link), workers, guided, attaches, last_error)
+    unwatched = workers - guided if link == Link.ATTACHED else 0
+    return Status(Link(link), workers, guided, attaches, last_error or "".join(_refused[-1:]),
+                  unwatched + len(_refused))
 
 
 def pressure() -> Pressure:

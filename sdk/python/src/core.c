@@ -4,6 +4,7 @@
  */
 #include "sdk/python/src/core.h"
 
+#include <stdio.h>
 #include <time.h>
 
 uint64_t monotonic_ns(void)
@@ -96,6 +97,8 @@ static int add_constants(PyObject *module)
 		{"ERR_ALREADY", MORPHEUS_ERR_ALREADY},
 		{"ERR_BUSY", MORPHEUS_ERR_BUSY},
 		{"ERR_NOT_ATTACHED", MORPHEUS_ERR_NOT_ATTACHED},
+		{"ERR_NO_MEMORY", MORPHEUS_ERR_NO_MEMORY},
+		{"ERR_SYSTEM", MORPHEUS_ERR_SYSTEM},
 		{"PRIORITY_DEFAULT", MORPHEUS_PRIORITY_DEFAULT},
 		{"PRIORITY_MAX", MORPHEUS_PRIORITY_MAX},
 	};
@@ -159,8 +162,13 @@ static void free_core(void *module)
 	clear_core(module);
 }
 
+/* The number and value of Py_mod_multiple_interpreters: see PyInit__core(). */
+#define SLOT_MULTIPLE_INTERPRETERS 3
+#define PER_INTERPRETER_GIL_SUPPORTED ((void *)2)
+
 static PyModuleDef_Slot slots[] = {
 	{Py_mod_exec, exec_core},
+	{SLOT_MULTIPLE_INTERPRETERS, PER_INTERPRETER_GIL_SUPPORTED},
 #ifdef Py_GIL_DISABLED
 	{Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
@@ -178,7 +186,15 @@ static struct PyModuleDef definition = {
 	.m_free = free_core,
 };
 
+/*
+ * Interpreters with a lock of their own, since Python 3.12, may import the module: all its state
+ * belongs to it, to an OS thread or to the process. Earlier versions do not know the slot.
+ */
 PyMODINIT_FUNC PyInit__core(void)
 {
+	int major = 0, minor = 0;
+
+	if (sscanf(Py_GetVersion(), "%d.%d", &major, &minor) == 2 && major == 3 && minor < 12)
+		slots[1] = (PyModuleDef_Slot){0, NULL};
 	return PyModuleDef_Init(&definition);
 }

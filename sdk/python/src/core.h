@@ -58,6 +58,8 @@ extern PyType_Spec at_once_spec, gave_way_spec, critical_spec, adaptive_spec, ch
 
 /* held_sections.c, on the loop's thread; `sections` is a list of (section, task) */
 
+/// Whether a handle, or a callback itself, is a step of the task.
+bool is_step_of(PyObject *handle, PyObject *task);
 /// After a callback: suspends the sections of the task that has run, and forgets those that were
 /// left.
 void held_sections_suspend(PyObject *sections);

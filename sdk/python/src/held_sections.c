@@ -6,7 +6,7 @@
  */
 #include "sdk/python/src/core.h"
 
-static bool is_task_of(PyObject *handle, PyObject *task)
+bool is_step_of(PyObject *handle, PyObject *task)
 {
 	PyObject *callback = PyObject_GetAttrString(handle, "_callback"), *owner;
 	bool is_owner;
@@ -42,7 +42,7 @@ void held_sections_resume(PyObject *sections, PyObject *handle)
 	for (Py_ssize_t i = 0; i < PyList_Size(sections); ++i) {
 		PyObject *pair = PyList_GetItem(sections, i);
 
-		if (is_task_of(handle, PyTuple_GetItem(pair, 1)))
+		if (is_step_of(handle, PyTuple_GetItem(pair, 1)))
 			section_resume(PyTuple_GetItem(pair, 0));
 	}
 }

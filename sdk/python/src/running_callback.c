@@ -5,57 +5,64 @@
  */
 #include "sdk/python/src/running_callback.h"
 
+#include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sdk/python/src/core.h"
 
-void running_callback_init(struct running_callback *running)
+void running_callback_open(struct running_callback *running)
 {
-	pthread_condattr_t monotonic;
-
-	pthread_mutex_init(&running->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&running->closing, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	sem_init(&running->closing, 0, 0);
+	sem_init(&running->ended, 0, 0);
+	__atomic_store_n(&running->is_closed, false, __ATOMIC_RELEASE);
+	running->watcher_pid = getpid();
 }
 
-void running_callback_destroy(struct running_callback *running)
+void running_callback_close(struct running_callback *running)
 {
-	pthread_cond_destroy(&running->closing);
-	pthread_mutex_destroy(&running->lock);
+	if (running->watcher_pid != getpid())
+		return;
+	running->watcher_pid = 0;
+	__atomic_store_n(&running->is_closed, true, __ATOMIC_RELEASE);
+	sem_post(&running->closing);
+	while (sem_wait(&running->ended) != 0 && errno == EINTR)
+		;
 }
 
-/* Whether a callback has run for so long. Under the lock, which it gives up while it waits. */
-static bool is_long_or_wait(struct running_callback *running, uint64_t span_ns)
+/* Whether `due_ns` came before the end of the watch. */
+static bool wait_until(struct running_callback *running, uint64_t due_ns)
 {
-	uint64_t since = running_callback_since(running);
-	uint64_t now = monotonic_ns();
-	uint64_t due = (since ? since : now) + span_ns;
-	struct timespec until = {.tv_sec = (time_t)(due / NS_PER_SECOND),
-				 .tv_nsec = (long)(due % NS_PER_SECOND)};
+	struct timespec until = {.tv_sec = (time_t)(due_ns / NS_PER_SECOND),
+				 .tv_nsec = (long)(due_ns % NS_PER_SECOND)};
 
-	if (due <= now)
-		return true;
-	pthread_cond_timedwait(&running->closing, &running->lock, &until);
+	while (!__atomic_load_n(&running->is_closed, __ATOMIC_ACQUIRE))
+		if (sem_clockwait(&running->closing, CLOCK_MONOTONIC, &until) != 0 &&
+		    errno != EINTR)
+			return true;
 	return false;
 }
 
 bool running_callback_await(struct running_callback *running, uint64_t span_ns)
 {
-	bool is_long = false;
+	uint64_t since, due, now;
 
-	pthread_mutex_lock(&running->lock);
-	while (!running->is_closed && !is_long)
-		is_long = is_long_or_wait(running, span_ns);
-	pthread_mutex_unlock(&running->lock);
-	return is_long;
+	do {
+		since = running_callback_since(running);
+		now = monotonic_ns();
+		due = (since ? since : now) + span_ns;
+		if (since && due <= now)
+			return !__atomic_load_n(&running->is_closed, __ATOMIC_ACQUIRE);
+	} while (wait_until(running, due));
+	return false;
 }
 
-void running_callback_set_closed(struct running_callback *running, bool is_closed)
+bool running_callback_pause(struct running_callback *running, uint64_t span_ns)
 {
-	pthread_mutex_lock(&running->lock);
-	running->is_closed = is_closed;
-	pthread_cond_broadcast(&running->closing);
-	pthread_mutex_unlock(&running->lock);
+	return wait_until(running, monotonic_ns() + span_ns);
+}
+
+void running_callback_leave(struct running_callback *running)
+{
+	sem_post(&running->ended);
 }

@@ -13,6 +13,7 @@ from daemon_process import eventually
 
 import morpheus
 from morpheus import AdaptiveCheckpointer, critical
+from morpheus import worker as process
 
 
 def hinted(checkpoint=morpheus.checkpoint):
@@ -236,8 +237,8 @@ def test_an_unchanged_program_and_its_forked_children_are_hinted(daemon, tmp_pat
     seen = {}
     program = subprocess.Popen([sys.executable, "-m", "morpheus", "--socket", daemon.socket, "forks.py"], cwd=tmp_path)
     while program.poll() is None:
-        for worker in daemon.workers():  # their counts begin anew each time that a loop runs
-            seen[worker["pid"]] = max(worker["acknowledged"], seen.get(worker["pid"], 0))
+        for listed in daemon.workers():  # their counts begin anew each time that a loop runs
+            seen[listed["pid"]] = max(listed["acknowledged"], seen.get(listed["pid"], 0))
         time.sleep(0.01)
     assert program.returncode == 0
     assert len(seen) == 2 and program.pid in seen
@@ -273,4 +274,20 @@ def test_a_fork_does_not_wait_for_a_daemon_that_hangs(daemon):
         daemon.signal(signal.SIGCONT)
     assert eventually(lambda: morpheus.status().guided == 1)
     assert hinted()
+    morpheus.detach()
+
+
+def test_threads_beyond_the_limit_work_unguided_and_are_counted(daemon, caplog, monkeypatch):
+    monkeypatch.setattr(process, "_has_warned", False)
+    morpheus.attach(socket=daemon.socket, max_workers=10, register=False)
+    before = morpheus.status().unguided
+    with ThreadPoolExecutor(100, initializer=morpheus.register) as pool:
+        barrier = threading.Barrier(100)
+        assert len(list(pool.map(lambda _: barrier.wait(), range(100)))) == 100
+        status = morpheus.status()
+        assert status.guided == len(daemon.workers(os.getpid())) == 10
+        assert status.unguided - before == 90
+    [record] = [record for record in caplog.records if record.name == "morpheus"]
+    assert "max_workers" in record.getMessage()
+    assert eventually(lambda: morpheus.status().workers == 0)
     morpheus.detach()

@@ -4,6 +4,8 @@ import asyncio
 import gc
 import logging
 import os
+import subprocess
+import sys
 import time
 import weakref
 
@@ -157,3 +159,37 @@ def test_one_blame_may_watch_several_runs_and_keeps_none_of_their_loops(loop_fac
 def test_a_senseless_threshold_is_refused(threshold):
     with pytest.raises(ValueError):
         Blame(threshold)
+
+
+def test_an_interrupt_in_the_report_reaches_the_program(loop_factory):
+    def interrupt(slow):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        slow_callbacks(lambda: burn(0.03), Blame(0.02, on_slow=interrupt), loop_factory)
+
+
+GEVENT = """
+import sys
+if "early" in sys.argv: import morpheus
+import gevent.monkey
+gevent.monkey.patch_all()
+import asyncio, threading, time
+import morpheus
+seen = []
+async def main():
+    await asyncio.sleep(0.01)
+    end = time.thread_time() + 0.3
+    while time.thread_time() < end: pass
+morpheus.run(main(), blame=morpheus.Blame(0.1, on_slow=seen.append))
+print([slow.stack[-1][2] for slow in seen])
+"""
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_the_watcher_is_a_thread_where_gevent_has_made_greenlets_of_threads(tmp_path, when):
+    pytest.importorskip("gevent")
+    (tmp_path / "patched.py").write_text(GEVENT)
+    done = subprocess.run([sys.executable, "patched.py", when], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=60)
+    assert done.stdout == "['main']\n", done.stderr

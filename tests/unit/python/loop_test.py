@@ -3,6 +3,8 @@
 import asyncio
 import contextvars
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -142,16 +144,6 @@ def test_a_loop_may_run_on_several_threads_in_turn(loop_factory):
     assert morpheus.status().workers == 0
 
 
-def test_a_loop_runs_unguided_where_its_thread_cannot_be_registered(loop_factory, caplog):
-    morpheus.attach(max_workers=1)  # this thread is the one
-    results = []
-    thread = threading.Thread(target=lambda: results.append(morpheus.run(_turns(3), loop_factory=loop_factory)))
-    thread.start()
-    thread.join()
-    assert results == [None]
-    assert "MORPHEUS_ERR_LIMIT" in caplog.text and "unguided" in caplog.text
-
-
 def test_debug_mode_works(loop_factory):
     async def main():
         await asyncio.sleep(0)
@@ -194,3 +186,115 @@ def test_a_loop_with_safe_points_is_freed():
     del loop
     gc.collect()
     assert gone() is None
+
+
+def test_a_task_that_ends_with_its_loop_inside_a_section_disturbs_nothing(loop_factory):
+    async def background():
+        with morpheus.critical():
+            await asyncio.sleep(3600)
+
+    async def main(error=None):
+        asyncio.ensure_future(background())
+        await asyncio.sleep(0)
+        assert morpheus.critical_depth() == 1
+        if error:
+            raise error
+        return 42
+
+    assert morpheus.run(main(), loop_factory=loop_factory) == 42
+    with pytest.raises(KeyError, match="mine"):
+        morpheus.run(main(KeyError("mine")), loop_factory=loop_factory)
+    assert morpheus.critical_depth() == 0 and not morpheus.is_registered()
+
+
+def test_a_loop_that_stops_inside_a_section_keeps_its_thread_until_the_section_ends(loop_factory):
+    section = morpheus.critical()
+
+    async def enter():
+        section.__enter__()
+
+    loop = morpheus.instrument(loop_factory())
+    loop.run_until_complete(enter())
+    assert morpheus.is_registered() and morpheus.critical_depth() == 1
+    section.__exit__(None, None, None)
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert not morpheus.is_registered()
+
+
+def reenter(loop, until):
+    """What nest_asyncio does for notebooks: runs the loop inside one of its callbacks."""
+    while not until():
+        loop._run_once()
+
+
+def test_a_loop_that_is_run_inside_its_own_callback_goes_on():
+    order, depths = [], []
+
+    async def inner():
+        for turn in range(3):
+            order.append(turn)
+            depths.append(morpheus.critical_depth())
+            await asyncio.sleep(0)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with morpheus.critical():
+            task = loop.create_task(inner())
+            me = asyncio.current_task()
+            asyncio.tasks._leave_task(loop, me)
+            reenter(loop, task.done)
+            asyncio.tasks._enter_task(loop, me)
+            order.append("outer")
+            depths.append(morpheus.critical_depth())
+        await asyncio.sleep(0)
+        return morpheus.critical_depth()
+
+    assert morpheus.run(main()) == 0
+    assert order == [0, 1, 2, "outer"]
+    assert depths == [0, 0, 0, 1]
+
+
+NESTED = """
+import asyncio
+import morpheus
+import nest_asyncio
+loop = morpheus.instrument(asyncio.new_event_loop(), blame=0.05)
+nest_asyncio.apply(loop)
+asyncio.set_event_loop(loop)
+async def inner(n):
+    await asyncio.sleep(0.001)
+    return n if n == 0 else n + loop.run_until_complete(inner(n - 1))
+async def main():
+    other = asyncio.ensure_future(inner(3))
+    return loop.run_until_complete(inner(4)), await other
+print(loop.run_until_complete(main()), morpheus.is_registered())
+"""
+
+
+@pytest.mark.parametrize("command", [[], ["-m", "morpheus"]])
+def test_loops_of_nest_asyncio_nest(tmp_path, command):
+    pytest.importorskip("nest_asyncio")
+    (tmp_path / "nested.py").write_text(NESTED)
+    done = subprocess.run([sys.executable, *command, "nested.py"], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=60)
+    assert done.stdout == "(10, 6) False\n", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="since Python 3.12")
+def test_an_eager_task_does_not_share_its_section_with_its_maker():
+    async def eager(inside):
+        async with morpheus.critical():
+            inside.append(morpheus.critical_depth())
+            await asyncio.sleep(0)
+
+    async def main():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        inside, depths = [], []
+        await asyncio.sleep(0)
+        task = asyncio.ensure_future(eager(inside))
+        depths.append(morpheus.critical_depth())
+        await task
+        return inside, depths
+
+    assert morpheus.run(main()) == ([1], [0])

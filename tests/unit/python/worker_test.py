@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The package without a daemon: importable, harmless, and exact about each thread's state."""
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from daemon_process import eventually
 
 import morpheus
+from morpheus import _core, worker
 
 
 def test_importing_attaches_nothing_and_starts_no_thread():
@@ -150,3 +152,30 @@ def test_internal_types_cannot_be_made():
     awaitable = morpheus.acheckpoint()
     with pytest.raises(TypeError):
         type(awaitable)()
+
+
+def test_a_thread_that_cannot_be_registered_works_unguided_and_is_counted(monkeypatch, caplog):
+    def refuse():
+        error = morpheus.MorpheusError("cannot register the thread: no memory")
+        error.code = _core.ERR_NO_MEMORY
+        raise error
+
+    morpheus.attach(register=False)
+    before = morpheus.status().unguided
+    monkeypatch.setattr(worker, "_has_warned", False)
+    monkeypatch.setattr(_core, "worker_register", refuse)
+    with ThreadPoolExecutor(3, initializer=morpheus.register) as pool:
+        barrier = threading.Barrier(3)
+        assert list(pool.map(lambda _: barrier.wait() >= 0, range(3))) == [True] * 3
+    assert morpheus.status().unguided == before + 3
+    assert morpheus.register() is False
+    assert morpheus.status().unguided == before + 4
+    assert morpheus.run(asyncio.sleep(0, "result")) == "result"
+    [record] = caplog.records
+    assert "no memory" in record.getMessage() and "unguided" in record.getMessage()
+
+
+def test_threads_that_register_at_once_attach_the_process_once():
+    with ThreadPoolExecutor(8, initializer=morpheus.register) as pool:
+        barrier = threading.Barrier(8)
+        assert all(pool.map(lambda _: barrier.wait() >= 0 and morpheus.is_registered(), range(8)))
