@@ -1,24 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The examples, with the real packages, hinted by the real daemon."""
-import contextlib
 import importlib
-import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import urllib.request
 
 import pytest
 from daemon_process import PATIENCE_S, eventually
+from server_process import CLIENTS, REQUESTS, await_port, free_port, program, under_load
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 EXAMPLES = os.path.join(ROOT, "sdk/python/examples")
 PYTHONPATH = os.environ["PYTHONPATH"]
-CLIENTS, REQUESTS = 4, 25
 
 
 def environment(daemon, **more):
@@ -32,53 +27,8 @@ def output_of(daemon, *command):
     return done.stdout
 
 
-@contextlib.contextmanager
-def program(daemon, *command, **more):
-    """A server in a process group of its own, which ends with it."""
-    process = subprocess.Popen([sys.executable, *command], env=environment(daemon, **more), cwd=EXAMPLES,
-                               stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def await_port(process, port):
-    def accepts():
-        assert process.poll() is None, process.stderr.read()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    assert eventually(accepts)
-
-
-def get(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as response:
-        return json.load(response)
-
-
-def under_load(port, path):
-    """The responses that several clients get, each client one after the other."""
-    answers = []
-
-    def client():
-        for _ in range(REQUESTS):
-            answers.append(get(port, path))
-
-    clients = [threading.Thread(target=client) for _ in range(CLIENTS)]
-    for thread in clients:
-        thread.start()
-    for thread in clients:
-        thread.join()
-    return answers
+def example(daemon, *command, **more):
+    return program(EXAMPLES, environment(daemon, **more), *command)
 
 
 def test_asyncio_jobs(daemon):
@@ -93,10 +43,10 @@ def test_fastapi_on_uvicorn_under_load(daemon, loop):
     for package in ("fastapi", "uvicorn", loop):
         pytest.importorskip(package)
     port = free_port()
-    with program(daemon, "-m", "morpheus", "-m", "uvicorn", "fastapi_app:app", "--port", str(port), "--loop", loop,
+    with example(daemon, "-m", "morpheus", "-m", "uvicorn", "fastapi_app:app", "--port", str(port), "--loop", loop,
                  "--log-level", "warning") as server:
         await_port(server, port)
-        assert under_load(port, "/primes/1000") == [{"limit": 1000, "primes": 168}] * (CLIENTS * REQUESTS)
+        assert under_load(port, lambda _: "/primes/1000") == [{"limit": 1000, "primes": 168}] * (CLIENTS * REQUESTS)
         [worker] = daemon.workers(server.pid)
         assert worker["acknowledged"] > 10 and worker["last_yield_reason"] in ("HINT", "CHECKPOINT") and not worker["escapable"]
         assert daemon.clients()[0]["name"] == "uvicorn"
@@ -108,9 +58,9 @@ def test_fastapi_on_uvicorn_under_load(daemon, loop):
 def test_flask_under_load(daemon):
     pytest.importorskip("flask")
     port = free_port()
-    with program(daemon, "-m", "flask", "--app", "flask_app", "run", "--port", str(port)) as server:
+    with example(daemon, "-m", "flask", "--app", "flask_app", "run", "--port", str(port)) as server:
         await_port(server, port)
-        answers = under_load(port, "/collatz/3000")
+        answers = under_load(port, lambda _: "/collatz/3000")
     assert {(answer["start"], answer["steps"]) for answer in answers} == {(2919, 216)}
     assert sum(answer["yields"] for answer in answers) > 10
     assert eventually(lambda: daemon.workers() == [])
@@ -122,7 +72,7 @@ def test_celery_worker(daemon, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
     sum_of_squares = importlib.import_module("celery_app").sum_of_squares
     count = 300_000
-    with program(daemon, "-m", "celery", "-A", "celery_app", "worker", "--concurrency", "2", "--loglevel", "error",
+    with example(daemon, "-m", "celery", "-A", "celery_app", "worker", "--concurrency", "2", "--loglevel", "error",
                  CELERY_DIR=str(tmp_path)):
         results = [sum_of_squares.delay(count) for _ in range(8)]
         expected = (count - 1) * count * (2 * count - 1) // 6
