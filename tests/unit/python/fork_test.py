@@ -49,6 +49,8 @@ CHILDREN = [
 def test_a_child_of_a_watched_loop_ends(child, loop):
     if loop:
         pytest.importorskip("uvloop")
+    if sys.version_info >= (3, 14) and "_exit" not in child:
+        pytest.skip("since Python 3.14 a child hangs in its parent's loop, without us, too")
     source = textwrap.dedent(FORKS.format(forks=25, child=child, loop=loop))
     if child.endswith("return"):
         source = source.replace("print(", "if os.getpid() != parent: os._exit(0)\nprint(")

@@ -179,3 +179,22 @@ def test_threads_that_register_at_once_attach_the_process_once():
     with ThreadPoolExecutor(8, initializer=morpheus.register) as pool:
         barrier = threading.Barrier(8)
         assert all(pool.map(lambda _: barrier.wait() >= 0 and morpheus.is_registered(), range(8)))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="since Python 3.13 under this name")
+def test_an_interpreter_with_a_lock_of_its_own_may_use_the_package():
+    code = """
+import _interpreters
+interpreter = _interpreters.create("isolated")
+print(_interpreters.exec(interpreter, '''
+import asyncio, morpheus
+async def main():
+    async with morpheus.critical():
+        await asyncio.sleep(0)
+        return morpheus.critical_depth()
+print(morpheus.run(main(), blame=True), morpheus.checkpoint())
+'''))
+_interpreters.destroy(interpreter)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "1 False\nNone\n", done.stderr
