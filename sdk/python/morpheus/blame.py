@@ -84,13 +84,20 @@ def _describe_code(target: Any) -> str:
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if isinstance(code, types.CodeType) else name
 
 
+def task_of(handle: Any) -> Any:
+    """The task of which a handle of asyncio, or a callback, is a step; or None."""
+    owner: Any = getattr(getattr(handle, "_callback", handle), "__self__", None)
+    return owner if hasattr(owner, "get_coro") and hasattr(owner, "get_name") else None
+
+
+def describe_task(task: Any) -> str:
+    return f"task {task.get_name()}: {_describe_code(task.get_coro())}"
+
+
 def describe(handle: Any) -> str:
     """What a handle of asyncio, or a callback, runs."""
-    callback = getattr(handle, "_callback", handle)
-    owner: Any = getattr(callback, "__self__", None)
-    if hasattr(owner, "get_coro") and hasattr(owner, "get_name"):
-        return f"task {owner.get_name()}: {_describe_code(owner.get_coro())}"
-    return _describe_code(callback)
+    task = task_of(handle)
+    return _describe_code(getattr(handle, "_callback", handle)) if task is None else describe_task(task)
 
 
 def _is_loops_own(frame: types.FrameType) -> bool:
@@ -201,7 +208,7 @@ class Watch:
         samples = self._samples
         if samples.began_ns == start_ns:
             slow = dataclasses.replace(slow, stack=samples.heaviest(slow.verdict))
-        self._blame.note(slow)
+        self._blame.note(slow, handle)
 
     @property
     def callbacks(self) -> int:
@@ -250,8 +257,8 @@ class Blame:
             self._running.discard(watch)
             self._callbacks += watch.callbacks
 
-    def note(self, slow: SlowCallback) -> None:
-        """Counts, logs and hands on one slow callback."""
+    def note(self, slow: SlowCallback, handle: Any = None) -> None:
+        """Counts, logs and hands on one slow callback, which was the loop's handle."""
         with self._lock:
             self._slow[slow.verdict] += 1
             self._seconds[ON_CPU] += slow.on_cpu

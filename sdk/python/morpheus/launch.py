@@ -19,6 +19,7 @@ from . import every_loop, worker
 USAGE = """\
 usage: python3 -m morpheus [--blame[=SECONDS]] [--socket PATH] [--name NAME]
                            (-m MODULE | SCRIPT) [ARG...]
+       python3 -m morpheus --attach PID [--blame=SECONDS]
 
 Runs a Python program unchanged, with a safe point between every two callbacks of each asyncio event
 loop that it runs (uvloop's, too): there the thread gives up its CPU when the kernel hints it to,
@@ -29,6 +30,8 @@ through morpheusd. Without a daemon the program runs as usual.
   --socket PATH       the daemon's socket (default $MORPHEUS_SOCKET, else
                       /run/morpheus/morpheusd.sock)
   --name NAME         what operators see (default the program's name)
+  --attach PID        print the slow callbacks of a program that runs already, with the tasks that
+                      await them (Python 3.14)
 
 example: python3 -m morpheus --blame -m uvicorn app:app
 """
@@ -44,6 +47,7 @@ class Options:
     socket: Optional[str] = None
     name: Optional[str] = None
     module: Optional[str] = None
+    attach: Optional[str] = None
     program: List[str]
 
     def __init__(self, words: List[str]) -> None:
@@ -56,7 +60,7 @@ class Options:
             if option == "--blame":
                 self.blame = self._seconds(value) if has_value else True
                 continue
-            if option not in ("--socket", "--name"):
+            if option not in ("--socket", "--name", "--attach"):
                 fail(f"no option {word}")
             if not has_value:
                 if not words:
@@ -68,7 +72,9 @@ class Options:
                 fail("-m needs a module")
             self.module = words[1]
             words = words[1:]
-        if not words:
+        if self.attach is not None and (words or not self.attach.isdecimal()):
+            fail("--attach needs a process, and no program")
+        if self.attach is None and not words:
             fail("no program to run")
         self.program = words
 
@@ -161,6 +167,11 @@ def _run_module(module: str) -> None:
 
 def main() -> None:
     options = Options(sys.argv[1:])
+    if options.attach is not None:
+        from . import remote  # imports asyncio
+
+        is_given = options.blame is not None and options.blame is not True
+        return remote.watch(int(options.attach), float(options.blame or 0) if is_given else 0.1)
     program = options.program[0]
     worker.set_launch_options(**options.to_attach())
     if options.module is None and not os.path.exists(program):

@@ -56,10 +56,14 @@ class Instrument:
         loop.run_forever = run_forever_as_worker  # type: ignore[assignment]
 
     def _take_ready_queue(self, loop: Any) -> None:
-        ready = _ReadyQueue(loop._ready)
+        theirs = loop._ready
+        ready = _ReadyQueue(theirs)
+        copied = len(ready)
         self.safe_points.bind(collections.deque.popleft.__get__(ready), loop)
         ready.popleft = self.safe_points.popleft  # type: ignore[assignment]
         loop._ready = ready
+        # The loop may run already, and another thread have scheduled something meanwhile.
+        ready.extend(list(theirs)[copied:])
         loop._run_once = self.safe_points.run_once
 
     def _wrap_scheduling(self, loop: Any) -> None:

@@ -65,9 +65,27 @@ static PyObject *watch(PyObject *self, PyObject *args)
 	Py_INCREF(on_slow);
 	Py_XDECREF(s->on_slow);
 	s->on_slow = on_slow;
+	Py_CLEAR(s->current); /* one that runs already began untimed */
 	s->threshold_ns = (uint64_t)(threshold * NS_PER_SECOND);
 	s->snapshot_age_ns = s->threshold_ns / SNAPSHOTS_PER_THRESHOLD;
 	Py_RETURN_NONE;
+}
+
+static PyObject *unwatch(PyObject *self, PyObject *none)
+{
+	struct safe_points *s = safe_points_of(self);
+
+	(void)none;
+	s->threshold_ns = 0;
+	running_callback_set(&s->running, 0);
+	Py_CLEAR(s->on_slow);
+	Py_RETURN_NONE;
+}
+
+static PyObject *is_watched(PyObject *self, PyObject *none)
+{
+	(void)none;
+	return PyBool_FromLong(safe_points_of(self)->threshold_ns != 0);
 }
 
 static PyObject *await_slow(PyObject *self, PyObject *none)
@@ -186,6 +204,8 @@ static PyMethodDef methods[] = {
 	 "_run_once() these replace."},
 	{"watch", watch, METH_VARARGS,
 	 "watch(threshold, on_slow): reports callbacks that take longer."},
+	{"unwatch", unwatch, METH_NOARGS, "Undoes watch(), after stop_watching()."},
+	{"is_watched", is_watched, METH_NOARGS, "Whether slow callbacks are reported."},
 	{"await_slow", await_slow, METH_NOARGS,
 	 "Blocks, without the interpreter lock, until a callback has run for half of the "
 	 "threshold: then\nTrue; or until stop_watching(): then False. For a watcher thread."},

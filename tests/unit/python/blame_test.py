@@ -100,6 +100,21 @@ def test_work_is_blamed_on_the_code_under_contention_too():
     assert slow.stack and slow.stack[-1][2] == "burn"
 
 
+def test_the_callback_in_which_a_watch_begins_is_not_timed():
+    seen = []
+
+    async def main():
+        burn(0.15)
+        await asyncio.sleep(0)
+        morpheus.instrument(asyncio.get_running_loop(), blame=Blame(0.1, on_slow=seen.append))
+        await asyncio.sleep(0)
+
+    loop = morpheus.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    assert seen == []
+
+
 def test_fast_callbacks_are_only_counted():
     seen = []
     blame = Blame(0.2, on_slow=seen.append)

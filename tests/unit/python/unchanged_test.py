@@ -100,7 +100,7 @@ def test_a_name_that_is_not_utf_8_is_a_name(tmp_path):
     ("1 / 0", 1),
     ("f()", 1),
     ("raise KeyboardInterrupt", -signal.SIGINT),
-    ("os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT),
+    ("os.kill(os.getpid(), signal.SIGINT); time.sleep(1)", -signal.SIGINT),
     ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
     ("sys.excepthook = lambda kind, error, traceback: print(kind, traceback.tb_frame.f_code.co_name); 1 / 0", 1),
     ("asyncio.run(main())", 1),
