@@ -45,3 +45,48 @@ TEST_CASE("threads of a oneTBB arena are workers that acknowledge hints") {
   CHECK(ran >= 2000);
   CHECK(eventually([] { return AttachedProcess::status().workers <= 1; }));
 }
+
+TEST_CASE("a thread that the program has registered itself stays a worker after the arena") {
+  const SocketPath path;
+  const AttachedProcess process(path.text());
+  (void)start_worker();
+  tbb::task_arena arena(2);
+  {
+    const morpheus::tbb_adapter guided(arena);
+    arena.execute([] { tbb::parallel_for(0, 100, [](int) {}); });
+    CHECK(morpheus_worker_self() != nullptr);
+  }
+  CHECK(morpheus_worker_set_state(MORPHEUS_WORKER_QUIESCING) == MORPHEUS_OK);
+}
+
+TEST_CASE("adapters may nest, and meet on one arena") {
+  const SocketPath path;
+  const AttachedProcess process(path.text());
+  const auto is_worker = [] { return morpheus_worker_self() != nullptr; };
+  tbb::task_arena outer(2);
+  tbb::task_arena inner(2);
+  const morpheus::tbb_adapter of_outer(outer);
+  const morpheus::tbb_adapter of_inner(inner);
+  const morpheus::tbb_adapter again(outer);
+  outer.execute([&] {
+    CHECK(is_worker());
+    inner.execute([&] { CHECK(is_worker()); });
+    CHECK(is_worker());
+  });
+  CHECK_FALSE(is_worker());
+}
+
+TEST_CASE("without an arena the adapter is that of the thread's own, and lets go of the thread") {
+  const SocketPath path;
+  {
+    const AttachedProcess process(path.text());
+    {
+      const morpheus::tbb_adapter guided;
+      tbb::parallel_for(0, 1000, [](int) {});
+      CHECK(morpheus_worker_self() != nullptr);
+    }
+    CHECK(morpheus_worker_self() == nullptr);
+    CHECK(morpheus_detach() == MORPHEUS_OK);  // no thread is left behind
+  }
+  const AttachedProcess again(path.text());
+}
