@@ -41,8 +41,8 @@ ARROWS = {
     "sdk/src/runtime/thread": {"sdk/src/runtime/thread", "sdk/src/runtime/shared", "sdk/src/runtime/frames",
                                "sdk/src/client", "sdk/src/sync", "sdk/include", "proto"},
     "sdk/src/runtime/shared": {"sdk/src/runtime/shared", "sdk/src/sync", "sdk/include", "proto"},
-    "sdk/src/runtime/frames": {"sdk/src/runtime/frames", "sdk/include"},
-    "sdk/src/client": {"sdk/src/client", "sdk/include", "proto"},
+    "sdk/src/runtime/frames": {"sdk/src/runtime/frames", "sdk/src/sync", "sdk/include"},
+    "sdk/src/client": {"sdk/src/client", "sdk/src/sync", "sdk/include", "proto"},
     "sdk/src/sync": {"sdk/src/sync", "sdk/include"},
     "sdk/include": {"sdk/include", "proto/scb.h"},  # what is installed
 }

@@ -54,9 +54,21 @@ struct task_info {
   const void* awaited_by;      ///< the task that waits for it, if one does
 };
 
-/// All tasks of the process whose frames are smaller than 2 KiB, in no order. A task that begins or
+namespace detail {
+MORPHEUS_API void each_task(void (*take)(void* to, const task_info& each), void* to);
+}
+
+/// All tasks of the process, in no order. A task that begins or
 /// ends meanwhile may be missing; one that runs shows its last co_await. Any thread.
-[[nodiscard]] MORPHEUS_API std::vector<task_info> tasks();
+[[nodiscard]] inline std::vector<task_info> tasks() {
+  std::vector<task_info> all;
+  detail::each_task(
+      [](void* to, const task_info& each) {
+        static_cast<std::vector<task_info>*>(to)->push_back(each);
+      },
+      &all);
+  return all;
+}
 
 /// Writes them for people: one line for each task that no task awaits, and below it the tasks that
 /// it waits for. Any thread.
@@ -82,7 +94,7 @@ class task_name {
 struct this_frame {
   const void* frame = nullptr;
   [[nodiscard]] static bool await_ready() noexcept { return false; }
-  template <class P>
+  template <task_coroutine P>
   [[nodiscard]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
     frame = self.address();
     return false;

@@ -18,10 +18,9 @@ enum morpheus_error {
 	MORPHEUS_ERR_NOT_REGISTERED = -4, /**< the calling thread is not registered */
 	MORPHEUS_ERR_STATE = -5,          /**< the worker cannot go to that state from its own */
 	MORPHEUS_ERR_CRITICAL = -6,       /**< not possible inside a critical section */
-	MORPHEUS_ERR_LIMIT = -7,     /**< as many workers as morpheus_options.max_workers allows */
-	MORPHEUS_ERR_BUSY = -8,      /**< threads of this process are still registered */
-	MORPHEUS_ERR_NO_MEMORY = -9, /**< not enough memory or address space */
-	MORPHEUS_ERR_SYSTEM = -10,   /**< a thread or a descriptor could not be made */
+	MORPHEUS_ERR_BUSY = -8,           /**< threads of this process are still registered */
+	MORPHEUS_ERR_NO_MEMORY = -9,      /**< not enough memory or address space */
+	MORPHEUS_ERR_SYSTEM = -10,        /**< a thread or a descriptor could not be made */
 };
 
 /// The name of an error, e.g. "MORPHEUS_ERR_BUSY"; "MORPHEUS_ERR_UNKNOWN" for any other number.

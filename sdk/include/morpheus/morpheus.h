@@ -38,7 +38,7 @@ MORPHEUS_BEGIN_C
 struct morpheus_options {
 	const char *socket;   /**< default: $MORPHEUS_SOCKET, else MORPHEUS_DEFAULT_SOCKET */
 	const char *name;     /**< shown to operators; default: the program's short name */
-	uint32_t max_workers; /**< 1 to 4095 threads registered at once; default 64 */
+	uint32_t max_workers; /**< 1 to 4095 threads guided at once; default 256 */
 	uint32_t reserved[5]; /**< 0 */
 };
 
@@ -47,12 +47,14 @@ MORPHEUS_API const char *morpheus_version(void) MORPHEUS_NOEXCEPT;
 
 /// Attaches the process; `options` may be NULL. Tries the daemon once (for about a second at most,
 /// if it is there but does not respond) and starts one thread, "morpheus-sdk", that keeps the link.
-/// It is no error if there is no daemon. Any thread. Errors: INVALID, ALREADY, NO_MEMORY, SYSTEM.
+/// It is no error if there is no daemon. A guided morpheus::runtime attaches by itself, as NULL
+/// does; to attach otherwise, do it before. Any thread.
+/// Errors: INVALID, ALREADY, NO_MEMORY, SYSTEM.
 MORPHEUS_API int morpheus_attach(const struct morpheus_options *options) MORPHEUS_NOEXCEPT;
 
-/// Undoes morpheus_attach(). Safe points that are still held never fire again.
-/// Errors: NOT_ATTACHED, BUSY (a thread is registered; nothing was done). Any thread, but not
-/// concurrently with another attach or detach.
+/// Undoes morpheus_attach(). Safe points that are still held never fire again. While there are
+/// guided runtimes, the process stays attached until the last of them ends.
+/// Errors: NOT_ATTACHED, BUSY (a thread is registered; nothing was done). Any thread.
 MORPHEUS_API int morpheus_detach(void) MORPHEUS_NOEXCEPT;
 
 /// What the process is to the daemon now.
@@ -65,7 +67,7 @@ enum morpheus_link {
 struct morpheus_status {
 	uint32_t link;     /**< enum morpheus_link */
 	uint32_t workers;  /**< threads registered */
-	uint32_t guided;   /**< of these, watched by the daemon; fewer if it refused some */
+	uint32_t guided;   /**< of these, watched by the daemon: max_workers at most */
 	uint32_t attaches; /**< how often a daemon accepted this process since morpheus_attach() */
 	char last_error[128]; /**< why the last attempt or registration failed; empty if none did */
 };
@@ -77,7 +79,8 @@ MORPHEUS_API int morpheus_get_status(struct morpheus_status *out) MORPHEUS_NOEXC
 /// Registers the calling thread; it is then in state REGISTERED, not escapable, priority 500,
 /// policy NONE. `out`, which may be NULL, gets the handle; it stays valid memory until the thread
 /// ends, which unregisters it. One round trip to the daemon if there is one; its refusal is no
-/// error (see morpheus_status.guided, .last_error). Errors: NOT_ATTACHED, ALREADY, LIMIT, CRITICAL.
+/// error (see morpheus_status.guided, .last_error), nor are more threads than max_workers: the last
+/// ones work unguided until they register anew. Errors: NOT_ATTACHED, ALREADY, CRITICAL.
 MORPHEUS_API int morpheus_worker_register(struct morpheus_thread **out) MORPHEUS_NOEXCEPT;
 
 /// Unregisters the calling thread. Errors: NOT_REGISTERED, CRITICAL.

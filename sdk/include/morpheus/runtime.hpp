@@ -28,7 +28,9 @@ class ThreadPool;
 
 /// How to make a runtime.
 struct runtime_options {
-  unsigned threads = 0;        ///< 0: one for each CPU that the process may use
+  /// 0: one for each CPU that the process may use, by its affinity and the CPU quota (cpu.max) of
+  /// its control groups, rounded up.
+  unsigned threads = 0;
   std::vector<int> cpus = {};  ///< not empty: thread i runs on CPU cpus[i % size] only
   bool guided = true;  ///< attach to morpheusd and register each thread; works without one, too
   worker_options worker = {};      ///< what each registered thread allows the kernel to do
@@ -46,13 +48,42 @@ struct runtime_options {
 };
 
 namespace detail {
+/// The options as they go into the library. A program whose standard library checks its containers
+/// (-D_GLIBCXX_DEBUG) has other vectors than the library.
+struct plain_options {
+  explicit plain_options(const runtime_options& given)
+      : threads(given.threads),
+        cpus(given.cpus.data()),
+        cpu_count(given.cpus.size()),
+        guided(given.guided),
+        worker(given.worker),
+        blocking_threads(given.blocking_threads),
+        name(given.name.c_str()),
+        relief_threads(given.relief_threads),
+        shuffle_seed(given.shuffle_seed),
+        stall_threshold(given.stall_threshold),
+        on_stall(&given.on_stall) {}
+
+  unsigned threads;
+  const int* cpus;
+  std::size_t cpu_count;
+  bool guided;
+  worker_options worker;
+  unsigned blocking_threads;
+  const char* name;
+  unsigned relief_threads;
+  std::uint64_t shuffle_seed;
+  std::chrono::nanoseconds stall_threshold;
+  const std::function<void(const stall&)>* on_stall;
+};
+
 /// What programs and the library must agree on. The defaults are those of the code that is
 /// compiled.
 struct layout {
   std::size_t of_runner = sizeof(runner);
   std::size_t of_promise = sizeof(promise_base);
   std::size_t of_timer = sizeof(timer);
-  std::size_t of_options = sizeof(runtime_options);
+  std::size_t of_options = sizeof(plain_options);
   bool operator==(const layout&) const = default;
 };
 }  // namespace detail
@@ -66,20 +97,23 @@ struct layout {
 /// With one thread and without hints the order of execution depends on the program only.
 class runtime {
  public:
-  /// Throws std::system_error if a thread cannot be started, and std::logic_error if the program
-  /// was compiled with the headers of another library than the one that it runs with. Leave `built`
-  /// alone: it is how the library finds out.
-  MORPHEUS_API explicit runtime(const runtime_options& options = {}, detail::layout built = {});
+  /// Throws std::system_error if a thread cannot be started, leaving nothing behind, and
+  /// std::logic_error if the program was compiled with the headers of another library than the one
+  /// that it runs with. Leave `built` alone: it is how the library finds out.
+  explicit runtime(const runtime_options& options = {}, detail::layout built = {})
+      : runtime(detail::plain_options(options), built) {}
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
-  /// Requests a stop, waits until everything spawned has ended, then ends the threads. Not on one
-  /// of them.
+  /// Requests a stop, waits until everything spawned has ended, then ends the threads. On one of
+  /// them it ends the program, in words.
   MORPHEUS_API ~runtime();
 
   /// Runs `main` on one of the threads and waits for its result, or throws its exception. On any
-  /// other thread.
+  /// other thread; on one of them it would wait for itself, and throws std::system_error
+  /// (resource_deadlock_would_occur).
   template <class T>
   T run(task<T> main) {
+    refuse_own_thread();
     detail::blocking_result<T> result(std::move(main));
     home().post(result.start());
     return result.wait();
@@ -106,7 +140,15 @@ class runtime {
 
   [[nodiscard]] MORPHEUS_API unsigned threads() const noexcept;
   /// One for each thread, relief threads last. Any thread.
-  [[nodiscard]] MORPHEUS_API std::vector<thread_stats> stats() const;
+  [[nodiscard]] std::vector<thread_stats> stats() const {
+    std::vector<thread_stats> all;
+    each_stats(
+        [](void* to, const thread_stats& each) {
+          static_cast<std::vector<thread_stats>*>(to)->push_back(each);
+        },
+        &all);
+    return all;
+  }
   /// Calls `hook` on each thread that is about to run a job; empty: no more. Costs nothing while
   /// there is no hook. The hook must not throw. Any thread.
   MORPHEUS_API void trace(std::function<void(const trace_event&)> hook);
@@ -119,6 +161,10 @@ class runtime {
   [[nodiscard]] sdk::ThreadPool& pool() noexcept { return *pool_; }
 
  private:
+  MORPHEUS_API runtime(const detail::plain_options& options, detail::layout built);
+  MORPHEUS_API void refuse_own_thread() const;
+  MORPHEUS_API void each_stats(void (*take)(void* to, const thread_stats& each), void* to) const;
+
   std::unique_ptr<sdk::ThreadPool> pool_;
 };
 

@@ -59,13 +59,16 @@ class [[nodiscard]] stoppable_sleep_awaiter {
 
 namespace detail {
 /// `span` from now, in nanoseconds of CLOCK_MONOTONIC; not before now, and at most a century ahead.
+/// No number: now.
 template <class Rep, class Period>
 [[nodiscard]] std::uint64_t deadline_after(std::chrono::duration<Rep, Period> span) {
-  constexpr auto kLongest = std::chrono::hours(24 * 365 * 100);
-  if (span <= span.zero()) return timer::now_ns();
-  if (span > kLongest) span = std::chrono::duration_cast<decltype(span)>(kLongest);
-  return timer::now_ns() +
-         static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::nanoseconds>(span).count());
+  using std::chrono::nanoseconds;
+  constexpr nanoseconds kLongest = std::chrono::hours(24 * 365 * 100);
+  // Compared as seconds in floating point: between other units a comparison could overflow.
+  const auto seconds = std::chrono::duration_cast<std::chrono::duration<double>>(span);
+  if (!(seconds.count() > 0)) return timer::now_ns();
+  const nanoseconds exact = seconds < kLongest ? std::chrono::ceil<nanoseconds>(span) : kLongest;
+  return timer::now_ns() + static_cast<std::uint64_t>(exact.count());
 }
 [[nodiscard]] inline std::uint64_t deadline_at(std::chrono::steady_clock::time_point time) {
   const auto since = std::chrono::ceil<std::chrono::nanoseconds>(time.time_since_epoch()).count();

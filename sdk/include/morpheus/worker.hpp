@@ -22,7 +22,7 @@ struct worker_options {
 /// not to be destroyed inside a critical section.
 class worker {
  public:
-  /// Throws std::system_error: not attached, registered already, too many workers, bad priority.
+  /// Throws std::system_error: not attached, registered already, bad priority.
   explicit worker(const worker_options& options = {}) {
     throw_on_error(morpheus_worker_register(&self_), "register a worker");
     try {

@@ -156,7 +156,7 @@ def attach(
 
     socket: of the daemon; default $MORPHEUS_SOCKET, else /run/morpheus/morpheusd.sock.
     name: shown to operators; default the program's.
-    max_workers: how many threads may be guided at once, 1 to 4095; default that of the C library.
+    max_workers: how many threads may be guided at once, 1 to 4095; default 256. More may register.
     register: False attaches the process only.
 
     It is no error if there is no daemon, nor if the system has no thread or memory left for this:

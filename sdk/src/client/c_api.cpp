@@ -3,10 +3,8 @@
 #include <morpheus/adapters/adapter.h>
 #include <morpheus/morpheus.h>
 
-#include <errno.h>
 #include <sched.h>
 
-#include <cstdlib>
 #include <new>
 
 #include "sdk/src/client/registry.hpp"
@@ -19,8 +17,6 @@ using morpheus::sdk::Registry;
 using morpheus::sdk::ThisThread;
 
 namespace {
-
-constexpr std::uint32_t kDefaultWorkers = 64;
 
 /// Runs `body` with the calling thread's worker.
 template <class F>
@@ -40,25 +36,12 @@ int with_claims(F change) {
   });
 }
 
-LinkSpec spec_from(const morpheus_options* options) {
-  const morpheus_options given = options == nullptr ? morpheus_options{} : *options;
-  const char* from_environment = ::secure_getenv("MORPHEUS_SOCKET");
-  LinkSpec spec;
-  if (given.socket != nullptr)
-    spec.socket = given.socket;
-  else
-    spec.socket = from_environment != nullptr ? from_environment : MORPHEUS_DEFAULT_SOCKET;
-  spec.name = given.name != nullptr ? given.name : program_invocation_short_name;
-  spec.workers = given.max_workers == 0 ? kDefaultWorkers : given.max_workers;
-  return spec;
-}
-
 }  // namespace
 
 const char* morpheus_version() noexcept { return MORPHEUS_PROJECT_VERSION; }
 
 int morpheus_attach(const morpheus_options* options) noexcept try {
-  LinkSpec spec = spec_from(options);
+  const LinkSpec spec = LinkSpec::from(options);
   if (spec.workers > Registry::kMaxWorkers) return MORPHEUS_ERR_INVALID;
   return Registry::instance().attach(spec);
 } catch (const std::bad_alloc&) {

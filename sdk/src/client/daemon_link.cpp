@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <optional>
 
 #include "proto/varlink_client.hpp"
@@ -39,6 +41,19 @@ Result<UniqueFd> take_fd(varlink::Reply& reply, const char* key) {
 }
 
 }  // namespace
+
+LinkSpec LinkSpec::from(const morpheus_options* options) {
+  const morpheus_options given = options == nullptr ? morpheus_options{} : *options;
+  const char* from_environment = ::secure_getenv("MORPHEUS_SOCKET");
+  LinkSpec spec;
+  if (given.socket != nullptr)
+    spec.socket = given.socket;
+  else
+    spec.socket = from_environment != nullptr ? from_environment : MORPHEUS_DEFAULT_SOCKET;
+  spec.name = given.name != nullptr ? given.name : program_invocation_short_name;
+  spec.workers = given.max_workers == 0 ? kDefaultWorkers : given.max_workers;
+  return spec;
+}
 
 /// The connection. No other file of the SDK knows Varlink and JSON.
 class DaemonLink::Wire {

@@ -3,6 +3,8 @@
 // with the daemon; the next daemon gets a new one.
 #pragma once
 
+#include <morpheus/morpheus.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +17,11 @@ namespace morpheus::sdk {
 
 /// What a process tells the daemon about itself.
 struct LinkSpec {
+  static constexpr std::uint32_t kDefaultWorkers = 256;
+
+  /// With the defaults for what `options`, which may be null, does not say.
+  [[nodiscard]] static LinkSpec from(const morpheus_options* options);
+
   std::string socket;
   std::string name;
   std::uint32_t workers = 0;

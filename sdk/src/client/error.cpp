@@ -18,7 +18,6 @@ constexpr Described kErrors[] = {
      "the calling thread is not registered"},
     {MORPHEUS_ERR_STATE, "MORPHEUS_ERR_STATE", "the worker cannot go to that state from its own"},
     {MORPHEUS_ERR_CRITICAL, "MORPHEUS_ERR_CRITICAL", "not possible inside a critical section"},
-    {MORPHEUS_ERR_LIMIT, "MORPHEUS_ERR_LIMIT", "as many workers are registered as max_workers"},
     {MORPHEUS_ERR_BUSY, "MORPHEUS_ERR_BUSY", "threads of the process are still registered"},
     {MORPHEUS_ERR_NO_MEMORY, "MORPHEUS_ERR_NO_MEMORY", "not enough memory or address space"},
     {MORPHEUS_ERR_SYSTEM, "MORPHEUS_ERR_SYSTEM", "a thread or a descriptor could not be made"},

@@ -44,8 +44,24 @@ Registry& Registry::instance() {
 }
 
 int Registry::attach(const LinkSpec& spec) {
-  const std::scoped_lock lock(lock_);
-  if (is_attached_) return MORPHEUS_ERR_ALREADY;
+  const std::scoped_lock lock(attaching_, lock_);
+  if (is_programs_) return MORPHEUS_ERR_ALREADY;
+  // Runtimes have attached the process as they do by default; only the same can be added to that.
+  if (is_attached_ && (spec.socket != spec_.socket || spec.name != spec_.name))
+    return MORPHEUS_ERR_ALREADY;
+  const int error = is_attached_ ? MORPHEUS_OK : start_link(spec);
+  is_programs_ = error == MORPHEUS_OK;
+  return error;
+}
+
+bool Registry::share(const LinkSpec& spec) {
+  const std::scoped_lock lock(attaching_, lock_);
+  if (!is_attached_ && start_link(spec) != MORPHEUS_OK) return false;
+  ++shares_;
+  return true;
+}
+
+int Registry::start_link(const LinkSpec& spec) {
   if (auto ready = prepare(); !ready) {
     note(ready.error());
     return ready.error().code == ENOMEM ? MORPHEUS_ERR_NO_MEMORY : MORPHEUS_ERR_SYSTEM;
@@ -74,23 +90,43 @@ Result<void> Registry::prepare() {
 }
 
 int Registry::detach() {
-  {
-    const std::scoped_lock lock(lock_);
-    if (!is_attached_) return MORPHEUS_ERR_NOT_ATTACHED;
-    if (!workers_.empty()) return MORPHEUS_ERR_BUSY;
-    is_stopping_ = true;
-    is_attached_ = false;  // from here on no thread can register
-    wake_link_thread();
-  }
+  const std::scoped_lock attaching(attaching_);
+  std::unique_lock lock(lock_);
+  if (!is_programs_) return MORPHEUS_ERR_NOT_ATTACHED;
+  if (shares_ == 0 && !workers_.empty()) return MORPHEUS_ERR_BUSY;
+  is_programs_ = false;
+  if (shares_ == 0) end_link(lock);
+  return MORPHEUS_OK;
+}
+
+/// Threads of the program that are still registered keep the process attached.
+void Registry::unshare() {
+  const std::scoped_lock attaching(attaching_);
+  std::unique_lock lock(lock_);
+  if (shares_ == 0) return;  // the parent's, in a forked child
+  if (--shares_ == 0 && !is_programs_ && workers_.empty()) end_link(lock);
+}
+
+void Registry::end_link(std::unique_lock<std::mutex>& lock) {
+  is_stopping_ = true;
+  is_attached_ = false;  // from here on no thread can register
+  wake_link_thread();
+  lock.unlock();
   link_thread_->join();
-  const std::scoped_lock lock(lock_);
+  lock.lock();
   link_thread_.reset();
   socket_watch_.reset();
   link_.reset();
   DaemonAbsence::set({});
   change_epoch(next_base());
   drop_unused_lines();
-  return MORPHEUS_OK;
+}
+
+/// Workers that the daemon watches.
+std::uint32_t Registry::guided() const {
+  if (!link_) return 0;
+  return static_cast<std::uint32_t>(std::ranges::count_if(
+      workers_, [](const auto* worker) { return worker->slot != ClientThread::kUnguided; }));
 }
 
 void Registry::status(morpheus_status& out) {
@@ -98,9 +134,7 @@ void Registry::status(morpheus_status& out) {
   out = {};
   if (is_attached_) out.link = link_ ? MORPHEUS_LINK_ATTACHED : MORPHEUS_LINK_WAITING;
   out.workers = static_cast<std::uint32_t>(workers_.size());
-  if (link_)
-    out.guided = static_cast<std::uint32_t>(std::ranges::count_if(
-        workers_, [](const auto* worker) { return worker->slot != ClientThread::kUnguided; }));
+  out.guided = guided();
   out.attaches = attaches_;
   std::snprintf(out.last_error, sizeof out.last_error, "%s", last_error_.c_str());
 }
@@ -108,7 +142,6 @@ void Registry::status(morpheus_status& out) {
 int Registry::add(ClientThread& worker) {
   const std::scoped_lock lock(lock_);
   if (!is_attached_) return MORPHEUS_ERR_NOT_ATTACHED;
-  if (workers_.size() >= spec_.workers) return MORPHEUS_ERR_LIMIT;
   workers_.push_back(&worker);
   worker.state = MORPHEUS_WORKER_REGISTERED;
   worker.tid = ::gettid();

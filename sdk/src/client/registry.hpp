@@ -27,8 +27,13 @@ class Registry {
   /// Never destroyed: threads may unregister while the process exits.
   [[nodiscard]] static Registry& instance();
 
+  /// The program's own attachment: see morpheus_attach() and morpheus_detach().
   [[nodiscard]] int attach(const LinkSpec& spec);
   [[nodiscard]] int detach();
+  /// A runtime's share of the attachment: makes one unless there is one, and keeps it until the
+  /// last share is gone and the program has detached. False: the process cannot be attached.
+  [[nodiscard]] bool share(const LinkSpec& spec);
+  void unshare();
   void status(morpheus_status& out);
   /// Lock-free; all 0 before the first attach.
   [[nodiscard]] morpheus_global_pressure pressure() const { return lines_.pressure(); }
@@ -42,6 +47,10 @@ class Registry {
   Registry() = default;
 
   [[nodiscard]] Result<void> prepare();
+  // Under both locks.
+  [[nodiscard]] int start_link(const LinkSpec& spec);
+  void end_link(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] std::uint32_t guided() const;
   void note(const Error& error);
   void wake_link_thread() const;
 
@@ -59,9 +68,12 @@ class Registry {
   static void watch_forks();
   void forget_parent();
 
+  std::mutex attaching_;  // held by a thread that attaches or detaches, before lock_
   std::mutex lock_;
   bool is_attached_ = false;
   bool is_stopping_ = false;
+  bool is_programs_ = false;  // the program attached, and has not detached
+  unsigned shares_ = 0;       // of runtimes
   LinkSpec spec_;
   std::optional<DaemonLink> link_;
   bool is_daemon_absent_ = false;  // nothing listened at the last attempt to connect

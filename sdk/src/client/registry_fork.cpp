@@ -10,13 +10,21 @@
 namespace morpheus::sdk {
 
 void Registry::watch_forks() {
-  // The lock is held across the fork, so the child never sees a half-made change.
-  [[maybe_unused]] static const int registered =
-      ::pthread_atfork([] { instance().lock_.lock(); }, [] { instance().lock_.unlock(); },
-                       [] {
-                         instance().forget_parent();
-                         instance().lock_.unlock();
-                       });
+  // The locks are held across the fork, so the child never sees a half-made change.
+  static constexpr auto kUnlock = [] {
+    instance().lock_.unlock();
+    instance().attaching_.unlock();
+  };
+  [[maybe_unused]] static const int registered = ::pthread_atfork(
+      [] {
+        instance().attaching_.lock();
+        instance().lock_.lock();
+      },
+      [] { kUnlock(); },
+      [] {
+        instance().forget_parent();
+        kUnlock();
+      });
 }
 
 void Registry::forget_parent() {
@@ -32,6 +40,8 @@ void Registry::forget_parent() {
   // The thread exists in the parent only; a std::thread that is not joined must not be destroyed.
   [[maybe_unused]] auto* parents = link_thread_.release();
   is_attached_ = false;
+  is_programs_ = false;
+  shares_ = 0;
 }
 
 }  // namespace morpheus::sdk

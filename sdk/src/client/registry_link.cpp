@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include "proto/monotonic_clock.hpp"
 #include "sdk/src/client/backoff.hpp"
@@ -111,6 +112,9 @@ void Registry::lose_link() {
 /// stays unguided.
 void Registry::guide(ClientThread& worker, std::uint64_t base) {
   worker.slot = ClientThread::kUnguided;
+  if (guided() >= spec_.workers)
+    return note({"more threads are registered than max_workers, " + std::to_string(spec_.workers) +
+                 ": the others are not guided"});
   auto slot = link_->add_worker(worker.tid, base);
   if (!slot) return note(slot.error());
   for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sdk/src/client/this_thread.hpp"
 
+#include <atomic>
+
 #include "sdk/src/client/registry.hpp"
+#include "sdk/src/sync/per_thread.hpp"
 
 // Never equal to the counter that it points at, so the first checkpoint corrects it.
 __thread morpheus_safepoint morpheus_here = {&morpheus::sdk::Epoch::idle_seq(), 0};
@@ -10,7 +13,7 @@ namespace morpheus::sdk {
 namespace {
 
 __thread ClientThread* registered = nullptr;
-__thread void (*before_giving_way)() = nullptr;
+constinit std::atomic<void (*)()> before_giving_way{nullptr};
 
 struct Room {
   ClientThread worker;
@@ -30,15 +33,17 @@ void ThisThread::set_worker(ClientThread* worker) {
   morpheus_here = safepoint();
 }
 
-void ThisThread::set_hand_over(void (*hand_over)()) { before_giving_way = hand_over; }
+void ThisThread::set_hand_over(void (*hand_over)()) {
+  before_giving_way.store(hand_over, std::memory_order_release);
+}
 
 void ThisThread::hand_over() {
-  if (before_giving_way != nullptr) before_giving_way();
+  if (void (*const call)() = before_giving_way.load(std::memory_order_acquire)) call();
 }
 
 ClientThread& ThisThread::room() {
-  static thread_local Room room;
-  return room.worker;
+  static const PerThread<Room> rooms;
+  return rooms.get().worker;
 }
 
 morpheus_safepoint ThisThread::safepoint() {

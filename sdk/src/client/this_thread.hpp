@@ -14,7 +14,8 @@ class ThisThread {
   static void set_worker(ClientThread* worker);
   /// Memory for the thread's worker, until the thread ends, which unregisters it.
   [[nodiscard]] static ClientThread& room();
-  /// What the thread does before it acknowledges a hint at a plain safe point and gives up the CPU.
+  /// What every thread does from now on before it acknowledges a hint at a plain safe point and
+  /// gives up the CPU.
   static void set_hand_over(void (*hand_over)());
   static void hand_over();
   /// A safe point for the calling thread.

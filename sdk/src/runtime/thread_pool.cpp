@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sdk/src/runtime/thread_pool.hpp"
 
-#include <sched.h>
-
-#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <system_error>
 #include <utility>
 
+#include "sdk/src/runtime/frames/frame_memory.hpp"
 #include "sdk/src/sync/futex.hpp"
 
 namespace morpheus::sdk {
-namespace {
-
-std::size_t usable_cpus() {
-  cpu_set_t mine;
-  if (::sched_getaffinity(0, sizeof mine, &mine) != 0) return 1;
-  return static_cast<std::size_t>(std::max(1, CPU_COUNT(&mine)));
-}
-
-}  // namespace
 
 ThreadPool::ThreadPool(runtime& owner, const runtime_options& options)
-    : state_(owner, options, usable_cpus()), lanes_(state_) {
+    : state_(owner, options, CpuShare::of_this_process()), lanes_(state_), attached_(options) {
   (void)can_barrier_all_threads();
-  if (options.guided) has_attached_ = morpheus_attach(nullptr) == MORPHEUS_OK;
   for (unsigned i = 0; i < state_.threads(); ++i) {
     auto& added =
         threads_.emplace_back(std::make_unique<RuntimeThread>(state_, lanes_, runners_, i));
@@ -35,16 +27,33 @@ ThreadPool::ThreadPool(runtime& owner, const runtime_options& options)
     if (threads_.size() > 1 || options.stall_threshold.count() > 0)
       watch_.emplace(state_, threads_);
     for (auto& thread : threads_) thread->start();
-  } catch (...) {
+  } catch (const std::system_error& error) {
     join_all();
-    throw;
+    throw std::system_error(
+        error.code(), "start the " + std::to_string(threads_.size()) + " threads of a runtime");
   }
 }
 
 ThreadPool::~ThreadPool() {
+  if (is_inside()) {
+    std::fputs("morpheus: a runtime is destroyed on one of its own threads\n", stderr);
+    std::terminate();  // it would wait for this thread for ever
+  }
   stop().request_stop();
+  // What its tasks wait for may be in an io_context that no run_on runs any more.
+  if (state_.guests.drive_again()) state_.idle.call_one();
   state_.lifetime.wait_for_tasks();
+  state_.driver_seat.clear();
+  state_.guests.end();
+  state_.lifetime.wait_for_posts();
+  state_.blocking.end();
   join_all();
+  FrameStore::instance().trim();
+}
+
+bool ThreadPool::is_inside() const {
+  const ThreadRunner* const mine = ThreadRunner::current();
+  return mine != nullptr && &mine->pool() == &state_;
 }
 
 void ThreadPool::join_all() {
@@ -52,7 +61,6 @@ void ThreadPool::join_all() {
   state_.lifetime.end_threads();
   for (auto& thread : threads_) thread->sleeper().wake();
   for (auto& thread : threads_) thread->join();
-  if (has_attached_) (void)morpheus_detach();
 }
 
 std::vector<thread_stats> ThreadPool::stats() const {
@@ -66,13 +74,6 @@ void ThreadPool::trace(std::function<void(const trace_event&)> hook) {
   state_.trace.set(std::move(hook), [this](bool is_on) {
     for (auto& thread : threads_) thread->trace(is_on);
   });
-}
-
-bool ThreadPool::set_driver(detail::driver* driver) {
-  if (!state_.driver_seat.set(driver)) return false;
-  // One of them waits in it from now on.
-  for (auto& thread : threads_) thread->sleeper().wake();
-  return true;
 }
 
 }  // namespace morpheus::sdk

@@ -2,7 +2,6 @@
 // The threads of one runtime, and how they begin and end.
 #pragma once
 
-#include <morpheus/detail/driver.hpp>
 #include <morpheus/runtime.hpp>
 
 #include <cstddef>
@@ -25,26 +24,27 @@ class ThreadPool {
   ThreadPool(runtime& owner, const runtime_options& options);
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  /// Waits until every task has ended, then ends the threads. Not on one of them.
+  /// Waits until every task has ended, then ends the threads. On one of them it ends the program.
   ~ThreadPool();
 
   /// Relief threads not included.
   [[nodiscard]] std::size_t size() const { return state_.size; }
+  /// Whether the calling thread is one of them.
+  [[nodiscard]] bool is_inside() const;
   [[nodiscard]] PoolLanes& lanes() { return lanes_; }
+  /// A thread that sleeps looks around, and waits in the driver then.
+  void wake_one() { state_.idle.call_one(); }
+  [[nodiscard]] Guests& guests() { return state_.guests; }
   [[nodiscard]] std::stop_source& stop() { return state_.lifetime.stop(); }
   [[nodiscard]] std::vector<thread_stats> stats() const;
   void trace(std::function<void(const trace_event&)> hook);
-  /// False: there is a driver already.
-  [[nodiscard]] bool set_driver(detail::driver* driver);
-  /// Returns when no thread is in the driver any more.
-  void clear_driver() { state_.driver_seat.clear(); }
 
  private:
   void join_all();
 
   PoolState state_;
   PoolLanes lanes_;
-  bool has_attached_ = false;
+  AttachmentShare attached_;
   std::vector<std::unique_ptr<RuntimeThread>> threads_;  // the relief threads last
   ThreadRunner::Peers runners_;                          // the same
   std::optional<Watch> watch_;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "proto/monotonic_clock.hpp"
+#include "sdk/src/runtime/frames/frame_memory.hpp"
 #include "sdk/src/runtime/frames/task_list.hpp"
 #include "sdk/src/sync/futex.hpp"
 
@@ -118,7 +119,9 @@ void Watch::report(const RuntimeThread& thread, Seen& seen, std::uint64_t now) {
   std::uint64_t waiting = std::min(times.waiting - seen.times.waiting, lasting - on_cpu);
   // A wait that goes on is not in the account yet.
   if (times.is_runnable) waiting = lasting - on_cpu;
-  const task_info task = describe_task(seen.sight.running);
+  task_info task{};
+  FrameStore::instance().look_at(seen.sight.running,
+                                 [&] { task = describe_task(seen.sight.running); });
   using std::chrono::nanoseconds;
   const stall found{.thread = thread.index(),
                     .task = task.name.empty() ? task.function : task.name,

@@ -24,6 +24,8 @@ class biased_lock {
     }
     if (!MORPHEUS_LIKELY(!is_held_.exchange(true, std::memory_order_acquire))) wait();
     if (!MORPHEUS_LIKELY(favours_.load(std::memory_order_relaxed) == no_runner())) settle();
+    MORPHEUS_NOTE_ACQUIRE(&is_held_);
+    MORPHEUS_NOTE_ACQUIRE(&inside_);
   }
   void unlock() noexcept {
     if (inside_.load(std::memory_order_relaxed) == here)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Where coroutine frames live: blocks of a few sizes, which each thread keeps for its next frame of
 // that size. A frame that ends on another thread than it began on joins that thread's blocks; a
-// thread with too many offers half of them to all. Memory is never given back to the system.
+// thread with too many offers half of them to all. Blocks that no thread keeps go back to the
+// system once there are many, and when a runtime ends. Under sanitizers each frame comes from
+// operator new instead, so that they see the use of a frame that has ended.
 #pragma once
 
 #include <morpheus/export.h>
@@ -12,7 +14,8 @@
 
 namespace morpheus::detail {
 
-/// Sizes of blocks: multiples of kFrameStep up to kLargestFrame; larger frames come from malloc.
+/// Sizes of blocks: multiples of kFrameStep up to kLargestFrame; larger frames have memory of their
+/// own.
 inline constexpr std::size_t kFrameStep = 16;
 inline constexpr std::size_t kLargestFrame = 2048;
 
@@ -29,8 +32,9 @@ class frame_memory {
     return (size + kFrameStep - 1) / kFrameStep;
   }
 
-  [[nodiscard]] void* allocate(std::size_t size) {
-    if (size > kLargestFrame) return allocate_large(size);
+  // Inline always: code that is compiled for a sanitizer must not share them with other code.
+  [[nodiscard, gnu::always_inline]] void* allocate(std::size_t size) {
+    if (MORPHEUS_SANITIZED || size > kLargestFrame) return allocate_single(size);
     blocks& mine = blocks_[size_class(size)];
     free_frame* const block = mine.first;
     if (!MORPHEUS_LIKELY(block != nullptr)) return refill(size_class(size));
@@ -41,8 +45,8 @@ class frame_memory {
   /// Offers all free blocks to other threads: this one ends.
   void give_back() noexcept;
 
-  void release(void* frame, std::size_t size) noexcept {
-    if (size > kLargestFrame) return release_large(frame);
+  [[gnu::always_inline]] void release(void* frame, std::size_t size) noexcept {
+    if (MORPHEUS_SANITIZED || size > kLargestFrame) return release_single(frame);
     blocks& mine = blocks_[size_class(size)];
     if (!MORPHEUS_LIKELY(mine.room != 0)) return overflow(frame, size_class(size));
     --mine.room;
@@ -57,8 +61,8 @@ class frame_memory {
  private:
   MORPHEUS_API MORPHEUS_COLD void* refill(std::size_t size_class);
   MORPHEUS_API MORPHEUS_COLD void overflow(void* frame, std::size_t size_class) noexcept;
-  MORPHEUS_API MORPHEUS_COLD static void* allocate_large(std::size_t size);
-  MORPHEUS_API MORPHEUS_COLD static void release_large(void* frame) noexcept;
+  MORPHEUS_API MORPHEUS_COLD static void* allocate_single(std::size_t size);
+  MORPHEUS_API MORPHEUS_COLD static void release_single(void* frame) noexcept;
 
   std::array<blocks, kLargestFrame / kFrameStep + 1> blocks_{};
 };

@@ -48,19 +48,26 @@ class job_list {
 
   void push(job* item) noexcept {
     item->next = nullptr;
+    MORPHEUS_NOTE_RELEASE(item);  // another thread may take it over
     join(item, item);
   }
   [[nodiscard]] job* pop() noexcept {
     job* const item = first();
-    if (item != nullptr) set_first(item->next);
+    if (item == nullptr) return nullptr;
+    MORPHEUS_NOTE_ACQUIRE(item);
+    set_first(item->next);
     return item;
   }
   /// Takes the first and queues `item` instead; the list must not be empty.
   [[nodiscard]] job* rotate(job* item) noexcept {
     item->next = nullptr;
+    MORPHEUS_NOTE_ACQUIRE(tail_);
     tail_->next = item;
+    MORPHEUS_NOTE_RELEASE(item);
+    MORPHEUS_NOTE_RELEASE(tail_);
     tail_ = item;
     job* const taken = first();
+    MORPHEUS_NOTE_ACQUIRE(taken);
     set_first(taken->next);
     return taken;
   }
@@ -79,10 +86,13 @@ class job_list {
  private:
   void set_first(job* item) noexcept { __atomic_store_n(&head_, item, __ATOMIC_RELAXED); }
   void join(job* from, job* to) noexcept {
-    if (empty())
+    if (empty()) {
       set_first(from);
-    else
+    } else {
+      MORPHEUS_NOTE_ACQUIRE(tail_);
       tail_->next = from;
+      MORPHEUS_NOTE_RELEASE(tail_);
+    }
     tail_ = to;
   }
 

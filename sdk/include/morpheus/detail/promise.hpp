@@ -2,6 +2,7 @@
 // What the frame of every task begins with, and how a task ends.
 #pragma once
 
+#include <morpheus/detail/foreign_awaiter.hpp>
 #include <morpheus/detail/runner.hpp>
 
 #include <bit>
@@ -20,7 +21,7 @@ namespace morpheus::detail {
 class completion {
  public:
   using handler = job* (*)(completion& self, job* ended) noexcept;
-  explicit constexpr completion(handler done) noexcept : done_(done) {}
+  explicit constexpr completion(handler on_end) noexcept : done_(on_end) {}
   completion(const completion&) = delete;
   completion& operator=(const completion&) = delete;
   /// Returns what to run next; null: any job that is ready.
@@ -77,12 +78,25 @@ class promise_base {
     return std::forward<A>(awaited);
   }
   template <class A>
-    requires plain_awaiter<std::remove_reference_t<A>>
+    requires(plain_awaiter<std::remove_reference_t<A>> && !foreign_awaitable<A>)
   [[nodiscard]] awaiter_in_place<std::remove_reference_t<A>> await_transform(
       A&& awaited, const void* at = __builtin_source_location()) noexcept {
     where_ = at;
     return {awaited};
   }
+
+  /// What is not of the runtime brings the task home; see foreign_awaiter.
+  template <foreign_awaitable A>
+  [[nodiscard]] foreign_awaiter<A> await_transform(A&& awaited,
+                                                   const void* at = __builtin_source_location()) {
+    static_assert(
+        !std::is_same_v<std::remove_cvref_t<A>, std::suspend_always>,
+        "std::suspend_always would suspend the task for ever: co_await morpheus::yield()");
+    where_ = at;
+    return foreign_awaiter<A>(std::forward<A>(awaited));
+  }
+  /// For foreign_awaiter.
+  static void is_task() noexcept {}
 
   void resume_at_end(job* waiting) noexcept { at_end_ = reinterpret_cast<std::uintptr_t>(waiting); }
   void complete_at_end(completion& called) noexcept {

@@ -18,6 +18,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#ifdef _LIBCPP_VERSION
+#error \
+    "The C++ runtime of libmorpheus needs libstdc++ (-stdlib=libstdc++): its interface passes \
+objects of the standard library. The C ABI and <morpheus/worker.hpp> work with libc++, too."
+#endif
+
 namespace morpheus::detail {
 
 /// Where a job runs: in which runtime, in which group, and on which thread if not on any. A job
@@ -101,6 +107,7 @@ class alignas(64) runner {
 
   /// Lets every other ready job run before `self` goes on.
   [[nodiscard]] std::coroutine_handle<> yield(job* self) noexcept {
+    MORPHEUS_NOTE_RELEASE(self);
     enter();
     if (--ticks_ == 0 || is_disturbed() || !forks_.empty()) return transfer(yield_slowly(self));
     if (ready_.empty()) return leave(self), handle_of(self);
@@ -119,6 +126,7 @@ class alignas(64) runner {
 #if MORPHEUS_TAIL_CALLS
     return next == nullptr ? std::noop_coroutine() : handle_of(next);
 #else
+    if (next != nullptr) MORPHEUS_NOTE_RELEASE(next);
     handoff_ = next;
     return std::noop_coroutine();
 #endif
@@ -131,6 +139,7 @@ class alignas(64) runner {
 
   /// Queues `ready` behind all others. The caller runs on this runner.
   void push(job* ready) noexcept {
+    MORPHEUS_NOTE_RELEASE(ready);
     job* const self = enter();
     settle();
     ready_.push(ready);
@@ -146,7 +155,10 @@ class alignas(64) runner {
     if (is_disturbed() || is_call_useful_->load(std::memory_order_relaxed) ||
         !forks_.has_room(count))
       return false;
-    for (std::size_t i = count; --i > 0;) forks_.push(forks[i]);
+    for (std::size_t i = count; --i > 0;) {
+      MORPHEUS_NOTE_RELEASE(forks[i]);
+      forks_.push(forks[i]);
+    }
     leave(forks[0]);
     return true;
   }

@@ -11,7 +11,9 @@ namespace morpheus::detail {
 class spin_lock {
  public:
   void lock() noexcept {
-    if (!MORPHEUS_LIKELY(!is_held_.exchange(true, std::memory_order_acquire))) wait();
+    if (MORPHEUS_LIKELY(!is_held_.exchange(true, std::memory_order_acquire))) return;
+    wait();
+    MORPHEUS_NOTE_ACQUIRE(&is_held_);
   }
   void unlock() noexcept { is_held_.store(false, std::memory_order_release); }
 

@@ -129,12 +129,10 @@ detail::task_name::~task_name() {
   names.of.erase(task_);
 }
 
-std::vector<task_info> tasks() {
-  std::vector<task_info> all;
+void detail::each_task(void (*take)(void* to, const task_info& each), void* to) {
   sdk::FrameStore::instance().each_in_use([&](char* frame) {
-    all.push_back(sdk::describe_task(reinterpret_cast<const detail::job*>(frame)));
+    take(to, sdk::describe_task(reinterpret_cast<const detail::job*>(frame)));
   });
-  return all;
 }
 
 void dump_tasks(std::ostream& out) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sdk/src/runtime/frames/this_runner.hpp"
 
-#include <memory>
+#include "sdk/src/sync/per_thread.hpp"
 
 namespace {
 constinit morpheus::detail::runner no_runner;
@@ -15,8 +15,7 @@ namespace {
 struct Owned {
   detail::runner runner;
   ~Owned() {
-    // Frames that are released later, by destructors of other thread-local objects, go the slow
-    // way.
+    // Frames that are released later, as other keys' objects end, go the slow way.
     detail::here = &no_runner;
     runner.frames.give_back();
   }
@@ -27,10 +26,9 @@ struct Owned {
 detail::runner& ThisRunner::none() { return no_runner; }
 
 detail::runner& ThisRunner::make() {
-  static thread_local std::unique_ptr<Owned> owned;
-  if (!owned) owned = std::make_unique<Owned>();
-  detail::here = &owned->runner;
-  return owned->runner;
+  static const PerThread<Owned> runners;
+  detail::here = &runners.get().runner;
+  return *detail::here;
 }
 
 }  // namespace morpheus::sdk

@@ -7,12 +7,14 @@
 #include <system_error>
 #include <thread>
 
+#include "sdk/src/sync/race_detector.hpp"
+
 namespace morpheus::sdk {
 namespace {
 constexpr std::chrono::seconds kIdle{1};
 }
 
-BlockingThreads::~BlockingThreads() {
+void BlockingThreads::end() {
   std::unique_lock lock(lock_);
   is_ending_ = true;
   changed_.notify_all();
@@ -20,6 +22,7 @@ BlockingThreads::~BlockingThreads() {
 }
 
 void BlockingThreads::run(detail::blocking_call& call) {
+  note_release(&call);
   const std::scoped_lock lock(lock_);
   if (waiting_ >= idle_ && threads_ < most_) {
     try {
@@ -40,6 +43,7 @@ void BlockingThreads::work() {
   std::unique_lock lock(lock_);
   while (detail::blocking_call* const call = take(lock)) {
     lock.unlock();
+    note_acquire(call);
     call->run(*call);
     lock.lock();
   }

@@ -15,9 +15,9 @@ class BlockingThreads {
   explicit BlockingThreads(unsigned most) : most_(most) {}
   BlockingThreads(const BlockingThreads&) = delete;
   BlockingThreads& operator=(const BlockingThreads&) = delete;
-  /// Waits until no thread is left. Nothing may be running or waiting any more.
-  ~BlockingThreads();
 
+  /// Waits until no thread is left. No task waits for one any more.
+  void end();
   /// Throws std::system_error if there is no thread and none can be started.
   void run(detail::blocking_call& call);
 

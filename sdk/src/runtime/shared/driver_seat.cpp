@@ -13,9 +13,15 @@ bool DriverSeat::set(detail::driver* driver) {
 void DriverSeat::clear() {
   detail::driver* const driver = driver_.exchange(nullptr, std::memory_order_seq_cst);
   while (inside_.load(std::memory_order_seq_cst) != 0) {
-    driver->interrupt();
+    if (driver != nullptr) driver->interrupt();
     (void)::sched_yield();
   }
+}
+
+void DriverSeat::interrupt() {
+  inside_.fetch_add(1, std::memory_order_seq_cst);  // clear() waits for this thread, too
+  if (detail::driver* const entered = driver_.load(std::memory_order_seq_cst)) entered->interrupt();
+  inside_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
 bool DriverSeat::take(unsigned thread) {

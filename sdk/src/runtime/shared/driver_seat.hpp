@@ -19,6 +19,8 @@ class DriverSeat {
   /// Takes the driver away; returns when no thread is in it.
   void clear();
 
+  /// Ends a wait in the driver, if there is one.
+  void interrupt();
   /// Whether there is a driver with no thread in it.
   [[nodiscard]] bool is_free() const {
     return driver() != nullptr && thread_.load(std::memory_order_relaxed) == kNone;
@@ -34,7 +36,7 @@ class DriverSeat {
 
   std::atomic<detail::driver*> driver_{nullptr};
   std::atomic<unsigned> thread_{kNone};
-  std::atomic<unsigned> inside_{0};  // threads, those that were held up included
+  std::atomic<unsigned> inside_{0};  // threads that use it, those that were held up included
 };
 
 }  // namespace morpheus::sdk

@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include "sdk/src/sync/futex.hpp"
+#include "sdk/src/sync/spin.hpp"
 
 namespace morpheus::sdk {
 
@@ -29,6 +30,14 @@ class Lifetime {
     }
   }
 
+  /// A thread of another runtime or of none is about to queue a job, which may be the last one that
+  /// keeps this runtime: it lives until end_post().
+  void begin_post() { posting_.fetch_add(1, std::memory_order_relaxed); }
+  void end_post() { posting_.fetch_sub(1, std::memory_order_release); }
+  void wait_for_posts() const {
+    spin_until([this] { return posting_.load(std::memory_order_acquire) == 0; });
+  }
+
   [[nodiscard]] std::stop_source& stop() { return stop_; }
   /// Threads that find nothing to do return from now on.
   void end_threads() { is_ending_.store(true, std::memory_order_release); }
@@ -37,6 +46,7 @@ class Lifetime {
  private:
   std::atomic<std::size_t> live_tasks_{0};
   std::atomic<std::uint32_t> ends_{0};
+  std::atomic<std::size_t> posting_{0};  // threads
   std::stop_source stop_;
   std::atomic<bool> is_ending_{false};
 };

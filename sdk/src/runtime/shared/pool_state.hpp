@@ -9,7 +9,9 @@
 #include <cstddef>
 
 #include "sdk/src/runtime/shared/blocking_threads.hpp"
+#include "sdk/src/runtime/shared/cpu_share.hpp"
 #include "sdk/src/runtime/shared/driver_seat.hpp"
+#include "sdk/src/runtime/shared/guests.hpp"
 #include "sdk/src/runtime/shared/idle_threads.hpp"
 #include "sdk/src/runtime/shared/lifetime.hpp"
 #include "sdk/src/runtime/shared/shared_jobs.hpp"
@@ -20,12 +22,13 @@ namespace morpheus::sdk {
 
 /// Any thread.
 struct PoolState {
-  PoolState(runtime& owner, const runtime_options& options, std::size_t usable_cpus)
+  PoolState(runtime& owner, const runtime_options& options, const CpuShare& cpus)
       : owner(owner),
         options(options),
         blocking(std::max(1U, options.blocking_threads)),
-        size(options.threads != 0 ? options.threads : usable_cpus),
-        may_spin(usable_cpus > 1 && size <= usable_cpus) {}
+        size(options.threads != 0 ? options.threads : cpus.count()),
+        may_spin(cpus.usable > 1 && size <= cpus.usable && !cpus.has_quota()),
+        guests(owner, driver_seat) {}
 
   /// Relief threads included.
   [[nodiscard]] std::size_t threads() const { return size + options.relief_threads; }
@@ -50,10 +53,12 @@ struct PoolState {
   Lifetime lifetime;
   BlockingThreads blocking;
   const std::size_t size;  ///< threads; the relief threads come after them
-  const bool may_spin;     ///< threads that spin keep no other thread of the process from running
+  /// Threads that spin keep no other thread of the process from running, now or later.
+  const bool may_spin;
   SharedJobs shared;
   IdleThreads idle;
   DriverSeat driver_seat;
+  Guests guests;
   TraceHook trace;
   WatchSleep watch_sleep;
 };

@@ -12,9 +12,8 @@ using detail::driver;
 
 void Sleeper::wake() {
   if (is_asleep_.exchange(0, std::memory_order_seq_cst) != 1) return;
-  driver* const entered = is_in_driver_.load(std::memory_order_seq_cst) ? seat_.driver() : nullptr;
-  if (entered != nullptr)
-    entered->interrupt();
+  if (is_in_driver_.load(std::memory_order_seq_cst))
+    seat_.interrupt();
   else
     futex_wake_one(is_asleep_);
 }

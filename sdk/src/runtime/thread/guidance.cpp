@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sdk/src/runtime/thread/guidance.hpp"
 
+#include <algorithm>
 #include <system_error>
 
+#include "sdk/src/client/registry.hpp"
 #include "sdk/src/client/this_thread.hpp"
 
 namespace morpheus::sdk {
@@ -12,11 +14,23 @@ constexpr std::uint64_t kModeNs = 1'000'000;  // between two decisions about the
 
 }  // namespace
 
+AttachmentShare::AttachmentShare(const runtime_options& options) {
+  if (!options.guided) return;
+  LinkSpec spec = LinkSpec::from(nullptr);
+  spec.workers = std::clamp(options.threads + options.relief_threads, spec.workers,
+                            std::uint32_t{Registry::kMaxWorkers});
+  is_held_ = Registry::instance().share(spec);
+}
+
+AttachmentShare::~AttachmentShare() {
+  if (is_held_) Registry::instance().unshare();
+}
+
 void Guidance::begin(const runtime_options& options) {
   try {
     if (options.guided) registration_.emplace(options.worker);
   } catch (const std::system_error&) {
-    // too many workers in this process
+    // the process could not be attached, or this is a priority that cannot be
   }
   is_registered_.store(registration_.has_value(), std::memory_order_relaxed);
   client_thread_.store(ThisThread::worker(), std::memory_order_release);

@@ -14,6 +14,18 @@ namespace morpheus::sdk {
 
 class ClientThread;
 
+/// A guided runtime's share of the process's attachment. Must outlive its threads.
+class AttachmentShare {
+ public:
+  explicit AttachmentShare(const runtime_options& options);
+  AttachmentShare(const AttachmentShare&) = delete;
+  AttachmentShare& operator=(const AttachmentShare&) = delete;
+  ~AttachmentShare();
+
+ private:
+  bool is_held_ = false;
+};
+
 class Guidance {
  public:
   // --- The thread

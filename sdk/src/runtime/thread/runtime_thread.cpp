@@ -12,6 +12,7 @@
 #include "sdk/src/client/this_thread.hpp"
 #include "sdk/src/runtime/frames/this_runner.hpp"
 #include "sdk/src/sync/futex.hpp"
+#include "sdk/src/sync/race_detector.hpp"
 #include "sdk/src/sync/spin.hpp"
 
 namespace morpheus::sdk {
@@ -64,12 +65,12 @@ void RuntimeThread::run() {
   while (job* ready = await_work()) {
     do {
       begin(ready);
+      note_acquire(ready);
       detail::handle_of(ready).resume();
       ready = std::exchange(handoff_, nullptr);
     } while (ready != nullptr);
   }
   leave(nullptr);
-  ThisThread::set_hand_over(nullptr);
   detail::here = &ThisRunner::none();
   frames.give_back();
   guidance().end();

@@ -23,7 +23,10 @@ class RuntimeThread final : public ThreadRunner {
       : ThreadRunner(pool, lanes, peers, index), is_relief_(index >= pool.size) {}
 
   void start();
-  void join() { thread_.join(); }
+  /// Returns at once if it was never started.
+  void join() {
+    if (thread_.joinable()) thread_.join();
+  }
 
   // --- Any thread
   [[nodiscard]] std::string name() const;

@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "proto/monotonic_clock.hpp"
+#include "sdk/src/sync/race_detector.hpp"
 
 namespace morpheus::sdk {
 
@@ -64,6 +65,7 @@ job* ThreadRunner::next_slowly() {
 }
 
 job* ThreadRunner::give_way(job* self) {
+  note_release(self);
   enter();
   wait_for_revocation();
   if (morpheus_asked_here()) acknowledge();
@@ -74,6 +76,7 @@ void ThreadRunner::fork_slowly(job* const* forks, std::size_t count) {
   job* const first = forks[0];
   serve();
   for (std::size_t i = count; --i > 0;) {
+    note_release(forks[i]);
     if (forks_.has_room(1))
       forks_.push(forks[i]);
     else
@@ -161,12 +164,12 @@ void ThreadRunner::call_stand_in() {
 }
 
 void ThreadRunner::hand_over_here() {
-  auto& self = static_cast<ThreadRunner&>(*detail::here);
-  if (self.pool().size == 1) return;
-  job* const running = self.enter();
-  self.wait_for_revocation();
-  self.hand_over();
-  self.leave(running);
+  ThreadRunner* const self = current();
+  if (self == nullptr || self->pool().size == 1) return;
+  job* const running = self->enter();
+  self->wait_for_revocation();
+  self->hand_over();
+  self->leave(running);
 }
 
 }  // namespace morpheus::sdk
@@ -191,7 +194,10 @@ std::coroutine_handle<> runner::give_way(job* self) noexcept {
 
 std::uint64_t timer::now_ns() noexcept { return monotonic_ns(); }
 void timer::prepare() noexcept { slow(*here).timers().prepare(*this); }
-bool timer::start(job* task) { return slow(*here).timers().add(*this, task, here->where()); }
+bool timer::start(job* task) {
+  sdk::note_release(task);
+  return slow(*here).timers().add(*this, task, here->where());
+}
 void timer::stop() noexcept { sdk::TimerQueue::remove(*this); }
 
 }  // namespace morpheus::detail

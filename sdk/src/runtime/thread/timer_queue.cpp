@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sdk/src/sync/race_detector.hpp"
+
 namespace morpheus::sdk {
 
 bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* where) {
@@ -28,6 +30,7 @@ void TimerQueue::remove(detail::timer& timer) {
     timer.index_ = detail::timer::kOutside;
     queue.note_earliest();
   }
+  note_release(timer.task_);
   detail::schedule(timer.task_, timer.where_);
 }
 

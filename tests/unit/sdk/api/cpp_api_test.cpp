@@ -106,6 +106,7 @@ TEST_CASE("a worker loop runs everything, between safe points") {
 TEST_CASE("a worker loop that cannot register leaves nothing behind") {
   const SocketPath path;
   const morpheus::attachment attachment(at(path.text(), 2));
-  CHECK_THROWS_AS(morpheus::worker_loop(attachment, 3), std::system_error);
+  const morpheus::worker_options wrong{.priority = MORPHEUS_PRIORITY_MAX + 1};
+  CHECK_THROWS_AS(morpheus::worker_loop(attachment, 3, wrong), std::system_error);
   CHECK(morpheus::attachment::status().workers == 0);
 }
