@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The example servers with real clients: the HTTP server under wrk, beside CPU-bound tasks, and the
-echo server with connections from this script.
+"""The examples at work: the HTTP server under wrk, beside CPU-bound tasks, the echo server with
+connections from this script, talkative and silent, and the pipeline.
 
-usage: examples_test.py ECHO HTTP        exit 77: wrk is missing
+usage: examples_test.py ECHO HTTP PIPELINE        exit 77: wrk is missing
 """
 import re
 import shutil
@@ -83,11 +83,38 @@ def with_echo(echo):
     print(f"echo: {len(connections)} connections served and ended")
 
 
+def with_silent_clients(echo):
+    server = Server(echo, "0", "200")
+    silent = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    deaf = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    deaf.settimeout(20)
+    try:
+        for _ in range(1000):
+            deaf.sendall(b"x" * 65536)  # and takes nothing back
+        sys.exit("a client that takes nothing keeps its connection")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    if silent.recv(1) != b"":
+        sys.exit("a client that says nothing keeps its connection")
+    server.stop()
+    print("echo: silent and deaf clients lost their connections in time")
+
+
+def through_pipeline(pipeline):
+    for threads in ("1", "3"):
+        done = subprocess.run([pipeline, "3000", threads], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0 or f"1 to 3000: {3000 * 3001 * 6001 // 6}" not in done.stdout:
+            sys.exit(f"pipeline, {threads} threads: status {done.returncode}: {done.stdout}{done.stderr}")
+        print(f"pipeline, {threads} threads: {done.stdout.splitlines()[1]}")
+
+
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         print(__doc__, file=sys.stderr)
         return 64
     with_echo(sys.argv[1])
+    with_silent_clients(sys.argv[1])
+    through_pipeline(sys.argv[3])
     if not shutil.which("wrk"):
         print("skipped: needs wrk")
         return 77
