@@ -56,7 +56,11 @@ extern "C" void __tsan_release(void *of);
 #define MORPHEUS_END_C
 #define MORPHEUS_NOEXCEPT
 #endif
-/* Not [[nodiscard]]: C++11 and C11 do not know it. */
+/* A cast to void silences the standard's attribute only, which C++11 and C11 do not know. */
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define MORPHEUS_NODISCARD [[nodiscard]]
+#else
 #define MORPHEUS_NODISCARD __attribute__((warn_unused_result))
+#endif
 
 #endif
