@@ -38,6 +38,7 @@ failed. Without PART it runs the first four parts, with --all all of them but th
   kernel       on this kernel as far as it can, and whole in virtual machines with other kernels
   sanitize     built again with AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
   compilers    built again with clang, without a warning, and its unit tests
+  cpython      CPython's own tests with and without python3 -m morpheus
   system       the Debian packages in a virtual machine with systemd: install, use, crash, upgrade, remove
   fresh        the README's commands, the packages and the wheel on Debian 12 and 13 with nothing installed; as root
   documents    the commands of README and docs/ that build and measure, in a copy of this tree

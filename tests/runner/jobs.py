@@ -14,8 +14,8 @@ import programs
 from results import FAIL, PASS, SKIP, Result
 from sources import copy_changes, is_clone
 
-ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "compilers", "system", "fresh", "documents",
-             "coverage")
+ALL_PARTS = ("unit", "integration", "fuzz", "kernel", "sanitize", "compilers", "cpython", "system", "fresh",
+             "documents", "coverage")
 PARTS = (*ALL_PARTS, "mutants")  # which takes too long for every full run
 USUAL_PARTS = ALL_PARTS[:4]
 OWN_BUILD = {"compilers", "fresh", "coverage", "mutants"}  # parts that use nothing of the build directory
@@ -103,9 +103,8 @@ def _last_words(test):
 
 # --- parts ---------------------------------------------------------------------------------------------------------
 
-def _python(settings, part):
+def _python(settings, part, tests, seconds=20):
     """The Python package's tests: always with the interpreter that it was built for."""
-    tests = settings.path("tests", part, "python")
     if not os.path.isdir(tests) or not os.path.isdir(settings.built("sdk/python/morpheus")):
         return
     label = f"{part} python"
@@ -113,8 +112,9 @@ def _python(settings, part):
     # what failed is reported beside the results
     command = ["sh", "-c", 'exec "$@" >&2', "sh", "/usr/bin/python3", "-m", "pytest", "-q", "-p", "result_lines",
                "-p", "no:cacheprovider", tests]
-    yield Job(label, 20, lambda: programs.run(label, command, settings.log(label), environment={
-        "PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"}))
+    environment = {"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"}
+    yield Job(label, seconds, lambda: programs.run(
+        label, command, settings.log(label), limit=max(programs.TIME_LIMIT, 4 * seconds), environment=environment))
 
 
 def native_jobs(settings, part, without=()):
@@ -129,7 +129,7 @@ def native_jobs(settings, part, without=()):
     names = [name for name in _registered(settings, part) if name not in without]
     if names:
         yield Job(f"{part} (meson)", 30, lambda: run_registered(settings, part, names))
-    yield from _python(settings, part)
+    yield from _python(settings, part, settings.path("tests", part, "python"))
 
 
 def _kernel(settings):
@@ -141,7 +141,7 @@ def _kernel(settings):
     names = list(_registered(settings, "kernel"))
     if names:
         yield Job("kernel (meson)", 30, lambda: run_registered(settings, "kernel", names))
-    yield from _python(settings, "kernel")
+    yield from _python(settings, "kernel", settings.path("tests/kernel/python"))
     if not settings.kernels:
         left_out = Result(SKIP, "kernel", "virtual machines (left out by --kernels none)")
         yield Job("kernel machines", 0, lambda: [left_out])
@@ -313,8 +313,12 @@ def _run_block(settings, tree, block):
     return result
 
 
-_JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "compilers": _compilers, "system": _system,
-            "fresh": _fresh, "documents": _documents}
+def _cpython(settings):
+    yield from _python(settings, "cpython", settings.path("tests/cpython"), 900)
+
+
+_JOBS_OF = {"kernel": _kernel, "fuzz": _fuzz, "sanitize": _sanitize, "compilers": _compilers, "cpython": _cpython,
+            "system": _system, "fresh": _fresh, "documents": _documents}
 
 
 def jobs_of(settings, part):
