@@ -209,13 +209,13 @@ def use_with_pkg_config(top, work):
 
 def use_in_cpp(work, cflags, flags, libraries):
     at = {**os.environ, "LD_LIBRARY_PATH": libraries}
-    source = write(work, "containers.cpp", CPP_USES_CONTAINERS)
+    source = write(work, "containers.cc", CPP_USES_CONTAINERS)
     for what, extra in CPP_FLAGS.items():
         run("c++", "-std=c++20", *extra, source, *flags, "-o", f"{work}/containers")
         check("C++, shared" + what, run(f"{work}/containers", env=at), "1 2 1")
     run("c++", "-std=c++20", source, *cflags, f"{libraries}/libmorpheus.a", "-pthread", "-o", f"{work}/containers")
     check("C++, static", run(f"{work}/containers"), "1 2 1")
-    run("c++", "-std=c++20", "-g", "-fsanitize=address", write(work, "dangling.cpp", USED_AFTER_ITS_END), *flags,
+    run("c++", "-std=c++20", "-g", "-fsanitize=address", write(work, "dangling.cc", USED_AFTER_ITS_END), *flags,
         "-o", f"{work}/dangling")
     seen = subprocess.run([f"{work}/dangling"], capture_output=True, text=True, env=at, check=False)
     if "heap-use-after-free" not in seen.stderr:
