@@ -87,8 +87,9 @@ def _forget(path):
 def run_registered(settings, part, names):
     _forget(settings.built("meson-logs", "registered.json"))
     with open(settings.log(part), "w", encoding="utf-8") as log:
+        # on a crowded host a test takes longer, and has not failed for that
         subprocess.run(["meson", "test", "-C", settings.build, "--no-rebuild", "--logbase", "registered",
-                        "--print-errorlogs", *names], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+                        "--print-errorlogs", "--timeout-multiplier", "4", *names], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
     words = {"OK": PASS, "EXPECTEDFAIL": PASS, "SKIP": SKIP}
     with open(settings.built("meson-logs", "registered.json"), encoding="utf-8") as file:
         # a name is "project:suite / name"
