@@ -22,12 +22,12 @@ class function_job final : droppable_job {
   template <class G>
   [[nodiscard]] static droppable_job* make(G&& body) {
     void* const memory = here->frames.allocate(sizeof(function_job));
-    return new (memory) function_job(std::forward<G>(body));
+    return new (memory) function_job(std::in_place, std::forward<G>(body));
   }
 
  private:
   template <class G>
-  explicit function_job(G&& body)
+  function_job(std::in_place_t, G&& body)
       : droppable_job{{&function_job::run, nullptr, nullptr}, &function_job::drop_it},
         body_(std::forward<G>(body)) {}
   static F take(function_job& self) {
