@@ -92,7 +92,7 @@ def wrong_example(root, build, page):
 
 
 def wrong_python(root, page):
-    usage = read(root, "sdk/python/morpheus/__main__.py").partition('USAGE = """')[2].partition('"""')[0]
+    usage = read(root, "sdk/python/morpheus/launch.py").partition('USAGE = """')[2].partition('"""')[0]
     assert "--socket" in usage
     described = set(re.findall(r"^\.It Fl -([a-z-]+)", page, flags=re.M))
     yield from difference("option", set(re.findall(r"--([a-z-]+)", usage.partition("example:")[0])), described)
