@@ -76,13 +76,13 @@ task<> work_together(channel<ItemPtr>& in, channel<ItemPtr>& out) {
 task<long> run(long items) {
   channel<ItemPtr> numbers(kPlaces);
   channel<ItemPtr> squares(kPlaces);
-  morpheus::scope stages;
-  stages.spawn(produce(numbers, items));
-  stages.spawn(work_together(numbers, squares));
-  long sum = 0;
-  while (auto item = co_await squares.receive()) sum += (*item)->number;
-  co_await stages.join();
-  co_return sum;
+  co_return co_await morpheus::with_scope([&](morpheus::scope& stages) -> task<long> {
+    stages.spawn(produce(numbers, items));
+    stages.spawn(work_together(numbers, squares));
+    long sum = 0;
+    while (auto item = co_await squares.receive()) sum += (*item)->number;
+    co_return sum;
+  });
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // Code that blocks its thread, run beside the runtime's threads.
 #pragma once
 
-#include <morpheus/detail/promise.hpp>
+#include <morpheus/task.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -43,7 +43,10 @@ class [[nodiscard]] blocking_awaiter final : detail::blocking_call {
   }
   value_type await_resume() {
     if (error_) std::rethrow_exception(error_);
-    if constexpr (!kIsVoid) return std::move(*value_);
+    if constexpr (std::is_reference_v<value_type>)
+      return *value_;
+    else if constexpr (!kIsVoid)
+      return std::move(*value_);
   }
 
  private:
@@ -63,14 +66,15 @@ class [[nodiscard]] blocking_awaiter final : detail::blocking_call {
   F body_;
   detail::job* task_ = nullptr;
   detail::lane* where_ = nullptr;
-  std::optional<std::conditional_t<kIsVoid, bool, value_type>> value_;
+  std::optional<detail::storable_t<value_type>> value_;
   std::exception_ptr error_;
 };
 
 /// `co_await blocking(f)` calls f() on a thread that may block, and gives its result or throws its
 /// exception. Meanwhile the runtime's threads run other tasks. Blocking threads are started as
 /// needed, up to runtime_options::blocking_threads (further calls wait), and end after a second
-/// without work. Only in a task.
+/// without work. A stop does not end it: f() is not interrupted, and its result is given. Only in a
+/// task.
 template <class F>
 blocking_awaiter<F> blocking(F body) {
   return blocking_awaiter<F>(std::move(body));

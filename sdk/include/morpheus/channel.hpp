@@ -16,9 +16,9 @@ namespace morpheus {
 /// Carries values from any number of senders to any number of receivers, in order, and holds up to
 /// `capacity` of them; with capacity 0 a send waits for its receiver. Senders and receivers are
 /// served in the order in which they came. try_send(), try_receive() and close() on any thread.
-/// Must outlive the tasks that wait.
+/// Must outlive the waits.
 template <class T>
-class channel {
+class channel : detail::wait_queue {
  public:
   explicit channel(std::size_t capacity) : capacity_(capacity) {}
 
@@ -27,7 +27,7 @@ class channel {
     detail::waiter* receiver = nullptr;
     bool is_taken = false;
     {
-      const std::scoped_lock lock(queue_.lock);
+      const std::scoped_lock guard(lock);
       is_taken = !is_closed_ && give(value, receiver);
     }
     if (receiver != nullptr) receiver->resume();
@@ -38,7 +38,7 @@ class channel {
     detail::waiter* sender = nullptr;
     std::optional<T> value;
     {
-      const std::scoped_lock lock(queue_.lock);
+      const std::scoped_lock guard(lock);
       value = take(sender);
     }
     if (sender != nullptr) sender->resume();
@@ -48,61 +48,61 @@ class channel {
   void close() {
     detail::released_waiters waiting;
     {
-      const std::scoped_lock lock(queue_.lock);
+      const std::scoped_lock guard(lock);
       is_closed_ = true;
-      waiting = queue_.pop_all();
+      waiting = pop_all();
     }
     waiting.resume();
   }
 
   class [[nodiscard]] send_awaiter : public detail::waits<send_awaiter> {
    public:
-    send_awaiter(channel& source, T value) : channel_(source), value_(std::move(value)) {}
-    /// Whether the value was taken; false if the channel is closed.
-    bool await_resume() const noexcept { return is_taken_; }
+    static constexpr bool kMustUse = true;
+    send_awaiter(channel& source, T value)
+        : detail::waits<send_awaiter>(source), value_(std::move(value)) {}
     [[nodiscard, gnu::always_inline]] bool take_locked(detail::waiter*& woken) {
-      if (channel_.is_closed_) return true;
-      is_taken_ = channel_.give(value_, woken);
-      if (!is_taken_) channel_.senders_wait_ = true;
+      channel& to = *static_cast<channel*>(this->queue);
+      if (to.is_closed_) return true;
+      is_taken_ = to.give(value_, woken);
+      if (!is_taken_) to.senders_wait_ = true;
       return is_taken_;
     }
-    [[nodiscard]] detail::wait_queue& queue() const noexcept { return channel_.queue_; }
+    [[nodiscard]] bool result() const noexcept { return is_taken_; }
 
    private:
     friend channel;
-    channel& channel_;
     T value_;
     bool is_taken_ = false;
   };
 
   class [[nodiscard]] receive_awaiter : public detail::waits<receive_awaiter> {
    public:
-    explicit receive_awaiter(channel& source) noexcept : channel_(source) {}
-    /// Nothing if the channel is closed and empty.
-    [[nodiscard]] std::optional<T> await_resume() { return std::move(value_); }
+    static constexpr bool kMustUse = true;
+    explicit receive_awaiter(channel& source) noexcept : detail::waits<receive_awaiter>(source) {}
     [[nodiscard, gnu::always_inline]] bool take_locked(detail::waiter*& woken) {
-      if (channel_.senders_wait_ || !channel_.values_.empty()) value_ = channel_.take(woken);
-      if (value_ || channel_.is_closed_) return true;
-      channel_.senders_wait_ = false;
+      channel& from = *static_cast<channel*>(this->queue);
+      if (from.senders_wait_ || !from.values_.empty()) value_ = from.take(woken);
+      if (value_ || from.is_closed_) return true;
+      from.senders_wait_ = false;
       return false;
     }
-    [[nodiscard]] detail::wait_queue& queue() const noexcept { return channel_.queue_; }
+    [[nodiscard]] std::optional<T> result() { return std::move(value_); }
 
    private:
     friend channel;
-    channel& channel_;
     std::optional<T> value_;
   };
 
-  /// `bool sent = co_await channel.send(value)` waits for room.
+  /// `bool sent = co_await channel.send(value)` waits for room. False: the channel is closed, and
+  /// the value is gone.
   [[nodiscard]] send_awaiter send(T value) { return send_awaiter(*this, std::move(value)); }
-  /// Throws `cancelled` if asked to stop first; the value is then not sent.
+  /// A stop request of `stop` ends the wait, too; the value is then not sent.
   [[nodiscard]] detail::stoppable<send_awaiter> send(T value, std::stop_token stop) {
     return detail::stoppable<send_awaiter>(std::move(stop), *this, std::move(value));
   }
   /// `std::optional<T> value = co_await channel.receive()` waits for a value or the end.
   [[nodiscard]] receive_awaiter receive() noexcept { return receive_awaiter(*this); }
-  /// Throws `cancelled` if asked to stop first.
+  /// A stop request of `stop` ends the wait, too.
   [[nodiscard]] detail::stoppable<receive_awaiter> receive(std::stop_token stop) {
     return detail::stoppable<receive_awaiter>(std::move(stop), *this);
   }
@@ -113,7 +113,7 @@ class channel {
 
   [[nodiscard, gnu::always_inline]] bool give(T& value, detail::waiter*& woken) {
     if (!senders_wait_) {
-      woken = queue_.pop();
+      woken = pop();
       if (woken != nullptr) {
         static_cast<receive_awaiter*>(woken)->value_.emplace(std::move(value));
         return true;
@@ -126,7 +126,7 @@ class channel {
 
   [[nodiscard]] std::optional<T> take(detail::waiter*& woken) {
     std::optional<T> value;
-    if (senders_wait_) woken = queue_.pop();
+    if (senders_wait_) woken = pop();
     auto* const sender = static_cast<send_awaiter*>(woken);
     if (sender != nullptr) sender->is_taken_ = true;
     if (!values_.empty()) {
@@ -143,7 +143,6 @@ class channel {
   std::deque<T> values_;
   bool is_closed_ = false;
   bool senders_wait_ = false;  // the waiters in the queue are senders
-  detail::wait_queue queue_;
 };
 
 }  // namespace morpheus

@@ -2,6 +2,8 @@
 // What spawn() returns: a handle to await the spawned task's result, once or not at all.
 #pragma once
 
+#include <morpheus/detail/root_context.hpp>
+#include <morpheus/error.hpp>
 #include <morpheus/task.hpp>
 
 #include <atomic>
@@ -18,16 +20,17 @@ class join_handle;
 namespace detail {
 
 /// Ends the program if `error` is an exception other than `cancelled`: no code will see it.
-MORPHEUS_API void report_unheard(const std::exception_ptr& error) noexcept;
+MORPHEUS_API MORPHEUS_COLD void report_unheard(const std::exception_ptr& error) noexcept;
 
 /// Something that comes from the memory of frames but is no frame: its second word says so.
 class no_frame {
+  [[maybe_unused]] void* unused_ = nullptr;
   [[maybe_unused]] void* in_use_ = nullptr;
 };
 
 /// A spawned task and the task that waits for it. Lives as long as the task or the handle.
 template <class T>
-class join_state final : completion, no_frame {
+class join_state final : no_frame, root_context {
  public:
   static void* operator new(std::size_t size) { return here->frames.allocate(size); }
   static void operator delete(void* memory, std::size_t size) noexcept {
@@ -35,32 +38,61 @@ class join_state final : completion, no_frame {
   }
 
   join_state(task<T> started, lane& where) noexcept
-      : completion(&join_state::on_end), task_(std::move(started)), lane_(&where) {}
+      : root_context(&join_state::on_end), task_(std::move(started)), lane_(&where) {}
 
   [[nodiscard]] job* start() noexcept {
     lane_->began();
-    task_.frame().promise().complete_at_end(*this);
+    task_.frame().promise().complete_alone_at_end(*this);
     return job_of(task_.frame());
   }
   [[nodiscard]] bool has_ended() const noexcept {
     return waiter_.load(std::memory_order_acquire) == kEnded;
   }
-  /// False if the task has ended in the meantime.
-  [[nodiscard]] bool wait(job* waiter) noexcept {
+  enum class waiting : std::uint8_t { yes, no_more, refused };
+  /// no_more: the task has ended in the meantime; refused: see end_wait().
+  [[nodiscard]] waiting wait(job* waiter) noexcept {
     resume_in_ = here->where();
     std::uintptr_t expected = kRunning;
-    return waiter_.compare_exchange_strong(expected, reinterpret_cast<std::uintptr_t>(waiter),
-                                           std::memory_order_acq_rel);
+    if (waiter_.compare_exchange_strong(expected, reinterpret_cast<std::uintptr_t>(waiter),
+                                        std::memory_order_acq_rel))
+      return waiting::yes;
+    return expected == kRefused &&
+                   waiter_.compare_exchange_strong(expected, kRunning, std::memory_order_acq_rel)
+               ? waiting::refused
+               : waiting::no_more;
   }
-  [[nodiscard]] T take() { return task_.frame().promise().take(); }
+  /// Sets `is_ended` and resumes the task that waits, or refuses the next wait(). Any thread.
+  void end_wait(bool& is_ended) noexcept {
+    std::uintptr_t seen = waiter_.load(std::memory_order_acquire);
+    do {
+      if (seen == kEnded || seen == kDetached) return;
+    } while (!waiter_.compare_exchange_weak(seen, seen == kRunning ? kRefused : kRunning,
+                                            std::memory_order_acq_rel));
+    if (seen == kRunning) return;
+    is_ended = true;
+    schedule(reinterpret_cast<job*>(seen), resume_in_);
+  }
+  /// After a stop that may have come before wait().
+  void forget_refusal() noexcept {
+    std::uintptr_t refused = kRefused;
+    waiter_.compare_exchange_strong(refused, kRunning, std::memory_order_acq_rel);
+  }
+  /// Once: the exception is heard.
+  [[nodiscard]] T take() {
+    is_heard_ = true;
+    return task_.frame().promise().take();
+  }
 
   /// The handle goes.
   void detach() noexcept {
-    if (waiter_.exchange(kDetached, std::memory_order_acq_rel) == kEnded) delete this;
+    if (waiter_.exchange(kDetached, std::memory_order_acq_rel) != kEnded) return;
+    if (!is_heard_) report_unheard(task_.frame().promise().error());
+    delete this;
   }
 
  private:
-  static constexpr std::uintptr_t kRunning = 0, kEnded = 1, kDetached = 2;  // else a job
+  static constexpr std::uintptr_t kRunning = 0, kEnded = 1, kDetached = 2,
+                                  kRefused = 3;  // or a job
 
   static job* on_end(completion& self, job*) noexcept {
     return static_cast<join_state&>(self).end();
@@ -68,11 +100,12 @@ class join_state final : completion, no_frame {
   job* end() noexcept {
     lane& where = *lane_;
     job* next = nullptr;
+    leave_runtime();
     const std::uintptr_t waiter = waiter_.exchange(kEnded, std::memory_order_acq_rel);
     if (waiter == kDetached) {
       report_unheard(task_.frame().promise().error());
       delete this;
-    } else if (waiter != kRunning) {
+    } else if (waiter != kRunning && waiter != kRefused) {
       next = resume_or_schedule(reinterpret_cast<job*>(waiter), resume_in_);
     }
     where.ended();
@@ -83,6 +116,7 @@ class join_state final : completion, no_frame {
   std::atomic<std::uintptr_t> waiter_{kRunning};
   lane* lane_;
   lane* resume_in_ = nullptr;
+  bool is_heard_ = false;  // the handle's
 };
 
 /// Starts a task that ends by itself.
@@ -97,9 +131,10 @@ template <class T>
 }  // namespace detail
 
 /// A spawned task. `co_await` it once, in a task: gives the task's result or throws its exception.
-/// If the handle is dropped, the task goes on, and its runtime waits for it in the end. An
-/// exception that then leaves the task, other than `cancelled`, ends the program, as one that
-/// leaves a thread does. Movable; for one thread at a time.
+/// A stop of the awaiting task ends the wait, not the spawned task. If the handle is dropped, the
+/// task goes on, and its runtime waits for it in the end. An exception other than `cancelled` that
+/// no co_await has taken by the time both the task and the handle have gone ends the program, as
+/// one that leaves a thread does. Movable; for one thread at a time.
 template <class T>
 class [[nodiscard]] join_handle {
  public:
@@ -118,19 +153,40 @@ class [[nodiscard]] join_handle {
     if (auto* const state = std::exchange(state_, nullptr)) state->detach();
   }
 
-  class [[nodiscard]] awaiter {
+  class [[nodiscard]] awaiter : detail::stop_target {
    public:
-    explicit awaiter(detail::join_state<T>& state) noexcept : state_(state) {}
+    explicit awaiter(detail::join_state<T>& state) noexcept
+        : stop_target(&awaiter::on_stop), state_(state) {}
     [[nodiscard]] bool await_ready() const noexcept { return state_.has_ended(); }
     template <detail::task_coroutine P>
-    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) noexcept {
-      if (!state_.wait(detail::job_of(waiting))) return waiting;
-      return detail::here->next();
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) {
+      using waits = typename detail::join_state<T>::waiting;
+      task_ = detail::job_of(waiting);
+      is_stopped_ = !detail::task_stop::begin_wait(task_, published());
+      if (!is_stopped_) {
+        const waits result = state_.wait(detail::job_of(waiting));
+        if (result == waits::yes) return detail::here->next();
+        is_stopped_ = result == waits::refused;
+      }
+      return detail::here->transfer(detail::job_of(waiting));
     }
-    T await_resume() { return state_.take(); }
+    T await_resume() {
+      if (task_ != nullptr) detail::task_stop::withdraw(task_);
+      if (is_stopped_) {
+        state_.forget_refusal();
+        throw cancelled();
+      }
+      return state_.take();
+    }
 
    private:
+    static void on_stop(stop_target& self) noexcept {
+      auto& waiting = static_cast<awaiter&>(self);
+      waiting.state_.end_wait(waiting.is_stopped_);
+    }
     detail::join_state<T>& state_;
+    detail::job* task_ = nullptr;
+    bool is_stopped_ = false;
   };
   [[nodiscard]] awaiter operator co_await() const noexcept { return awaiter(*state_); }
 

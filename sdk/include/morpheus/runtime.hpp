@@ -83,6 +83,7 @@ struct layout {
   std::size_t of_runner = sizeof(runner);
   std::size_t of_promise = sizeof(promise_base);
   std::size_t of_timer = sizeof(timer);
+  std::size_t of_stop_context = sizeof(stop_context);
   std::size_t of_options = sizeof(plain_options);
   bool operator==(const layout&) const = default;
 };
@@ -104,7 +105,7 @@ class runtime {
       : runtime(detail::plain_options(options), built) {}
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
-  /// Requests a stop, waits until everything spawned has ended, then ends the threads. On one of
+  /// Stops all tasks, waits until everything spawned has ended, then ends the threads. On one of
   /// them it ends the program, in words.
   MORPHEUS_API ~runtime();
 
@@ -133,9 +134,9 @@ class runtime {
   /// group. Throws std::out_of_range if there is no such thread. Any thread.
   [[nodiscard]] MORPHEUS_API scheduling_group on_thread(unsigned index);
 
-  /// What long-running tasks should heed: see request_stop().
+  /// For code that cannot be told by its waits: see request_stop().
   [[nodiscard]] MORPHEUS_API std::stop_token stop_token() const noexcept;
-  /// Asks everything that heeds stop_token() to end. Any thread.
+  /// Asks all tasks to end: their waits throw `cancelled`. Any thread.
   MORPHEUS_API void request_stop() noexcept;
 
   [[nodiscard]] MORPHEUS_API unsigned threads() const noexcept;

@@ -12,20 +12,24 @@
 namespace morpheus {
 
 /// Holds permits. `co_await semaphore.acquire()` takes one; tasks that wait are served in order.
-/// release() on any thread. Must outlive the tasks that wait.
-class semaphore {
+/// release() on any thread. Must outlive the waits.
+class semaphore : detail::wait_queue {
  public:
   explicit semaphore(std::size_t permits) noexcept : permits_(permits) {}
 
   [[nodiscard]] bool try_acquire() noexcept {
-    const std::scoped_lock lock(queue_.lock);
+    const std::scoped_lock guard(lock);
     return take();
   }
   void release(std::size_t permits = 1) noexcept {
     detail::released_waiters served;
     {
-      const std::scoped_lock lock(queue_.lock);
-      for (; permits > 0 && !queue_.empty(); --permits) served.add(*queue_.pop());
+      const std::scoped_lock guard(lock);
+      for (; permits > 0; --permits) {
+        detail::waiter* const next = pop();
+        if (next == nullptr) break;
+        served.add(*next);
+      }
       permits_ += permits;
     }
     served.resume();
@@ -33,22 +37,22 @@ class semaphore {
 
   class [[nodiscard]] acquire_awaiter : public detail::waits<acquire_awaiter> {
    public:
-    explicit acquire_awaiter(semaphore& source) noexcept : semaphore_(source) {}
-    static void await_resume() noexcept {}
-    [[nodiscard]] bool take_locked(detail::waiter*&) const noexcept { return semaphore_.take(); }
-    [[nodiscard]] detail::wait_queue& queue() const noexcept { return semaphore_.queue_; }
-
-   private:
-    semaphore& semaphore_;
+    explicit acquire_awaiter(semaphore& source) noexcept : waits(source) {}
+    [[nodiscard]] bool take_locked(detail::waiter*&) const noexcept {
+      return static_cast<semaphore*>(queue)->take();
+    }
+    static void result() noexcept {}
   };
 
   [[nodiscard]] acquire_awaiter acquire() noexcept { return acquire_awaiter(*this); }
-  /// Throws `cancelled` if asked to stop first.
+  /// A stop request of `stop` ends the wait, too.
   [[nodiscard]] detail::stoppable<acquire_awaiter> acquire(std::stop_token stop) {
     return detail::stoppable<acquire_awaiter>(std::move(stop), *this);
   }
 
  private:
+  friend class mutex;
+
   // Under the lock. There are permits only while no task waits.
   [[nodiscard]] bool take() noexcept {
     if (permits_ == 0) return false;
@@ -57,7 +61,6 @@ class semaphore {
   }
 
   std::size_t permits_;
-  detail::wait_queue queue_;
 };
 
 }  // namespace morpheus

@@ -14,36 +14,59 @@
 
 namespace morpheus {
 
-class [[nodiscard]] sleep_awaiter {
+class [[nodiscard]] sleep_awaiter : detail::stop_target {
  public:
-  explicit sleep_awaiter(std::uint64_t deadline_ns) noexcept : timer_(deadline_ns) {}
+  explicit sleep_awaiter(std::uint64_t deadline_ns) noexcept
+      : stop_target(&sleep_awaiter::on_stop), timer_(deadline_ns) {}
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <detail::task_coroutine P>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) {
-    (void)timer_.start(detail::job_of(self));
-    return detail::here->next();
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) {
+    timer_.prepare();
+    return suspend(detail::job_of(waiting));
   }
-  static void await_resume() noexcept {}
+  void await_resume() {
+    detail::task_stop::withdraw(task_);
+    if (timer_.was_stopped()) throw cancelled();
+  }
+
+  /// For the library.
+  [[nodiscard]] detail::timer& timer() noexcept { return timer_; }
+
+ protected:
+  [[nodiscard]] std::coroutine_handle<> suspend(detail::job* me) {
+    task_ = me;
+    if (!detail::task_stop::begin_wait(me, published())) timer_.stop();
+    try {
+      if (timer_.start(me)) return detail::here->next();
+    } catch (...) {
+      detail::task_stop::withdraw(me);
+      throw;
+    }
+    return detail::here->transfer(me);
+  }
 
  private:
+  static void on_stop(stop_target& self) noexcept {
+    static_cast<sleep_awaiter&>(self).timer_.stop();
+  }
+
   detail::timer timer_;
+  detail::job* task_ = nullptr;
 };
 
-class [[nodiscard]] stoppable_sleep_awaiter {
+class [[nodiscard]] stoppable_sleep_awaiter : public sleep_awaiter {
  public:
   stoppable_sleep_awaiter(std::uint64_t deadline_ns, std::stop_token stop) noexcept
-      : timer_(deadline_ns), stop_(std::move(stop)) {}
-  [[nodiscard]] bool await_ready() const noexcept { return stop_.stop_requested(); }
+      : sleep_awaiter(deadline_ns), stop_(std::move(stop)) {}
   template <detail::task_coroutine P>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) {
-    timer_.prepare();
-    on_stop_.emplace(stop_, stopper{&timer_});
-    if (!timer_.start(detail::job_of(self))) return self;
-    return detail::here->next();
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) {
+    timer().prepare();
+    on_stop_.emplace(stop_, stopper{&timer()});
+    return suspend(detail::job_of(waiting));
   }
   void await_resume() {
     on_stop_.reset();
-    if (stop_.stop_requested()) throw cancelled();
+    sleep_awaiter::await_resume();
   }
 
  private:
@@ -52,7 +75,6 @@ class [[nodiscard]] stoppable_sleep_awaiter {
     void operator()() const noexcept { timer->stop(); }
   };
 
-  detail::timer timer_;
   std::stop_token stop_;
   std::optional<std::stop_callback<stopper>> on_stop_;
 };
@@ -82,7 +104,7 @@ template <class Rep, class Period>
 [[nodiscard]] sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> span) {
   return sleep_awaiter(detail::deadline_after(span));
 }
-/// Throws `cancelled` as soon as it is asked to stop.
+/// A stop request of `stop` ends the wait, too.
 template <class Rep, class Period>
 [[nodiscard]] stoppable_sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> span,
                                                 std::stop_token stop) {

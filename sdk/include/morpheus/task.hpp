@@ -8,9 +8,11 @@
 #include <concepts>
 #include <coroutine>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace morpheus {
 
@@ -36,8 +38,10 @@ class task_promise final : public promise_base {
   }
   [[nodiscard]] T take() {
     rethrow();
-    return std::move(value_);
+    return take_value();
   }
+  /// If it has not failed.
+  [[nodiscard]] T take_value() { return std::move(value_); }
 
  private:
   static_assert(alignof(T) <= alignof(std::max_align_t), "a result may not be over-aligned");
@@ -54,8 +58,9 @@ class task_promise<T&> final : public promise_base {
   void return_value(T& value) noexcept { value_ = std::addressof(value); }
   [[nodiscard]] T& take() {
     rethrow();
-    return *value_;
+    return take_value();
   }
+  [[nodiscard]] T& take_value() const noexcept { return *value_; }
 
  private:
   T* value_ = nullptr;
@@ -67,6 +72,7 @@ class task_promise<void> final : public promise_base {
   [[nodiscard]] task<void> get_return_object() noexcept;
   static void return_void() noexcept {}
   void take() const { rethrow(); }
+  static void take_value() noexcept {}
 };
 
 }  // namespace detail
@@ -142,6 +148,30 @@ task<T&> task_promise<T&>::get_return_object() noexcept {
 }
 inline task<void> task_promise<void>::get_return_object() noexcept {
   return task<void>(std::coroutine_handle<task_promise>::from_promise(*this));
+}
+
+/// A task's result as a value that can be stored.
+template <class T>
+struct storable {
+  using type = T;
+};
+template <class T>
+struct storable<T&> {
+  using type = std::reference_wrapper<T>;
+};
+template <>
+struct storable<void> {
+  using type = std::monostate;
+};
+template <class T>
+using storable_t = typename storable<T>::type;
+
+template <class T>
+[[nodiscard]] storable_t<T> take_value(const task<T>& ended) {
+  if constexpr (std::is_void_v<T>)
+    return {};
+  else
+    return ended.frame().promise().take_value();
 }
 
 }  // namespace detail

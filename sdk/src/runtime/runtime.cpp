@@ -2,7 +2,10 @@
 // The public classes of the runtime over the threads and lanes that do their work.
 #include <morpheus/blocking.hpp>
 #include <morpheus/runtime.hpp>
+#include <morpheus/scope.hpp>
 
+#include <cstdio>
+#include <exception>
 #include <stdexcept>
 #include <system_error>
 
@@ -49,14 +52,14 @@ scheduling_group runtime::on_thread(unsigned index) {
   if (index >= pool_->size()) throw std::out_of_range("no such thread");
   return scheduling_group(pool_->lanes().own(index));
 }
-std::stop_token runtime::stop_token() const noexcept { return pool_->stop().get_token(); }
+std::stop_token runtime::stop_token() const noexcept { return pool_->lifetime().stop_token(); }
 void runtime::refuse_own_thread() const {
   if (pool_->is_inside())
     throw std::system_error(
         std::make_error_code(std::errc::resource_deadlock_would_occur),
         "runtime::run() on a thread of the same runtime: co_await the task instead");
 }
-void runtime::request_stop() noexcept { pool_->stop().request_stop(); }
+void runtime::request_stop() noexcept { pool_->lifetime().request_stop(); }
 unsigned runtime::threads() const noexcept { return static_cast<unsigned>(pool_->size()); }
 void runtime::each_stats(void (*take)(void* to, const thread_stats& each), void* to) const {
   for (const thread_stats& each : pool_->stats()) take(to, each);
@@ -95,6 +98,10 @@ void detail::lane::post(job* ready) noexcept {
 }
 void detail::lane::all_ended() noexcept { pool_lane(this).pool().lifetime.all_ended(); }
 
+sdk::RootTasks& sdk::RootTasks::here() {
+  return pool_lane(detail::here->where()).pool().lifetime.root_tasks();
+}
+
 // --- Its driver and its blocking threads
 
 void detail::after_this_step(job& next) noexcept {
@@ -126,7 +133,14 @@ void detail::report_unheard(const std::exception_ptr& error) noexcept {
   try {
     std::rethrow_exception(error);
   } catch (const cancelled&) {
-  }  // anything else leaves a noexcept function
+  } catch (...) {
+    end_program("an exception left a task whose result no code awaits");
+  }
+}
+
+void detail::end_program(const char* why) noexcept {
+  std::fprintf(stderr, "morpheus: %s\n", why);
+  std::terminate();  // within a handler: says which exception it is
 }
 
 }  // namespace morpheus

@@ -39,7 +39,7 @@ ThreadPool::~ThreadPool() {
     std::fputs("morpheus: a runtime is destroyed on one of its own threads\n", stderr);
     std::terminate();  // it would wait for this thread for ever
   }
-  stop().request_stop();
+  state_.lifetime.request_stop();
   // What its tasks wait for may be in an io_context that no run_on runs any more.
   if (state_.guests.drive_again()) state_.idle.call_one();
   state_.lifetime.wait_for_tasks();

@@ -35,7 +35,7 @@ class ThreadPool {
   /// A thread that sleeps looks around, and waits in the driver then.
   void wake_one() { state_.idle.call_one(); }
   [[nodiscard]] Guests& guests() { return state_.guests; }
-  [[nodiscard]] std::stop_source& stop() { return state_.lifetime.stop(); }
+  [[nodiscard]] Lifetime& lifetime() { return state_.lifetime; }
   [[nodiscard]] std::vector<thread_stats> stats() const;
   void trace(std::function<void(const trace_event&)> hook);
 

@@ -34,9 +34,7 @@ inline bool can_barrier_all_threads() {
 }
 
 /// Every thread of the process that runs passes a full memory barrier; one that does not run has
-/// passed one when it lost its CPU.
-inline void barrier_on_all_threads() {
-  ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-}
+/// passed one when it lost its CPU. Where that does not work, only the calling thread does.
+void barrier_on_all_threads();
 
 }  // namespace morpheus::sdk

@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The slow paths of the locks.
+// The slow paths of the locks, and the barrier that spares their fast ones.
 #include <morpheus/detail/biased_lock.hpp>
+#include <morpheus/detail/scope_state.hpp>
 #include <morpheus/detail/spin_lock.hpp>
 
 #include "sdk/src/sync/futex.hpp"
 #include "sdk/src/sync/spin.hpp"
+
+namespace morpheus::sdk {
+
+void barrier_on_all_threads() {
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
+  // Other threads rely on it once it has worked: a filter of system calls has come too late.
+  if (can_barrier_all_threads())
+    detail::end_program("membarrier(2) no longer works: forbid it before the first runtime begins");
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+}  // namespace morpheus::sdk
 
 namespace morpheus::detail {
 

@@ -22,12 +22,12 @@ namespace morpheus {
 /// use_task)`. An error_code that comes first is thrown as boost::system::system_error, an
 /// exception_ptr as what it holds; asio::as_tuple(use_task) gives everything instead. The task goes
 /// on in its own runtime, whichever thread completes the operation. If its initiation throws, so
-/// does the await. A stop of the runtime cancels the operation (cancellation_type::terminal), and
-/// the task gets `cancelled`, or operation_aborted where as_tuple asks for it; so it does if the
+/// does the await. A stop of the task cancels the operation (cancellation_type::terminal), and the
+/// task gets `cancelled`, or operation_aborted where as_tuple asks for it; so it does if the
 /// operation is dropped because its io_context is destroyed. That waits until the task has gone on
 /// to its next await or its end: it may own objects of the context.
 ///
-/// Works with bind_cancellation_slot (the slot then stands for the runtime's stop), bind_allocator,
+/// Works with bind_cancellation_slot (the slot then stands for the task's stop), bind_allocator,
 /// redirect_error, as_tuple, append, deferred and bind_executor; with the last, a composed
 /// operation can be cancelled safely only if that executor runs one thing at a time.
 struct use_task_t {};

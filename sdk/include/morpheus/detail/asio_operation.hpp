@@ -5,8 +5,8 @@
 #include <morpheus/detail/driver.hpp>
 #include <morpheus/detail/function_job.hpp>
 #include <morpheus/detail/promise.hpp>
+#include <morpheus/detail/stop_context.hpp>
 #include <morpheus/error.hpp>
-#include <morpheus/runtime.hpp>
 
 #include <pthread.h>
 
@@ -20,7 +20,6 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <thread>
 #include <tuple>
 #include <type_traits>
@@ -44,7 +43,7 @@ class lane_executor {
 
 /// How a task waits for an operation, whichever threads start, complete, drop and cancel it. While
 /// the operation begins, its end is only noted: nothing resumes a task that is not suspended yet.
-class asio_wait {
+class asio_wait : stop_target {
  public:
   /// Runs the steps of the operation, one at a time: a composed operation must not be cancelled
   /// while it makes a step. On the thread that asks for it.
@@ -66,30 +65,29 @@ class asio_wait {
     asio_wait* wait_;
   };
 
-  asio_wait() = default;
+  asio_wait() noexcept : stop_target(&asio_wait::on_stop) {}
   asio_wait(const asio_wait&) = delete;
   asio_wait& operator=(const asio_wait&) = delete;
   ~asio_wait() = default;
 
   // --- The task
-  void begin(job* task) noexcept {
+  /// Before the operation begins. Throws std::bad_alloc.
+  void begin(job* task) {
+    task_stop::enter(task);
     task_ = task;
     where_ = here->where();
   }
-  /// The operation has begun, and can be cancelled by a stop of the runtime.
-  void has_begun() {
-    if (stage_.load(std::memory_order_acquire) == kEnded) return;
-    on_stop_.emplace(runtime::current()->stop_token(), canceller{this});
+  /// The operation has begun, and a stop cancels it from now on.
+  void has_begun() noexcept {
+    if (!task_stop::begin_wait(task_, published())) cancel();
   }
   /// What to run next: others, and the task once the operation has ended.
   [[nodiscard]] std::coroutine_handle<> suspend() noexcept {
-    if (stage_.exchange(kSuspended, std::memory_order_acq_rel) == kBegins) return here->next();
-    return here->yield(task_);
+    return is_last(kBegins) ? here->yield(task_) : here->next();
   }
-  /// The task goes on. True: because of a stop of the runtime, maybe.
+  /// The task goes on. True: because of a stop, maybe.
   [[nodiscard]] bool resumed() noexcept {
-    const bool is_stopped = on_stop_ && runtime::current()->stop_token().stop_requested();
-    on_stop_.reset();  // waits for a stop request that runs elsewhere
+    const bool is_stopped = task_stop::withdraw(task_);
     if (dropped_by_ != nullptr) after_this_step(*dropped_by_);
     return is_stopped;
   }
@@ -106,7 +104,7 @@ class asio_wait {
   /// The operation has ended without a result: its io_context may be about to go, and the task may
   /// own objects of it. Other threads wait until the task has gone on to its next await or its end.
   void drop() noexcept {
-    const bool can_wait = stage_.load(std::memory_order_acquire) == kSuspended &&
+    const bool can_wait = (unfinished_.load(std::memory_order_acquire) & kBegins) == 0 &&
                           here->where() == nullptr &&
                           owner_.load(std::memory_order_relaxed) != this_thread();
     if (!can_wait) return end();
@@ -117,16 +115,37 @@ class asio_wait {
   }
 
  private:
-  enum stage : std::uint8_t { kBegins, kSuspended, kEnded };
+  // What the task waits for: that it is suspended, and the operation, and the job that cancels it.
+  static constexpr std::uint8_t kBegins = 1, kOperation = 2, kCancels = 4;
 
-  struct canceller {
-    asio_wait* self;
-    void operator()() const noexcept {
-      self->alone(
-          [signal = &self->signal_] { signal->emit(boost::asio::cancellation_type::terminal); });
+  /// Cancels in a job, where Asio may call what it likes.
+  struct canceller final : job {
+    explicit canceller(asio_wait& of) noexcept : job{&canceller::run, nullptr, nullptr}, wait(of) {}
+    static void run(void* memory) {
+      asio_wait& wait = static_cast<canceller*>(static_cast<job*>(memory))->wait;
+      wait.cancel();
+      wait.finish(kCancels);
     }
+    asio_wait& wait;
   };
-
+  static void on_stop(stop_target& self) noexcept {
+    auto& wait = static_cast<asio_wait&>(self);
+    std::uint8_t seen = wait.unfinished_.load(std::memory_order_acquire);
+    do {
+      if ((seen & kOperation) == 0) return;
+    } while (
+        !wait.unfinished_.compare_exchange_weak(seen, seen | kCancels, std::memory_order_acq_rel));
+    schedule(&wait.canceller_, wait.where_);
+  }
+  /// Once, whether the task or a stop comes first.
+  void cancel() noexcept {
+    alone([this] {
+      const bool has_ended =
+          has_ended_inside_ || (unfinished_.load(std::memory_order_acquire) & kOperation) == 0;
+      if (has_ended || std::exchange(is_cancelled_, true)) return;
+      signal_.emit(boost::asio::cancellation_type::terminal);
+    });
+  }
   /// Unlike any other thread's.
   [[nodiscard]] static const void* this_thread() noexcept {
     return reinterpret_cast<const void*>(::pthread_self());
@@ -143,18 +162,24 @@ class asio_wait {
     owner_.store(nullptr, std::memory_order_release);
     if (has_ended) publish_end();
   }
-  void publish_end() noexcept {
-    if (stage_.exchange(kEnded, std::memory_order_acq_rel) == kSuspended) schedule(task_, where_);
+  void publish_end() noexcept { finish(kOperation); }
+  void finish(std::uint8_t what) noexcept {
+    if (is_last(what)) schedule(task_, where_);
+  }
+  [[nodiscard]] bool is_last(std::uint8_t what) noexcept {
+    return unfinished_.fetch_and(static_cast<std::uint8_t>(~what), std::memory_order_acq_rel) ==
+           what;
   }
 
   job* task_ = nullptr;
   lane* where_ = nullptr;
   std::atomic<const void*> owner_{nullptr};  // the thread that makes a step, or cancels
-  std::atomic<stage> stage_{kBegins};
+  std::atomic<std::uint8_t> unfinished_{kBegins | kOperation};
   bool has_ended_inside_ = false;  // for the owner
+  bool is_cancelled_ = false;      // for the owner
   step_end* dropped_by_ = nullptr;
+  canceller canceller_{*this};
   boost::asio::cancellation_signal signal_;
-  std::optional<std::stop_callback<canceller>> on_stop_;
 };
 
 /// What completes an operation: Args are those of the handler's signature.
@@ -215,7 +240,7 @@ template <class First>
 inline constexpr bool kIsError =
     std::is_same_v<First, boost::system::error_code> || std::is_same_v<First, std::exception_ptr>;
 
-/// An operation that a stop of the runtime has cancelled ends as all others that wait.
+/// An operation that a stop has cancelled ends as all others that wait.
 inline void throw_error(const boost::system::error_code& error, bool is_stopped) {
   if (is_stopped && error == boost::asio::error::operation_aborted) throw cancelled();
   if (error) throw boost::system::system_error(error);
@@ -283,6 +308,11 @@ class [[nodiscard]] asio_awaiter {
     requires std::is_same_v<Initiation, any_initiation<Args...>>
   asio_awaiter(asio_awaiter<I, A, Args...>&& other)
       : initiation_(std::move(other.initiation_), std::move(other.args_)) {}
+  /// Not once it was awaited.
+  asio_awaiter(asio_awaiter&& other) noexcept
+      : initiation_(std::move(other.initiation_)), args_(std::move(other.args_)) {}
+  asio_awaiter& operator=(asio_awaiter&&) = delete;
+  ~asio_awaiter() = default;
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <task_coroutine P>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) {

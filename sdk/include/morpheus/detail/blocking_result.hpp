@@ -2,6 +2,7 @@
 // How a thread outside the runtime waits for a task.
 #pragma once
 
+#include <morpheus/detail/root_context.hpp>
 #include <morpheus/task.hpp>
 
 #include <atomic>
@@ -11,13 +12,13 @@ namespace morpheus::detail {
 
 /// Stays where it is from start() until wait() has returned.
 template <class T>
-class blocking_result final : completion {
+class blocking_result final : root_context {
  public:
   explicit blocking_result(task<T> awaited) noexcept
-      : completion(&blocking_result::on_end), task_(std::move(awaited)) {}
+      : root_context(&blocking_result::on_end), task_(std::move(awaited)) {}
 
   [[nodiscard]] job* start() noexcept {
-    task_.frame().promise().complete_at_end(*this);
+    task_.frame().promise().complete_alone_at_end(*this);
     return job_of(task_.frame());
   }
   T wait() {

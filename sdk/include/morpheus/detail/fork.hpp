@@ -12,10 +12,11 @@
 
 namespace morpheus::detail {
 
-/// In the parent's frame, from start() until the parent is resumed.
-class fork_block final : public completion {
+/// In the parent's frame, from start() until the parent is resumed. A child that fails stops the
+/// others.
+class fork_block final : public stop_context {
  public:
-  fork_block() noexcept : completion(&fork_block::on_end) {}
+  fork_block() noexcept : stop_context(&fork_block::on_end, stop_kind::fork) {}
   /// Starts the first of `count` > 0 suspended tasks and forks the others. Returns what to resume.
   [[nodiscard]] std::coroutine_handle<> start(std::coroutine_handle<> parent, job* const* children,
                                               std::size_t count) noexcept {
@@ -30,19 +31,38 @@ class fork_block final : public completion {
     return mine.transfer(first);
   }
 
+  /// The parent goes on, once.
+  void ended() noexcept {
+    if (!MORPHEUS_LIKELY(!is_entered())) end_slots();
+  }
+  [[nodiscard]] job* parent() const noexcept { return parent_; }
+  /// For stop_context: a child has failed, and stops the others.
+  void note_failure(job* child) noexcept {
+    if (!has_failed_.exchange(true, std::memory_order_relaxed)) first_failed_ = child;
+    stop();
+  }
+  /// The child that failed before all others. Null if none did, but maybe the last.
+  [[nodiscard]] job* first_failed() const noexcept {
+    return has_failed_.load(std::memory_order_relaxed) ? first_failed_ : nullptr;
+  }
+
  private:
   static job* on_end(completion& self, job*) noexcept {
     auto& block = static_cast<fork_block&>(self);
     job* const sibling = block.take_sibling();
     return MORPHEUS_LIKELY(sibling != nullptr) ? sibling : block.end_slowly();
   }
-
+  MORPHEUS_COLD void end_slots() noexcept {
+    task_stop::withdraw(parent_);
+    free_slots();
+  }
   [[nodiscard]] job* take_sibling() noexcept {
     job* const sibling =
         here->unfork([this](job* fork) { return promise_of(fork).completes(*this); });
     if (!MORPHEUS_LIKELY(sibling != nullptr)) return nullptr;
     // Two unfinished: the one that ends and the one in hand. No other thread counts any more.
-    if (MORPHEUS_LIKELY(unfinished_.load(std::memory_order_acquire) == 2))
+    // Once one has failed, the other stays a task of this context, whose stop reaches it.
+    if (MORPHEUS_LIKELY(unfinished_.load(std::memory_order_acquire) == 2 && !is_stopped()))
       promise_of(sibling).resume_at_end(parent_);
     else
       unfinished_.fetch_sub(1, std::memory_order_acq_rel);
@@ -60,6 +80,8 @@ class fork_block final : public completion {
   job* parent_ = nullptr;
   lane* resume_in_ = nullptr;
   std::atomic<std::size_t> unfinished_{0};
+  std::atomic<bool> has_failed_{false};
+  job* first_failed_;  // if so
 };
 
 }  // namespace morpheus::detail

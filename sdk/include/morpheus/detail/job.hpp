@@ -10,15 +10,24 @@
 #include <cstddef>
 #include <cstdint>
 
-// Symmetric transfer is a tail call, which GCC makes only when it optimises, and not under
-// sanitizers. Elsewhere a suspended coroutine returns to the thread's loop, which resumes the next
-// one.
+// Symmetric transfer is a tail call. Clang always makes one. GCC does so as an optimisation that
+// some flags leave out (-Og, -O1, -fno-optimize-sibling-calls), which no macro tells: there a chain
+// of transfers returns to the thread's loop now and then, so that the stack stays small either way.
+// Without any optimisation and under sanitizers each transfer returns to the loop, which resumes
+// the next coroutine. A program may define the macro itself, in all of its files alike.
+#define MORPHEUS_TAIL_CALLS_NEVER 0
+#define MORPHEUS_TAIL_CALLS_ALWAYS 1
+#define MORPHEUS_TAIL_CALLS_MAYBE 2
+#ifndef MORPHEUS_TAIL_CALLS
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define MORPHEUS_TAIL_CALLS 0
-#elif defined(__clang__) || defined(__OPTIMIZE__)
-#define MORPHEUS_TAIL_CALLS 1
+#define MORPHEUS_TAIL_CALLS MORPHEUS_TAIL_CALLS_NEVER
+#elif defined(__clang__)
+#define MORPHEUS_TAIL_CALLS MORPHEUS_TAIL_CALLS_ALWAYS
+#elif defined(__OPTIMIZE__)
+#define MORPHEUS_TAIL_CALLS MORPHEUS_TAIL_CALLS_MAYBE
 #else
-#define MORPHEUS_TAIL_CALLS 0
+#define MORPHEUS_TAIL_CALLS MORPHEUS_TAIL_CALLS_NEVER
+#endif
 #endif
 
 namespace morpheus::detail {

@@ -110,7 +110,7 @@ class alignas(64) runner {
     MORPHEUS_NOTE_RELEASE(self);
     enter();
     if (--ticks_ == 0 || is_disturbed() || !forks_.empty()) return transfer(yield_slowly(self));
-    if (ready_.empty()) return leave(self), handle_of(self);
+    if (ready_.empty()) return transfer(leave(self));
     return transfer(leave(ready_.rotate(self)));
   }
 
@@ -121,15 +121,17 @@ class alignas(64) runner {
     return transfer(leave(ready_.pop()));
   }
 
-  /// Goes on with `next` at once, which is queued nowhere.
+  /// Goes on with `next` at once, which is queued nowhere; it may be the running job itself. What
+  /// an await_suspend() returns must come from here, or the stack may grow.
   [[nodiscard]] std::coroutine_handle<> transfer(job* next) noexcept {
-#if MORPHEUS_TAIL_CALLS
-    return next == nullptr ? std::noop_coroutine() : handle_of(next);
-#else
-    if (next != nullptr) MORPHEUS_NOTE_RELEASE(next);
-    handoff_ = next;
-    return std::noop_coroutine();
+#if MORPHEUS_TAIL_CALLS != MORPHEUS_TAIL_CALLS_ALWAYS
+    if (MORPHEUS_TAIL_CALLS == MORPHEUS_TAIL_CALLS_NEVER || is_stack_deep()) {
+      if (next != nullptr) MORPHEUS_NOTE_RELEASE(next);
+      handoff_ = next;
+      return std::noop_coroutine();
+    }
 #endif
+    return next == nullptr ? std::noop_coroutine() : handle_of(next);
   }
 
   /// As next(), after `self` was asked to give way: see checkpoint().
@@ -169,7 +171,11 @@ class alignas(64) runner {
   template <class F>
   [[nodiscard]] job* unfork(F is_wanted) noexcept {
     enter();
-    if (is_disturbed() || forks_.empty() || !is_wanted(forks_.top())) return nullptr;
+    if (is_disturbed() || forks_.empty()) return nullptr;
+    if (!is_wanted(forks_.top())) {
+      MORPHEUS_NOTE_RELEASE(forks_.top());
+      return nullptr;
+    }
     return leave(forks_.pop());
   }
   /// After unfork() has failed: serves the threads that ask. unfork() may then succeed.
@@ -180,9 +186,26 @@ class alignas(64) runner {
   [[nodiscard]] bool is_alone() const noexcept { return is_alone_; }
 
  protected:
+  /// What the owner's loop allows calls that ought to be tail calls, and the frames below them.
+  static constexpr std::uintptr_t kMostStack = 16 << 10;
+
   static job* inside() noexcept { return reinterpret_cast<job*>(1); }
   /// Between two jobs, while it gives up the CPU: not inside.
   static job* away() noexcept { return reinterpret_cast<job*>(2); }
+
+  /// Whether calls that ought to be tail calls have filled what the owner's loop allows.
+  [[nodiscard]] bool is_stack_deep() const noexcept {
+#if defined(__x86_64__)
+    std::uintptr_t at = 0;
+    __asm__("mov %%rsp, %0" : "=r"(at));
+#elif defined(__aarch64__)
+    std::uintptr_t at = 0;
+    __asm__("mov %0, sp" : "=r"(at));
+#else
+    const auto at = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+#endif
+    return !MORPHEUS_LIKELY(at >= stack_end_);
+  }
 
   job* enter() noexcept {
     job* const self = running_.load(std::memory_order_relaxed);
@@ -216,6 +239,7 @@ class alignas(64) runner {
   lane* lane_ = nullptr;  ///< the running job's; null on a thread of no runtime
   const std::atomic<bool>* is_call_useful_ = nullptr;  ///< an idle thread could take something
   job* handoff_ = nullptr;
+  std::uintptr_t stack_end_ = 0;                         ///< see is_stack_deep()
   alignas(64) std::atomic<std::uint32_t> attention_{0};  ///< written by others
   alignas(64) fork_stack forks_;
 

@@ -19,16 +19,49 @@ struct wait_link {
   wait_link* previous = nullptr;
 };
 
-/// A task that waits, in its own frame. Its lane stands where the link of a queued job stands: the
-/// task is queued nowhere meanwhile, and a frame is eight bytes smaller.
+class wait_queue;
+class select_state;
+
+/// A task that waits in a queue, in its own frame; or one of the waits among which a task selects.
+/// The lane of a task stands where the link of a queued job stands: the task is queued nowhere
+/// meanwhile, and a frame is eight bytes smaller.
 struct waiter : wait_link {
-  job* task = nullptr;
+  explicit waiter(wait_queue& waits_in) noexcept : queue(&waits_in) {}
+
+  wait_queue* queue;
+  job* task = nullptr;  ///< null: it has not waited; or a select_state with kSelects
 
   void is_suspended(job* self) noexcept {
     task = self;
     task->next = reinterpret_cast<job*>(here->where());
   }
-  void resume() noexcept { schedule(task, reinterpret_cast<lane*>(task->next)); }
+  void selects(select_state& among) noexcept {
+    task = reinterpret_cast<job*>(reinterpret_cast<std::uintptr_t>(&among) | kSelects);
+  }
+  /// Whether it is one of several waits. Then, under the queue's lock, select_state::claim() says
+  /// whether what it waits for may be given to it.
+  [[nodiscard]] bool is_selecting() const noexcept {
+    return (reinterpret_cast<std::uintptr_t>(task) & kSelects) != 0;
+  }
+  [[nodiscard]] select_state& selecting() const noexcept {
+    return *reinterpret_cast<select_state*>(reinterpret_cast<std::uintptr_t>(task) & ~kSelects);
+  }
+  /// Without the queue's lock, once.
+  [[gnu::always_inline]] void resume() noexcept {
+    if (!MORPHEUS_LIKELY(!is_selecting())) return resume_selecting();
+    schedule(task, reinterpret_cast<lane*>(task->next));
+  }
+  /// Takes it out of the queue and resumes the task, if it is still there. Any thread.
+  MORPHEUS_API MORPHEUS_COLD void stop() noexcept;
+  /// The task goes on, if it was suspended. Throws `cancelled` if stop() came first.
+  MORPHEUS_API void end_wait_slowly();
+  [[nodiscard]] published_wait published() noexcept {
+    return reinterpret_cast<published_wait>(this) | kWaitsInQueue;
+  }
+
+ private:
+  static constexpr std::uintptr_t kSelects = 1;
+  MORPHEUS_API MORPHEUS_COLD void resume_selecting() noexcept;
 };
 
 /// Waiters that were taken from a queue under its lock, to be resumed without it: a task that is
@@ -75,7 +108,8 @@ class wait_queue {
       last.previous->next = ends_.previous = &last;
     }
   }
-  /// The one that has waited longest; null if there is none.
+  /// The one that has waited longest, claimed; null if there is none. Those that have selected
+  /// something else meanwhile are dropped.
   [[nodiscard]] waiter* pop() noexcept {
     if (empty()) return nullptr;
     auto* const first = static_cast<waiter*>(ends_.next);
@@ -85,7 +119,7 @@ class wait_queue {
     } else {
       remove(*first);
     }
-    return first;
+    return MORPHEUS_LIKELY(!first->is_selecting()) ? first : claim_from(first);
   }
   [[nodiscard]] released_waiters pop_all() noexcept {
     released_waiters all;
@@ -101,14 +135,89 @@ class wait_queue {
   biased_lock lock;
 
  private:
+  /// `first`, which was taken out, or else the first one after it that can be claimed.
+  [[nodiscard]] MORPHEUS_API MORPHEUS_COLD waiter* claim_from(waiter* first) noexcept;
+
   wait_link ends_;
 };
 
-/// An awaiter that heeds a stop_token. `A` is one that is a waiter, and has
-///   queue()             the queue that it would wait in
+/// The base of an awaiter that waits in a queue, where a stop of its context ends the wait. `A` has
 ///   take_locked(woken)  under the queue's lock: whether it need not wait. If so, it may set
 ///                       `woken` to another waiter, taken from the queue, to be resumed; if not,
 ///                       it does not throw
+///   result()            what the await gives, once it has what it waited for
+template <class A>
+class waits : public waiter {
+ public:
+  using waiter::waiter;
+
+  /// Keeps the lock, if it has to wait, for await_suspend(), which always follows.
+  [[nodiscard]] bool await_ready() {
+    waiter* woken = nullptr;
+    std::unique_lock lock(queue->lock);
+    if (!self().take_locked(woken)) {
+      (void)lock.release();
+      return false;
+    }
+    lock.unlock();
+    if (woken != nullptr) woken->resume();
+    return true;
+  }
+  template <task_coroutine P>
+  [[nodiscard, gnu::always_inline]] std::coroutine_handle<> await_suspend(
+      std::coroutine_handle<P> waiting) {
+    job* const me = job_of(waiting);
+    // A stop that comes before it is in the queue has to wait for the queue's lock.
+    if (!MORPHEUS_LIKELY(task_stop::put_at_once(me, published()))) return suspend_slowly(me);
+    return suspend(me);
+  }
+  [[nodiscard, gnu::always_inline]] decltype(auto) await_resume() {
+    end_wait();
+    return self().result();
+  }
+
+ protected:
+  /// Under the queue's lock, which it gives up; published.
+  [[nodiscard, gnu::always_inline]] std::coroutine_handle<> suspend(job* me) noexcept {
+    wait_queue& waits_in = *queue;
+    is_suspended(me);
+    waits_in.push(*this);
+    waits_in.lock.unlock();
+    // From here on another thread may have resumed the task: this object may be gone.
+    return here->next();
+  }
+  /// Under the queue's lock, which it gives up, after task_stop::enter().
+  [[nodiscard]] std::coroutine_handle<> suspend_unless_stopped(job* me) noexcept {
+    if (MORPHEUS_LIKELY(task_stop::publish_entered(me, published()))) return suspend(me);
+    is_suspended(me);
+    previous = nullptr;
+    queue->lock.unlock();
+    return here->transfer(me);
+  }
+  [[gnu::always_inline]] void end_wait() {
+    if (task != nullptr && !MORPHEUS_LIKELY(task_stop::put_at_once(task, 0))) end_wait_slowly();
+  }
+  [[nodiscard]] A& self() noexcept { return static_cast<A&>(*this); }
+
+ private:
+  // It may be the task's first wait, which enters its context: that takes other locks.
+  [[gnu::noinline]] std::coroutine_handle<> suspend_slowly(job* me) {
+    if (MORPHEUS_LIKELY(task_stop::publish(me, published()))) return suspend(me);
+    queue->lock.unlock();
+    task_stop::enter(me);
+    waiter* woken = nullptr;
+    std::unique_lock lock(queue->lock);
+    if (!self().take_locked(woken)) {
+      (void)lock.release();
+      return suspend_unless_stopped(me);
+    }
+    lock.unlock();
+    if (woken != nullptr) woken->resume();
+    return here->transfer(me);
+  }
+};
+
+/// Such an awaiter that heeds a stop_token besides.
 template <class A>
 class [[nodiscard]] stoppable : public A {
  public:
@@ -117,19 +226,30 @@ class [[nodiscard]] stoppable : public A {
       : A(std::forward<Args>(args)...), stop_(std::move(stop)) {}
 
   [[nodiscard]] bool await_ready() {
-    is_stopped_ = stop_.stop_requested();
-    return is_stopped_;
+    is_refused_ = stop_.stop_requested();
+    return is_refused_;
   }
   template <task_coroutine P>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) {
-    this->is_suspended(job_of(self));
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) {
+    job* const me = job_of(waiting);
+    task_stop::enter(me);
     on_stop_.emplace(stop_, stopper{this});  // may stop it at once
-    return begin() ? here->next() : std::coroutine_handle<>(self);
+    waiter* woken = nullptr;
+    std::unique_lock lock(this->queue->lock);
+    is_refused_ = is_stopped_;
+    if (!is_refused_ && !this->take_locked(woken)) {
+      (void)lock.release();
+      return this->suspend_unless_stopped(me);
+    }
+    lock.unlock();
+    if (woken != nullptr) woken->resume();
+    return here->transfer(me);
   }
-  decltype(auto) await_resume() {
+  [[nodiscard]] decltype(auto) await_resume() {
     on_stop_.reset();  // waits for a stop request that runs elsewhere
-    if (is_stopped_) throw cancelled();
-    return A::await_resume();
+    this->end_wait_slowly();
+    if (is_refused_) throw cancelled();
+    return A::result();
   }
 
  private:
@@ -139,66 +259,17 @@ class [[nodiscard]] stoppable : public A {
   };
   void request_stop() noexcept {
     {
-      const std::scoped_lock lock(this->queue().lock);
-      if (this->next == nullptr) {
-        if (!is_decided()) is_stopped_ = true;
-        return;
-      }
-      wait_queue::remove(*this);
+      // Before it waits, it is kept from doing so.
+      const std::scoped_lock lock(this->queue->lock);
       is_stopped_ = true;
     }
-    this->resume();
+    this->stop();
   }
-  // Whether it waits; false: it need not, or it was stopped before.
-  [[nodiscard]] bool begin() {
-    waiter* woken = nullptr;
-    bool waits = false;
-    {
-      const std::scoped_lock lock(this->queue().lock);
-      if (is_stopped_) return false;
-      waits = !this->take_locked(woken);
-      if (waits)
-        this->queue().push(*this);
-      else
-        this->previous = this;
-    }
-    if (woken != nullptr) woken->resume();
-    return waits;
-  }
-  // Whether it has been queued, or need not be: later stop requests come too late.
-  [[nodiscard]] bool is_decided() const noexcept { return this->previous != nullptr; }
 
   std::stop_token stop_;
-  bool is_stopped_ = false;
+  bool is_stopped_ = false;  // under the queue's lock
+  bool is_refused_ = false;  // it was stopped before it could wait
   std::optional<std::stop_callback<stopper>> on_stop_;
-};
-
-/// The base of such an awaiter, for waiting without a stop_token.
-template <class A>
-class waits : public waiter {
- public:
-  /// Keeps the lock, if it has to wait, for await_suspend(), which always follows.
-  [[nodiscard]] bool await_ready() {
-    A& self = static_cast<A&>(*this);
-    waiter* woken = nullptr;
-    std::unique_lock lock(self.queue().lock);
-    if (!self.take_locked(woken)) {
-      (void)lock.release();
-      return false;
-    }
-    lock.unlock();
-    if (woken != nullptr) woken->resume();
-    return true;
-  }
-  template <task_coroutine P>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<P> self) noexcept {
-    wait_queue& queue = static_cast<A&>(*this).queue();
-    is_suspended(job_of(self));
-    queue.push(*this);
-    queue.lock.unlock();
-    // From here on another thread may have resumed the task: this object may be gone.
-    return here->next();
-  }
 };
 
 }  // namespace morpheus::detail

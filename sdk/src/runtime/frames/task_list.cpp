@@ -84,9 +84,9 @@ const void* waiter_in(const char* frame) {
   __atomic_load(
       reinterpret_cast<const std::uintptr_t*>(frame + detail::kPromiseOffset + sizeof(void*)),
       &stored, __ATOMIC_RELAXED);
-  constexpr std::uintptr_t kCompletion = 1;
-  constexpr std::uintptr_t kFlags = 3;
-  return (stored & kCompletion) == 0 ? reinterpret_cast<const void*>(stored & ~kFlags) : nullptr;
+  constexpr std::uintptr_t kContext = 5;
+  constexpr std::uintptr_t kFlags = 7;
+  return (stored & kContext) == 0 ? reinterpret_cast<const void*>(stored & ~kFlags) : nullptr;
 }
 
 }  // namespace

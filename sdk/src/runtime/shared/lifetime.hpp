@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stop_token>
 
+#include "sdk/src/runtime/shared/root_tasks.hpp"
 #include "sdk/src/sync/futex.hpp"
 #include "sdk/src/sync/spin.hpp"
 
@@ -38,7 +39,12 @@ class Lifetime {
     spin_until([this] { return posting_.load(std::memory_order_acquire) == 0; });
   }
 
-  [[nodiscard]] std::stop_source& stop() { return stop_; }
+  [[nodiscard]] std::stop_token stop_token() const { return stop_.get_token(); }
+  void request_stop() {
+    stop_.request_stop();
+    root_tasks_.stop();
+  }
+  [[nodiscard]] RootTasks& root_tasks() { return root_tasks_; }
   /// Threads that find nothing to do return from now on.
   void end_threads() { is_ending_.store(true, std::memory_order_release); }
   [[nodiscard]] bool is_ending() const { return is_ending_.load(std::memory_order_acquire); }
@@ -48,6 +54,7 @@ class Lifetime {
   std::atomic<std::uint32_t> ends_{0};
   std::atomic<std::size_t> posting_{0};  // threads
   std::stop_source stop_;
+  RootTasks root_tasks_;
   std::atomic<bool> is_ending_{false};
 };
 

@@ -2,6 +2,8 @@
 #include "sdk/src/runtime/thread/guidance.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdio>
 #include <system_error>
 
 #include "sdk/src/client/registry.hpp"
@@ -63,6 +65,15 @@ void Guidance::note_hints() {
   hints_.store(now.hints, std::memory_order_relaxed);
   yields_.store(now.yields + 1, std::memory_order_relaxed);
   mode_.store(morpheus_get_mode(), std::memory_order_relaxed);
+}
+
+void Guidance::check_critical_section() const {
+  static std::atomic_flag is_said;
+  if (!registration_ || *registration_->handle()->critical == 0 || is_said.test_and_set()) return;
+  std::fputs(
+      "morpheus: a task holds a critical_section across a co_await: other tasks run in it, and the "
+      "kernel waits for them; end it before the co_await\n",
+      stderr);
 }
 
 void Guidance::update_mode(std::uint64_t now) {

@@ -36,6 +36,9 @@ class Guidance {
   [[nodiscard]] bool is_hinted() const;
   /// Acknowledges what the thread's own safe point shows. True: now give up the CPU.
   [[nodiscard]] bool acknowledge();
+  /// Between two jobs: says so, once in a program, if a job has left the thread in a critical
+  /// section, in which others would now run.
+  void check_critical_section() const;
   /// Decides the mode anew, now and then.
   void update_mode(std::uint64_t now);
 

@@ -59,6 +59,7 @@ void RuntimeThread::run() {
   pthread_setname_np(pthread_self(), name().c_str());
   bind_to_cpu();
   detail::here = this;
+  stack_end_ = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - kMostStack;
   tid_.store(::gettid(), std::memory_order_release);
   guidance().begin(pool().options);
   ThisThread::set_hand_over(&ThreadRunner::hand_over_here);

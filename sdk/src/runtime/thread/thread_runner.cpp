@@ -111,6 +111,7 @@ void ThreadRunner::tick() {
   const std::uint64_t now = monotonic_ns();
   counts_.steps.fetch_add(clock_.steps_made(ticks_), std::memory_order_relaxed);
   ticks_ = clock_.look(now);
+  guidance_.check_critical_section();
   guidance_.update_mode(now);
   if (has_other_lanes()) {
     charge(now);
@@ -198,6 +199,11 @@ bool timer::start(job* task) {
   sdk::note_release(task);
   return slow(*here).timers().add(*this, task, here->where());
 }
-void timer::stop() noexcept { sdk::TimerQueue::remove(*this); }
+void timer::start_selected(select_state& among) {
+  among_ = &among;
+  (void)start(nullptr);
+}
+void timer::stop() noexcept { sdk::TimerQueue::stop(*this); }
+bool timer::cancel() noexcept { return sdk::TimerQueue::cancel(*this); }
 
 }  // namespace morpheus::detail

@@ -2,6 +2,7 @@
 #include "sdk/src/runtime/thread/timer_queue.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sdk/src/sync/race_detector.hpp"
 
@@ -14,29 +15,35 @@ bool TimerQueue::add(detail::timer& timer, detail::job* task, detail::lane* wher
   timer.task_ = task;
   timer.where_ = where;
   timer.number_ = added_++;
-  const std::uintptr_t stoppable = timer.queue_ != nullptr ? kStoppable : 0;
-  rise(size_++, {timer.deadline_ns_, reinterpret_cast<std::uintptr_t>(&timer) | stoppable});
+  rise(size_++, {timer.deadline_ns_, &timer});
   note_earliest();
   return true;
 }
 
-void TimerQueue::remove(detail::timer& timer) {
-  TimerQueue& queue = *timer.queue_;
+void TimerQueue::stop(detail::timer& timer) {
   {
-    const std::scoped_lock lock(queue.lock_);
+    const std::scoped_lock lock(timer.queue_->lock_);
     timer.is_stopped_ = true;
     if (timer.index_ == detail::timer::kOutside) return;
-    queue.take_out(timer.index_);
-    timer.index_ = detail::timer::kOutside;
-    queue.note_earliest();
+    timer.queue_->take_out(timer);
+    timer.queue_->note_earliest();
   }
   note_release(timer.task_);
   detail::schedule(timer.task_, timer.where_);
 }
 
+bool TimerQueue::cancel(detail::timer& timer) {
+  if (timer.queue_ == nullptr) return true;  // it was never prepared
+  const std::scoped_lock lock(timer.queue_->lock_);
+  if (timer.index_ == detail::timer::kOutside) return false;
+  timer.queue_->take_out(timer);
+  timer.queue_->note_earliest();
+  return true;
+}
+
 void TimerQueue::put(std::size_t index, const Entry& entry) {
   at(index) = entry;
-  if ((entry.tagged & kStoppable) != 0) entry.timer().index_ = index;
+  entry.timer->index_ = index;
 }
 
 void TimerQueue::rise(std::size_t index, const Entry& entry) {
@@ -68,7 +75,8 @@ void TimerQueue::sink(std::size_t index, const Entry& entry) {
   put(index, entry);
 }
 
-void TimerQueue::take_out(std::size_t index) {
+void TimerQueue::take_out(detail::timer& timer) {
+  const std::size_t index = std::exchange(timer.index_, detail::timer::kOutside);
   const Entry last = at(--size_);
   if (index == size_) return;
   if (index > 0 && last.is_before(at((index - 1) / kChildren)))

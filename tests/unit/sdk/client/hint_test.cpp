@@ -13,7 +13,7 @@ using namespace morpheus::test;
 
 namespace {
 
-struct Guided {
+struct GuidedWorker {
   SocketPath path;
   TinyDaemon daemon{path.text()};
   AttachedProcess process{path.text()};
@@ -24,7 +24,7 @@ struct Guided {
 }  // namespace
 
 TEST_CASE("a worker is known to the daemon and quiet") {
-  Guided g;
+  GuidedWorker g;
   CHECK(AttachedProcess::status().link == MORPHEUS_LINK_ATTACHED);
   CHECK(AttachedProcess::status().guided == 1);
   CHECK(g.daemon.state() == "RUNNING");
@@ -34,7 +34,7 @@ TEST_CASE("a worker is known to the daemon and quiet") {
 }
 
 TEST_CASE("a hint makes one checkpoint acknowledge and yield") {
-  Guided g;
+  GuidedWorker g;
   const std::uint64_t seq = g.daemon.hint();
   CHECK(morpheus_asked(&g.sp));
   CHECK(g.daemon.acknowledged() != seq);
@@ -50,7 +50,7 @@ TEST_CASE("a hint makes one checkpoint acknowledge and yield") {
 }
 
 TEST_CASE("two safe points of one thread acknowledge one hint once") {
-  Guided g;
+  GuidedWorker g;
   g.daemon.hint();
   CHECK(morpheus_checkpoint_here());
   CHECK_FALSE(morpheus_checkpoint(&g.sp));
@@ -59,7 +59,7 @@ TEST_CASE("two safe points of one thread acknowledge one hint once") {
 }
 
 TEST_CASE("a withdrawn hint is acknowledged without yielding") {
-  Guided g;
+  GuidedWorker g;
   const std::uint64_t seq = g.daemon.hint();
   g.daemon.withdraw();
   CHECK_FALSE(morpheus_checkpoint(&g.sp));
@@ -69,7 +69,7 @@ TEST_CASE("a withdrawn hint is acknowledged without yielding") {
 }
 
 TEST_CASE("a hint after a withdrawn one asks again") {
-  Guided g;
+  GuidedWorker g;
   g.daemon.hint();
   g.daemon.withdraw();
   const std::uint64_t seq = g.daemon.hint();
@@ -80,7 +80,7 @@ TEST_CASE("a hint after a withdrawn one asks again") {
 }
 
 TEST_CASE("a critical section puts the acknowledgement off until it has ended") {
-  Guided g;
+  GuidedWorker g;
   morpheus_critical_enter(g.self);
   morpheus_critical_enter(g.self);
   CHECK(g.daemon.runtime_line().is_in_critical_section == 2);
@@ -97,7 +97,7 @@ TEST_CASE("a critical section puts the acknowledgement off until it has ended") 
 }
 
 TEST_CASE("acknowledge leaves the yield to the caller and keeps its reason") {
-  Guided g;
+  GuidedWorker g;
   g.daemon.hint();
   CHECK(morpheus_acknowledge(&g.sp));
   CHECK(stats().yields == 0);
@@ -109,7 +109,7 @@ TEST_CASE("acknowledge leaves the yield to the caller and keeps its reason") {
 }
 
 TEST_CASE("claims reach the kernel's view") {
-  Guided g;
+  GuidedWorker g;
   CHECK(g.daemon.runtime_line().escapable == 0);
   CHECK(g.daemon.runtime_line().runtime_priority == MORPHEUS_PRIORITY_DEFAULT);
   CHECK(morpheus_set_escapable(true) == MORPHEUS_OK);
@@ -128,7 +128,7 @@ TEST_CASE("claims reach the kernel's view") {
 }
 
 TEST_CASE("guidance and pressure are what the kernel says") {
-  Guided g;
+  GuidedWorker g;
   g.daemon.kernel_line().budget_remaining_ns = 12345;
   g.daemon.kernel_line().kernel_pressure_level = 77;
   g.daemon.global().cpu_pressure_pct = 33;
@@ -145,7 +145,7 @@ TEST_CASE("guidance and pressure are what the kernel says") {
 }
 
 TEST_CASE("a lost hint makes the worker yield by itself, about once a millisecond") {
-  Guided g;
+  GuidedWorker g;
   g.daemon.kernel_line().hint_loss_count = 1;
   g.daemon.hint();
   CHECK(morpheus_checkpoint(&g.sp));
@@ -172,7 +172,7 @@ TEST_CASE("a lost hint makes the worker yield by itself, about once a millisecon
 }
 
 TEST_CASE("a thread that ends is unregistered") {
-  Guided g;
+  GuidedWorker g;
   std::thread([] { start_worker(); }).join();
   CHECK(g.daemon.registrations() == 2);
   CHECK(g.daemon.state(1) == "gone");

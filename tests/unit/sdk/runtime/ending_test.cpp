@@ -21,11 +21,14 @@
 #include <system_error>
 #include <thread>
 
+#include "tests/unit/sdk/forbid_membarrier.hpp"
 #include "tests/unit/sdk/runtime/runtimes.hpp"
 
 using namespace morpheus;
 using namespace std::chrono_literals;
 using morpheus::test::alone;
+using morpheus::test::forbid_membarrier;
+using morpheus::test::has_membarrier;
 using morpheus::test::several;
 
 namespace {
@@ -101,6 +104,24 @@ TEST_CASE("a runtime that is destroyed on its own thread ends the program in wor
         }) == -SIGABRT);
 }
 
+TEST_CASE("a membarrier that is forbidden once it is relied on ends the program in words") {
+  if (!has_membarrier()) SKIP("there is none here");
+  const auto stop = [](bool is_forbidden) {
+    return in_child([is_forbidden] {
+      std::freopen("/dev/null", "w", stderr);
+      event never;
+      runtime on(alone());
+      on.spawn([](event& never) -> task<> { co_await never; }(never)).detach();
+      on.run([]() -> task<> { co_await sleep_for(1ms); }());
+      if (is_forbidden && !forbid_membarrier()) return 77;
+      on.request_stop();
+      return 0;
+    });
+  };
+  CHECK(stop(false) == 0);
+  CHECK(stop(true) == -SIGABRT);
+}
+
 TEST_CASE("guided runtimes share the process's attachment, which ends with the last of them") {
   auto first = std::make_unique<runtime>(runtime_options{.threads = 1});
   const runtime second({.threads = 1});
@@ -133,6 +154,18 @@ TEST_CASE("a thread that wakes the last task may find its runtime gone afterward
     std::thread waker([&] { woken.set(); });
     on.reset();
     waker.join();
+  }
+}
+
+TEST_CASE("a handle may outlive the runtime, which may have been asked to stop before") {
+  for (const bool is_asked : {false, true}) {
+    event never;
+    std::optional<runtime> on(std::in_place, several(2));
+    const auto waiting = on->spawn([](event& never) -> task<> { co_await never; }(never));
+    on->run([]() -> task<> { co_await sleep_for(1ms); }());  // it waits by now
+    if (is_asked) on->request_stop();
+    on.reset();
+    CHECK(waiting.has_ended());
   }
 }
 

@@ -5,10 +5,14 @@
 #include <morpheus/sleep.hpp>
 #include <morpheus/yield.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <cstdio>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -29,8 +33,8 @@ namespace {
 /// How long this thread is without its CPU when it next gives it up.
 thread_local std::chrono::milliseconds others_turn{0ms};
 
-struct Guided {
-  explicit Guided(unsigned threads, unsigned relief = 0)
+struct GuidedRuntime {
+  explicit GuidedRuntime(unsigned threads, unsigned relief = 0)
       : runtime({.threads = threads, .relief_threads = relief}) {
     REQUIRE(eventually([&] { return daemon.registrations() == threads + relief; }));
     REQUIRE(eventually([&] {
@@ -77,7 +81,7 @@ TEST_CASE("every thread of a runtime is registered, and gone with it") {
 }
 
 TEST_CASE("co_await checkpoint acknowledges a hint, and other tasks run") {
-  Guided g(1);
+  GuidedRuntime g(1);
   const auto [before, seq, ran] =
       g.runtime.run([](TinyDaemon& daemon) -> task<std::tuple<bool, std::uint64_t, bool>> {
         bool ran = false;
@@ -101,7 +105,7 @@ TEST_CASE("co_await checkpoint acknowledges a hint, and other tasks run") {
 }
 
 TEST_CASE("a critical section in a task puts the acknowledgement off until it has ended") {
-  Guided g(1);
+  GuidedRuntime g(1);
   const bool right = g.runtime.run([](TinyDaemon& daemon) -> task<bool> {
     bool right = true;
     std::uint64_t seq = 0;
@@ -119,8 +123,27 @@ TEST_CASE("a critical section in a task puts the acknowledgement off until it ha
   CHECK(right);
 }
 
+TEST_CASE("a critical section that is held across a co_await is noticed, in words") {
+  GuidedRuntime g(1);
+  std::FILE* const said = std::tmpfile();
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(::fileno(said), STDERR_FILENO);
+  g.runtime.run([]() -> task<> {
+    const critical_section held;
+    const auto begun = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begun < 5ms) co_await yield();
+  }());
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  std::rewind(said);
+  char words[200] = "";
+  CHECK(std::fgets(words, sizeof words, said) != nullptr);
+  CHECK(std::string(words).find("critical_section across a co_await") != std::string::npos);
+  std::fclose(said);
+}
+
 TEST_CASE("a hint is acknowledged between two steps of tasks, without any checkpoint") {
-  Guided g(1);
+  GuidedRuntime g(1);
   const std::uint64_t seq = g.daemon.hint();
   g.runtime.run([](TinyDaemon& daemon, std::uint64_t seq) -> task<> {
     const auto begun = std::chrono::steady_clock::now();
@@ -131,7 +154,7 @@ TEST_CASE("a hint is acknowledged between two steps of tasks, without any checkp
 
 TEST_CASE(
     "on a hint what is queued becomes available to other threads before the CPU is given up") {
-  Guided g(2);
+  GuidedRuntime g(2);
   g.runtime.run([](TinyDaemon& daemon, runtime& on) -> task<> {
     std::atomic<int> ran{0};
     scope scope;
@@ -166,7 +189,7 @@ TEST_CASE(
 }
 
 TEST_CASE("the modes of a worker can be seen: deterministic, pressured, defensive") {
-  Guided g(1);
+  GuidedRuntime g(1);
   const auto mode = [&] {
     g.runtime.run([]() -> task<> {
       for (int i = 0; i < 3000; ++i) co_await yield();
@@ -186,7 +209,7 @@ TEST_CASE("the modes of a worker can be seen: deterministic, pressured, defensiv
 }
 
 TEST_CASE("in defensive mode co_await checkpoint gives way by itself") {
-  Guided g(1);
+  GuidedRuntime g(1);
   g.daemon.kernel_line().hint_loss_count = 1;
   g.daemon.hint();
   const int turns = g.runtime.run([]() -> task<int> {
@@ -223,7 +246,7 @@ TEST_CASE("a kernel line shows whether a thread has lost the CPU") {
 }
 
 TEST_CASE("another thread keeps the timers of one that has given up its CPU") {
-  Guided g(1, 1);
+  GuidedRuntime g(1, 1);
   std::vector<std::chrono::nanoseconds> late;
   for (int round = 0; round < 9; ++round) {
     g.runtime.run([](TinyDaemon& daemon, auto& late) -> task<> {
@@ -246,7 +269,7 @@ TEST_CASE("another thread keeps the timers of one that has given up its CPU") {
 }
 
 TEST_CASE("what waits behind a thread that gave up its CPU is run by another") {
-  Guided g(1, 1);
+  GuidedRuntime g(1, 1);
   const bool ran_meanwhile = g.runtime.run([](TinyDaemon& daemon) -> task<bool> {
     std::atomic is_back{false};
     bool ran_meanwhile = false;
@@ -268,7 +291,7 @@ TEST_CASE("what waits behind a thread that gave up its CPU is run by another") {
 }
 
 TEST_CASE("what waits behind a thread that lost its CPU is run by another") {
-  Guided g(2);
+  GuidedRuntime g(2);
   g.runtime.run([](TinyDaemon& daemon) -> task<> {
     std::atomic<int> ran{0};
     scope scope;

@@ -7,14 +7,12 @@
 #include <morpheus/scope.hpp>
 #include <morpheus/semaphore.hpp>
 #include <morpheus/sleep.hpp>
-#include <morpheus/when_any.hpp>
 #include <morpheus/yield.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
-#include <functional>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -156,32 +154,5 @@ TEST_CASE("timers end in order, equal ones as they began, whichever of them are 
     CHECK(stopped_early == kTimers - std::ssize(left));
     std::ranges::sort(left, {}, [&](int i) { return std::pair(due(i), i); });
     CHECK(ended == left);
-  }());
-}
-
-TEST_CASE("when_any gives the first result and ends the others") {
-  runtime runtime(alone());
-  runtime.run([]() -> task<> {
-    int stopped = 0;
-    const auto nap = [&stopped](std::chrono::milliseconds span, int value) {
-      return [&stopped, span, value](std::stop_token stop) -> task<int> {
-        return [](int& stopped, std::chrono::milliseconds span, int value,
-                  std::stop_token stop) -> task<int> {
-          try {
-            co_await sleep_for(span, stop);
-          } catch (const cancelled&) {
-            ++stopped;
-            throw;
-          }
-          co_return value;
-        }(stopped, span, value, stop);
-      };
-    };
-    std::vector<std::function<task<int>(std::stop_token)>> makers{nap(1h, 1), nap(1ms, 2),
-                                                                  nap(2h, 3)};
-    const auto first = co_await when_any<int>(std::move(makers));
-    CHECK(first.index == 1);
-    CHECK(first.value == 2);
-    CHECK(stopped == 2);
   }());
 }

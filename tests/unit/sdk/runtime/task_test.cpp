@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a task gives, and how it ends.
+#include <morpheus/blocking.hpp>
 #include <morpheus/runtime.hpp>
 #include <morpheus/scope.hpp>
 #include <morpheus/task.hpp>
@@ -109,6 +110,26 @@ TEST_CASE("when_all gives all results in order") {
     for (int i = 0; i < 1000; ++i) CHECK(results[static_cast<std::size_t>(i)] == i);
     CHECK((co_await when_all(std::vector<task<int>>{})).empty());
   }());
+}
+
+TEST_CASE("references are given where tasks are started together") {
+  runtime runtime(alone());
+  int n = 1;
+  runtime.run([](int& n) -> task<> {
+    auto [a, b] = co_await when_all(reference(n), reference(n));
+    a = 2;
+    CHECK(b == 2);
+    std::vector<task<int&>> many;
+    many.push_back(reference(n));
+    const auto all = co_await when_all(std::move(many));
+    CHECK(&all[0].get() == &n);
+    int& of_scope = co_await with_scope([&n](scope&) { return reference(n); });
+    CHECK(&of_scope == &n);
+    int& of_blocking = co_await blocking([&n]() -> int& { return n; });
+    CHECK(&of_blocking == &n);
+    int& of_spawned = co_await spawn(reference(n));
+    CHECK(&of_spawned == &n);
+  }(n));
 }
 
 TEST_CASE("when_all waits for all before it throws the leftmost exception") {

@@ -116,9 +116,12 @@ TEST_CASE("a mutex excludes, on several threads and across awaits") {
     scope scope;
     for (int i = 0; i < 16; ++i) scope.spawn(add_under(lock, total, 500));
     co_await scope.join();
-    CHECK(lock.try_lock());
+    auto guard = lock.try_lock();
+    CHECK(guard);
     CHECK_FALSE(lock.try_lock());
-    lock.unlock();
+    guard.unlock();
+    CHECK_FALSE(guard);
+    CHECK(lock.try_lock());
     co_return total;
   }());
   CHECK(total == 16 * 500);
