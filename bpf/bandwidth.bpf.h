@@ -9,20 +9,35 @@
  *
  * Threads of a group that has used up its time wait in a queue of their own, the parking. A timer
  * takes them out when there is time again.
+ *
+ * A thread in the kernel may hold a lock that all the host waits for, and must not be kept there.
+ * As in the kernel's own class from 6.18 on, only threads on their way to user space are. What
+ * tells them apart: a thread that slept uninterruptibly is in the kernel, and so is one in a
+ * system call. So is one that was preempted, for on the way to user space the kernel calls
+ * schedule() by itself, which sched_switch reports as no preemption.
  */
 #ifndef MORPHEUS_BPF_BANDWIDTH_BPF_H
 #define MORPHEUS_BPF_BANDWIDTH_BPF_H
 
 #include "queues.bpf.h"
+#include "weights.bpf.h"
 
 #define PARKING_DSQ (1ull << 33)
 #define PARKING_LOOK_NS 2000000ull
 /*
- * The kernel ejects a scheduler that lets a thread wait for 10 s. A group may have more threads
+ * The kernel ejects a scheduler that lets a thread wait for 30 s. A group may have more threads
  * than its bound can serve in that time: this often all that wait get a turn, whose time the group
  * owes.
  */
-#define PARKING_AMNESTY_NS 3000000000ull
+#define PARKING_AMNESTY_NS 12000000000ull
+/*
+ * How long a thread keeps a CPU that it gets although its group is out of time: with no reason to
+ * believe that it is in the kernel, and with one.
+ */
+#define PASSES_BY_NS 10000ull
+#define LEAVES_KERNEL_NS 500000ull
+#define MOST_IN_KERNEL 1024
+#define PARKING_AMNESTY_LASTS_NS 2000000000ull /* until those who have it have come to a CPU */
 
 struct group {
 	struct policy_bandwidth operators;
@@ -39,6 +54,14 @@ struct {
 	__type(key, u64); /* cgroup id */
 	__type(value, struct group);
 } groups SEC(".maps");
+
+/* Threads that were parked while they were in the kernel: see note_parked(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MOST_IN_KERNEL);
+	__type(key, u32); /* tid */
+	__type(value, u8);
+} in_kernel SEC(".maps");
 
 struct parking_timer {
 	struct bpf_timer timer;
@@ -57,7 +80,10 @@ __u32 nr_bounded;         /* groups with a bound of the operator's */
 __u64 penalties_until_ns; /* when the last penalty ends; the daemon sets it to 0 afterwards */
 
 static u32 parking_armed;
+/* How often a thread was parked, and how often when the timer last fired. */
+static u32 parkings, parkings_seen;
 static u64 amnesty_ns;
+static s32 amnesty_left; /* threads that still have a turn by it */
 
 /* Most hosts have no bound at all: then this file costs them one test. */
 static __always_inline bool any_bound(void)
@@ -142,14 +168,49 @@ static __always_inline bool is_out_of_time(struct task_struct *p)
 	return any_bound() && charge_groups(p, 0, bpf_ktime_get_ns());
 }
 
+static __always_inline bool has_amnesty(u64 now)
+{
+	return amnesty_left > 0 || now - amnesty_ns < PARKING_AMNESTY_LASTS_NS;
+}
+
+static __always_inline bool is_in_kernel(struct task_struct *p)
+{
+	u32 pid = p->pid;
+
+	return bpf_map_lookup_elem(&in_kernel, &pid);
+}
+
+/* Did it sleep uninterruptibly, as for a lock? The kernel counts such threads as load. */
+static __always_inline bool slept_in_kernel(struct task_struct *woken)
+{
+	return BPF_CORE_READ_BITFIELD(woken, sched_contributes_to_load);
+}
+
 static __always_inline void park(struct task_struct *p, u64 enq_flags)
 {
-	u32 key = 0;
+	u32 key = 0, pid = p->pid;
 	struct parking_timer *t = bpf_map_lookup_elem(&parking_timers, &key);
 
+	bpf_map_delete_elem(&in_kernel, &pid);
+	cpu_state(scx_bpf_task_cpu(p))->parked = pid;
+	__sync_fetch_and_add(&parkings, 1);
 	compat_insert(p, PARKING_DSQ, tunables.slice_ns, enq_flags);
 	if (t && __sync_val_compare_and_swap(&parking_armed, 0, 1) == 0)
 		bpf_timer_start(&t->timer, PARKING_LOOK_NS, 0);
+}
+
+/* `p`, which was parked just now, has lost the CPU. */
+OUT_OF_LINE void note_parked(struct cpu_state *c, struct task_struct *p, bool preempt)
+{
+	u32 key = 0, pid = p->pid, parked = c->parked;
+	struct parking_timer *t = bpf_map_lookup_elem(&parking_timers, &key);
+	u8 yes = 1;
+
+	c->parked = 0;
+	if (parked != pid || !t || (!preempt && compat_was_interrupted(p)))
+		return;
+	bpf_map_update_elem(&in_kernel, &pid, &yes, BPF_ANY);
+	bpf_timer_start(&t->timer, 0, 0);
 }
 
 /* Throttles the group of `p`, a worker. False: the operator does not allow it. */
@@ -213,12 +274,22 @@ static __always_inline int bound_group(u64 id, u64 quota_ns, u64 period_ns)
 	return 0;
 }
 
-/* Lets one parked thread go to the queue where it belongs, and an idle CPU take it. */
-static __always_inline void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p)
+/*
+ * Lets one parked thread go to the queue where it belongs, and an idle CPU take it. It is not owed
+ * the time that it was parked for: it comes a slice behind, or a crowd of such threads would pass
+ * every other thread by.
+ */
+OUT_OF_LINE void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, bool behind)
 {
+	u64 clock = clock_of(p)->now, vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
+	u64 earliest =
+		clock + policy_vtime_delta(policy_slice_beside(runnable_beside(p), &tunables),
+					   weight_of(p));
 	s32 cpu;
 
-	if (!compat_move_vtime(it, p, dsq_of(p)))
+	if (behind && policy_vtime_before(vtime, earliest))
+		vtime = earliest;
+	if (!compat_move_vtime(it, p, dsq_of(p), vtime))
 		return;
 	note_queued(p);
 	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
@@ -226,30 +297,50 @@ static __always_inline void unpark(struct bpf_iter_scx_dsq *it, struct task_stru
 		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
 }
 
+/*
+ * Lets threads go whose groups have time again, those first that were parked first. No more at once
+ * than there are CPUs: otherwise a crowd of them would stand in the way of all others, and overdraw
+ * its bound by a tick for each.
+ */
 static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
 {
 	u64 now = bpf_ktime_get_ns();
-	bool amnesty = now - amnesty_ns > PARKING_AMNESTY_NS;
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
+	s32 places = nr_cpus;
 
-	if (amnesty)
+	if (now - amnesty_ns > PARKING_AMNESTY_NS) {
 		amnesty_ns = now;
+		amnesty_left = scx_bpf_dsq_nr_queued(PARKING_DSQ);
+	}
 	/* 6.12 takes a timer that a sleepable program prepared for sleepable itself. */
 	bpf_rcu_read_lock();
 	if (!bpf_iter_scx_dsq_new(&it, PARKING_DSQ, 0)) {
 		while ((p = bpf_iter_scx_dsq_next(&it))) {
-			if (amnesty || !charge_groups(p, 0, now))
-				unpark(&it, p);
+			if (is_in_kernel(p)) {
+				unpark(&it, p, false);
+				continue;
+			}
+			if (places <= 0 || (amnesty_left <= 0 && charge_groups(p, 0, now)))
+				continue;
+			unpark(&it, p, true);
+			places--;
+			if (amnesty_left > 0)
+				amnesty_left--;
 		}
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 	bpf_rcu_read_unlock();
-	/* A thread that is parked from here on arms the timer; one parked before is seen here. */
-	WRITE_ONCE(parking_armed, 0);
-	if (scx_bpf_dsq_nr_queued(PARKING_DSQ) > 0 &&
-	    __sync_val_compare_and_swap(&parking_armed, 0, 1) == 0)
+	/*
+	 * A thread that is parked from here on arms the timer. One that was parked a moment ago
+	 * may not be in the queue yet: the kernel puts it there when enqueue has returned.
+	 */
+	__sync_lock_test_and_set(&parking_armed, 0); /* a full barrier */
+	if ((scx_bpf_dsq_nr_queued(PARKING_DSQ) > 0 || READ_ONCE(parkings) != parkings_seen) &&
+	    __sync_val_compare_and_swap(&parking_armed, 0, 1) == 0) {
+		parkings_seen = READ_ONCE(parkings);
 		bpf_timer_start(&t->timer, PARKING_LOOK_NS, 0);
+	}
 	return 0;
 }
 

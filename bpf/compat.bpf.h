@@ -27,6 +27,10 @@
 #define BPF_F_INNER_MAP (1U << 12)
 #define BPF_RB_AVAIL_DATA 0
 #define CLOCK_MONOTONIC 1
+struct bpf_spin_lock {
+	__u32 val;
+};
+enum scx_dsq_iter_flags { SCX_DSQ_ITER_REV = 1u << 16 };
 #define PF_KTHREAD 0x00200000
 #define SCHED_POLICY_IDLE 5 /* SCHED_IDLE: such a thread wants only time that is left over */
 
@@ -67,6 +71,9 @@ extern void scx_bpf_dispatch(struct task_struct *p, u64 dsq_id, u64 slice,
 extern void scx_bpf_dispatch_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
 				   u64 enq_flags) __ksym __weak;
 extern bool scx_bpf_consume(u64 dsq_id) __ksym __weak;
+extern void scx_bpf_dsq_move_set_vtime(struct bpf_iter_scx_dsq *it, u64 vtime) __ksym __weak;
+extern void scx_bpf_dispatch_from_dsq_set_vtime(struct bpf_iter_scx_dsq *it,
+						u64 vtime) __ksym __weak;
 extern bool scx_bpf_dsq_move_vtime(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id,
 				   u64 enq_flags) __ksym __weak;
 extern bool scx_bpf_dispatch_vtime_from_dsq(struct bpf_iter_scx_dsq *it, struct task_struct *p,
@@ -97,10 +104,13 @@ static __always_inline bool compat_move_to_local(u64 dsq)
 }
 
 static __always_inline bool compat_move_vtime(struct bpf_iter_scx_dsq *it, struct task_struct *p,
-					      u64 dsq)
+					      u64 dsq, u64 vtime)
 {
-	if (bpf_ksym_exists(scx_bpf_dsq_move_vtime))
+	if (bpf_ksym_exists(scx_bpf_dsq_move_vtime)) {
+		scx_bpf_dsq_move_set_vtime(it, vtime);
 		return scx_bpf_dsq_move_vtime(it, p, dsq, 0);
+	}
+	scx_bpf_dispatch_from_dsq_set_vtime(it, vtime);
 	return scx_bpf_dispatch_vtime_from_dsq(it, p, dsq, 0);
 }
 
@@ -127,9 +137,10 @@ static __always_inline bool compat_first_vtime(u64 dsq, u64 *vtime)
 	return p;
 }
 
-/* 7.x shrank on_cpu from int to a byte. */
+/* 7.x shrank these from int to a byte. */
 struct task_struct___before_7 {
 	int on_cpu;
+	int on_rq;
 } __attribute__((preserve_access_index));
 
 static __always_inline bool compat_on_cpu(struct task_struct *p)
@@ -137,6 +148,29 @@ static __always_inline bool compat_on_cpu(struct task_struct *p)
 	if (bpf_core_field_size(p->on_cpu) == sizeof(u8))
 		return p->on_cpu;
 	return ((struct task_struct___before_7 *)p)->on_cpu;
+}
+
+#define TASK_ON_RQ_MIGRATING 2
+
+/* Is it between two runqueues? */
+static __always_inline bool compat_is_migrating(struct task_struct *p)
+{
+	if (bpf_core_field_size(p->on_rq) == sizeof(u8))
+		return p->on_rq == TASK_ON_RQ_MIGRATING;
+	return ((struct task_struct___before_7 *)p)->on_rq == TASK_ON_RQ_MIGRATING;
+}
+
+/*
+ * Did the present thread, `p`, enter the kernel by an interrupt? A system call keeps its number.
+ * Elsewhere than on x86 this cannot be told, and is taken for granted.
+ */
+static __always_inline bool compat_was_interrupted(struct task_struct *p)
+{
+#ifdef __TARGET_ARCH_x86
+	return (s64)((struct pt_regs *)bpf_task_pt_regs(p))->orig_ax < 0;
+#else
+	return true;
+#endif
 }
 
 /* These values differ between kernels (7.0 moved SCX_ENQ_*): always take the running one's. */

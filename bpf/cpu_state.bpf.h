@@ -8,9 +8,10 @@
 #define MORPHEUS_BPF_CPU_STATE_BPF_H
 
 #include "compat.bpf.h"
+#include "policy.bpf.h"
 #include "proto/events.h"
 
-#define MAX_WAITING 8
+#define MAX_WAITING POLICY_MOST_WAITERS
 #define CACHE_LINE 64
 
 /* Threads that woke on this CPU and have not run since. Any CPU may add one: hence the atomics. */
@@ -32,6 +33,7 @@ struct run {
 	u32 weight;
 	u8 ahead;   /* it came here ahead of its virtual time */
 	u8 yielded; /* it gave way by itself */
+	u8 gave_up; /* and was not asked to, so that it pays for a slice */
 	u8 ended;   /* what ended its slice on purpose, enum policy_slice; 0: nothing */
 };
 
@@ -42,9 +44,16 @@ struct displaced {
 	u32 resumed; /* the same worker, when it got the CPU back: until enter() has seen it */
 };
 
+/* The virtual clock of a queue, and by when it must have come how far: see keep_up(). */
+struct queue_clock {
+	u64 now;
+	u64 due;
+	u64 due_set_ns;
+};
+
 /* The queue of the threads that are bound to this CPU. */
 struct bound_queue {
-	u64 clock;  /* its virtual clock */
+	struct queue_clock clock;
 	u32 queued; /* a thread may wait there: see bound_wait() */
 };
 
@@ -83,6 +92,7 @@ struct preemption {
 struct cpu_state {
 	u32 slot; /* the worker that has this CPU, 0: none */
 	u32 timer_armed;
+	u32 parked; /* the thread that was parked here just now, until it loses the CPU; 0: none */
 	struct waiters waiters;
 	u32 woken_in_sync; /* a thread woken from here by one that is about to sleep; 0: none */
 

@@ -19,6 +19,8 @@ static __always_inline void note_blocked(u32 slot, u32 reason, u64 now)
 		return;
 	w->blocked_seq = w->seq;
 	w->blocked[reason]++;
+	if (reason != MORPHEUS_BLOCK_ACKNOWLEDGED)
+		blame(slot, MORPHEUS_BLAME_BLOCKED, now);
 	emit(MORPHEUS_EVENT_BLOCKED, reason, slot, now, now - w->hinted_at_ns);
 }
 

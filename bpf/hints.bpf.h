@@ -10,7 +10,7 @@
 #ifndef MORPHEUS_BPF_HINTS_BPF_H
 #define MORPHEUS_BPF_HINTS_BPF_H
 
-#include "state.bpf.h"
+#include "blame.bpf.h"
 
 /* Ends the open hint and returns its sequence; 0 if none is open, or another CPU was first. */
 static __always_inline u64 claim_end(struct morpheus_worker_record *w)
@@ -56,6 +56,7 @@ static __always_inline void note_acknowledgement(u32 slot, runtime_line_t *line,
 		return;
 	latency = policy_ack_latency(w, READ_ONCE(line->last_ack_ns), now);
 	w->acknowledged++;
+	w->kept_ns += policy_kept_too_long(latency, &tunables);
 	if (mode == MORPHEUS_OBSERVER_ONLY)
 		w->slice_start_ns = now;
 	emit(MORPHEUS_EVENT_ACKNOWLEDGED,
@@ -78,6 +79,7 @@ OUT_OF_LINE void withdraw(u32 slot, struct worker_lines *lines, u64 now)
 		return;
 	WRITE_ONCE(kernel->withdrawn_seq, seq); /* not w->seq: a new hint may be open by now */
 	w->withdrawn++;
+	w->kept_ns += policy_kept_too_long(policy_kept_waiting(w, w->run_start_ns, now), &tunables);
 	emit(MORPHEUS_EVENT_WITHDRAWN, kernel->hint_reason, slot, now, now - w->hinted_at_ns);
 }
 
@@ -112,6 +114,7 @@ static __always_inline void note_late(u32 slot, kernel_line_t *line, u64 now)
 	w->lost_seq = w->seq;
 	w->lost++;
 	line->hint_loss_count++;
+	blame(slot, MORPHEUS_BLAME_LATE, now);
 	emit(MORPHEUS_EVENT_LOST, line->hint_reason, slot, now, now - w->hinted_at_ns);
 }
 

@@ -8,5 +8,6 @@
 #include "placement.bpf.c"
 #include "scheduler.bpf.c"
 #include "calls.bpf.c"
+#include "blame.bpf.c"
 
 char _license[] SEC("license") = "GPL";

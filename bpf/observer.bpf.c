@@ -9,6 +9,7 @@
  * is left, an open hint is withdrawn: at once if its worker runs, and otherwise when that worker
  * next gets a CPU, before it executes anything.
  */
+#include "bandwidth.bpf.h"
 #include "runs.bpf.h"
 
 /* A waiter came or left: looks at the worker on `c`, which may be another CPU. */
@@ -34,6 +35,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct worker_lines *lines;
 	u64 now = 0;
 
+	if (c->parked)
+		note_parked(c, prev, preempt);
 	if (!nr_workers)
 		return 0;
 	cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] = next->pid == 0;

@@ -44,7 +44,7 @@ s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_
 
 	cpu_state(bpf_get_smp_processor_id())->woken_in_sync =
 		wake_flags & SCX_VALUE(scx_wake_flags, SCX_WAKE_SYNC) ? p->pid : 0;
-	if (is_out_of_time(p))
+	if (is_out_of_time(p) && !slept_in_kernel(p))
 		return prev_cpu; /* it will be parked: no idle CPU for it */
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
 	if (!idle && nr_workers && !is_bound(p))
@@ -70,42 +70,79 @@ static __always_inline bool is_woken_in_sync(struct task_struct *p)
 }
 
 /* Without workers no thread makes room for another, and the order is by virtual time alone. */
-static __always_inline bool may_go_ahead(struct cpu_state *c)
+static __always_inline bool may_go_ahead(struct cpu_state *c, u64 owed)
 {
-	return nr_workers && policy_may_go_ahead(c->ahead_until, bpf_ktime_get_ns(), &tunables);
+	return nr_workers && policy_may_go_ahead(owed, READ_ONCE(c->waiters.count), c->ahead_until,
+						 bpf_ktime_get_ns(), &tunables);
+}
+
+/*
+ * Where `p`, which slept, enters a queue whose clock is `clock`. A worker keeps all that it owes:
+ * it can have overdrawn its slice by the hold cap.
+ */
+static __always_inline u64 place_of_woken(struct task_struct *p, u64 vtime, u64 clock)
+{
+	u32 runnable = runnable_beside(p);
+
+	if (policy_owes_much(vtime - clock, runnable, &tunables) && !lines_of(p))
+		vtime = clock + policy_crowd_owes(vtime - clock, runnable, weight_of(p), &tunables);
+	return policy_vtime_entered(vtime, clock, tunables.hint_lead_ns);
 }
 
 SEC("struct_ops/enqueue")
 void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	bool woken = enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
-	u64 clock = *clock_of(p), vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
+	u64 clock = clock_of(p)->now, vtime = policy_vtime_of(p->scx.dsq_vtime, clock);
 	s32 cpu = scx_bpf_task_cpu(p);
-	u64 place;
+	u64 place, slice;
 
-	if (is_out_of_time(p)) {
+	if (is_out_of_time(p) && !(woken && slept_in_kernel(p))) {
 		park(p, enq_flags);
 		return;
 	}
 	note_queued(p);
-	vtime = entry_vtime(p, cpu, vtime, clock);
+	slice = policy_slice_beside(runnable_beside(p), &tunables);
+	/* The kernel moves it, since its CPUs have changed: its virtual time is another queue's. */
+	if (compat_is_migrating(p))
+		vtime = clock + policy_vtime_delta(tunables.slice_ns, weight_of(p));
 	if (!woken) {
-		compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, vtime, enq_flags);
+		vtime = policy_vtime_entered(vtime, clock, slice);
+		compat_insert_vtime(p, dsq_of(p), slice, vtime, enq_flags);
 		/* It was out of time, and its CPU is about to idle: there is time again. */
 		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
 			scx_bpf_kick_cpu(cpu, 0);
 		return;
 	}
-	vtime = policy_vtime_woken(vtime, clock, weight_of(p), &tunables);
-	place = may_go_ahead(cpu_state(cpu)) ? vtime - POLICY_AHEAD : vtime;
-	compat_insert_vtime(p, dsq_of(p), tunables.slice_ns, place, enq_flags);
+	vtime = place_of_woken(p, vtime, clock);
+	place = may_go_ahead(cpu_state(cpu), vtime - clock) ? vtime - POLICY_AHEAD : vtime;
+	compat_insert_vtime(p, dsq_of(p), slice, place, enq_flags);
 	preempt_ordinary(cpu, vtime - clock, is_woken_in_sync(p));
 }
 
+/* How far the thread that runs on this CPU is from its queue's clock; 0: it is not ours. */
+static __always_inline u64 owed_by_current(void)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct cpu_state *c = cpu_state(bpf_get_smp_processor_id());
+	u64 ran = p->se.sum_exec_runtime - c->run.vtime_exec_ns;
+
+	if (!c->run.start_ns)
+		return 0;
+	return p->scx.dsq_vtime - clock_of(p)->now + policy_vtime_delta(ran, c->run.weight);
+}
+
+/*
+ * For all threads when the scheduler is attached, for each that is made later, and for one that
+ * comes from another class.
+ */
 SEC("struct_ops/enable")
 void BPF_PROG(morpheus_enable, struct task_struct *p)
 {
-	p->scx.dsq_vtime = *clock_of(p);
+	p->scx.dsq_vtime = clock_of(p)->now;
+	if (!p->se.sum_exec_runtime)
+		p->scx.dsq_vtime +=
+			policy_distance_born(owed_by_current(), weight_of(p), &tunables);
 }
 
 /*
@@ -116,5 +153,18 @@ void BPF_PROG(morpheus_enable, struct task_struct *p)
 SEC("struct_ops/set_cpumask")
 void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask *mask)
 {
-	p->scx.dsq_vtime = *clock_of(p) + policy_vtime_delta(tunables.slice_ns, weight_of(p));
+	p->scx.dsq_vtime = clock_of(p)->now + policy_vtime_delta(tunables.slice_ns, weight_of(p));
+}
+
+SEC("struct_ops/runnable")
+void BPF_PROG(morpheus_runnable, struct task_struct *p, u64 enq_flags)
+{
+	count_in_groups(p, 1);
+}
+
+/* Also when its CPUs, its nice value or its group are about to change. */
+SEC("struct_ops/quiescent")
+void BPF_PROG(morpheus_quiescent, struct task_struct *p, u64 deq_flags)
+{
+	count_in_groups(p, -1);
 }

@@ -14,5 +14,6 @@
 #include "bpf/policy/fairness.h"   /* virtual time and weights: what a thread is owed */
 #include "bpf/policy/turns.h"      /* which thread runs next where virtual time does not say */
 #include "bpf/policy/bandwidth.h"  /* bounds on the CPU time of control groups */
+#include "bpf/policy/blame.h"      /* how long a worker keeps others waiting */
 
 #endif

@@ -20,6 +20,11 @@ struct {
 	__type(value, struct preempt_timer);
 } preempt_timers SEC(".maps");
 
+/* Of a thread so far behind that it takes the CPU from every ordinary one. */
+#define PREEMPT_ANYWAY (-(POLICY_AHEAD / 2))
+/* The same, and the run ends even if no thread waits. */
+#define PREEMPT_EVEN_ALONE (PREEMPT_ANYWAY - 1)
+
 /* A woken thread will take the CPU from the present run a little later. */
 OUT_OF_LINE void preempt_later(struct cpu_state *c, u32 cpu, u64 woken_distance, u64 delay)
 {
@@ -69,9 +74,14 @@ static int on_preempt_timer(void *map, u32 *key, struct preempt_timer *t)
 	struct cpu_state *c = cpu_state(cpu);
 
 	c->preemption.armed = 0;
-	if (c->preemption.run_start_ns == c->run.start_ns &&
-	    (scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu)))
+	if (c->preemption.run_start_ns != c->run.start_ns ||
+	    (c->preemption.distance != PREEMPT_EVEN_ALONE &&
+	     !(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))))
+		return 0;
+	if ((s64)c->preemption.distance > (s64)PREEMPT_ANYWAY)
 		preempt_ordinary(cpu, c->preemption.distance, false);
+	else if (!running_worker(c)) /* the granularity is for woken threads */
+		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 	return 0;
 }
 

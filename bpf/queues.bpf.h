@@ -16,11 +16,11 @@
 
 #define SHARED_DSQ (1ull << 32) /* of the first LLC; those of the others follow */
 
-struct llc_clock {
-	u64 now;
+struct shared_queue {
+	struct queue_clock clock;
 } __attribute__((aligned(CACHE_LINE)));
 
-static struct llc_clock shared_clocks[MORPHEUS_MAX_LLCS];
+static struct shared_queue shared_queues[MORPHEUS_MAX_LLCS];
 
 static __always_inline bool is_bound(struct task_struct *p)
 {
@@ -32,9 +32,9 @@ static __always_inline u64 shared_dsq(s32 cpu)
 	return SHARED_DSQ + llc_of_cpu(cpu);
 }
 
-static __always_inline u64 *shared_clock(u32 llc)
+static __always_inline struct queue_clock *shared_clock(u32 llc)
 {
-	return &shared_clocks[llc & (MORPHEUS_MAX_LLCS - 1)].now;
+	return &shared_queues[llc & (MORPHEUS_MAX_LLCS - 1)].clock;
 }
 
 static __always_inline u64 dsq_of(struct task_struct *p)
@@ -45,7 +45,7 @@ static __always_inline u64 dsq_of(struct task_struct *p)
 }
 
 /* The virtual clock of the queue that `p` belongs to. */
-static __always_inline u64 *clock_of(struct task_struct *p)
+static __always_inline struct queue_clock *clock_of(struct task_struct *p)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
@@ -56,7 +56,7 @@ static __always_inline u64 *clock_of(struct task_struct *p)
 static __always_inline void change_llc(struct task_struct *p, u32 from, u32 to)
 {
 	if (from != to && !is_bound(p))
-		p->scx.dsq_vtime += *shared_clock(to) - *shared_clock(from);
+		p->scx.dsq_vtime += shared_clock(to)->now - shared_clock(from)->now;
 }
 
 /*
@@ -112,22 +112,33 @@ static __always_inline u32 round_of_shared(s32 cpu)
 			    (u32)nr_cpus / (u32)(nr_llcs ?: 1));
 }
 
-/*
- * The virtual time with which `p`, on `cpu`, may enter its queue. The queue's length is looked up
- * only for a thread that owes much. The count of runnable threads includes those that enter the
- * queue a moment later, as all threads do when the scheduler begins.
- */
-static __always_inline u64 entry_vtime(struct task_struct *p, s32 cpu, u64 vtime, u64 clock)
+/* The place of the last thread that waits in `dsq`; false if no thread does. */
+static __always_inline bool last_place(u64 dsq, u64 *place)
 {
-	u32 round = 1;
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p = NULL;
 
-	if (policy_owes_much(vtime, clock, &tunables)) {
-		u32 shared = is_bound(p) ? 0 : round_of_shared(cpu);
+	if (!bpf_iter_scx_dsq_new(&it, dsq, SCX_VALUE(scx_dsq_iter_flags, SCX_DSQ_ITER_REV)))
+		p = bpf_iter_scx_dsq_next(&it);
+	if (p)
+		*place = p->scx.dsq_vtime;
+	bpf_iter_scx_dsq_destroy(&it);
+	return p;
+}
 
-		round = policy_round(runnable_beside(p), 1);
-		round = shared > round ? shared : round;
-	}
-	return policy_vtime_clamp(vtime, clock, round, &tunables);
+/*
+ * The clock comes in time to where the last thread waits: what was the last place once is due one
+ * POLICY_LONGEST_WAIT_NS later.
+ */
+OUT_OF_LINE void keep_up(struct queue_clock *clock, u64 dsq, u64 now)
+{
+	u64 since = READ_ONCE(clock->due_set_ns), last = 0;
+
+	if (__sync_val_compare_and_swap(&clock->due_set_ns, since, now) != since)
+		return;
+	if (policy_vtime_before(clock->now, clock->due))
+		clock->now = clock->due;
+	clock->due = last_place(dsq, &last) ? last : clock->now;
 }
 
 #endif

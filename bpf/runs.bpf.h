@@ -118,6 +118,18 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 		start_timer(c, cpu, w, false, now);
 }
 
+/*
+ * It leaves with a hint open. If it was not asked just now, it had to be removed to make room,
+ * unless a higher class merely displaced it.
+ */
+static __always_inline void note_kept(u32 slot, u64 kept_ns, bool removed, u64 now)
+{
+	kept_ns = policy_kept_too_long(kept_ns, &tunables);
+	worker_of(slot)->kept_ns += kept_ns;
+	if (removed && kept_ns)
+		blame(slot, MORPHEUS_BLAME_REMOVED, now);
+}
+
 /* A worker loses this CPU, still runnable or not. */
 OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable, u64 now)
 {
@@ -126,7 +138,7 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	struct worker_lines *lines = lines_of(p);
 	kernel_line_t *kernel;
 	runtime_line_t *runtime;
-	u64 ran = 0;
+	u64 ran = 0, start = w->run_start_ns;
 
 	c->slot = 0;
 	if (!lines || lines->slot != slot)
@@ -135,14 +147,18 @@ OUT_OF_LINE void leave(struct cpu_state *c, struct task_struct *p, bool runnable
 	runtime = runtime_line(lines);
 	if (!kernel || !runtime)
 		return;
-	if (w->run_start_ns && now > w->run_start_ns)
-		ran = now - w->run_start_ns;
+	if (start && now > start)
+		ran = now - start;
 	w->cpu_time_ns += ran;
 	w->run_start_ns = 0;
 	w->wait_start_ns = runnable ? now : 0;
 	kernel->cpu_time_ns = w->cpu_time_ns;
 	note_acknowledgement(slot, runtime, now);
 	note_late(slot, kernel, now);
+	if (policy_hint_open(w))
+		note_kept(slot, policy_kept_waiting(w, start, now),
+			  runnable && !(mode == MORPHEUS_ENFORCED && c->displaced.slot == slot),
+			  now);
 	emit_run(MORPHEUS_EVENT_STOP, runnable ? MORPHEUS_FLAG_RUNNABLE : 0, runtime, slot, now,
 		 ran);
 }

@@ -11,6 +11,7 @@
  */
 #include "escalation.bpf.h"
 #include "exit.bpf.h"
+#include "preemption.bpf.h"
 #include "slices.bpf.h"
 #include "turns.bpf.h"
 #include "weights.bpf.h"
@@ -43,18 +44,25 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 	if (on_rq && policy_may_stay(ended) && stays(c, cpu, prev, yielded)) {
 		if (slot)
 			worker_of(slot)->slice_start_ns = bpf_ktime_get_ns();
-		prev->scx.slice = slot ? LEASE_NS : tunables.slice_ns;
+		c->run.gave_up = 0;
+		prev->scx.slice = slot ? LEASE_NS : slice_of(prev);
 		return;
 	}
-	if (!take_next(c, cpu, on_rq ? prev : NULL) && on_rq)
-		prev->scx.slice = tunables.slice_ns;
+	if (!take_next(c, cpu, on_rq ? prev : NULL) && on_rq) {
+		c->run.gave_up = 0;
+		prev->scx.slice = slice_of(prev);
+	}
 }
 
 SEC("struct_ops/yield")
 bool BPF_PROG(morpheus_yield, struct task_struct *from, struct task_struct *to)
 {
+	struct cpu_state *c = cpu_state(bpf_get_smp_processor_id());
+	u32 slot = running_worker(c);
+
 	from->scx.slice = 0;
-	cpu_state(bpf_get_smp_processor_id())->run.yielded = 1;
+	c->run.yielded = 1;
+	c->run.gave_up = !slot || !policy_yield_answers(worker_of(slot));
 	return false;
 }
 
@@ -118,19 +126,22 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 	if (out_of_time)
 		p->scx.slice = 0;
 	else if (p->scx.slice > tunables.slice_ns)
-		p->scx.slice = tunables.slice_ns;
+		p->scx.slice = slice_of(p);
 }
 
 SEC("struct_ops/running")
 void BPF_PROG(morpheus_running, struct task_struct *p)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
-	u64 *clock = clock_of(p), place = p->scx.dsq_vtime, vtime;
+	struct queue_clock *clock = clock_of(p);
+	u64 place = p->scx.dsq_vtime, now = bpf_ktime_get_ns(), vtime;
 
+	if (now - clock->due_set_ns > POLICY_LONGEST_WAIT_NS)
+		keep_up(clock, dsq_of(p), now);
 	if (c->balance.helped && !is_bound(p))
-		place += *clock - *shared_clock(c->balance.helped - 1);
+		place += clock->now - shared_clock(c->balance.helped - 1)->now;
 	c->balance.helped = 0;
-	vtime = policy_vtime_of(place, *clock);
+	vtime = policy_vtime_of(place, clock->now);
 	c->run.ahead = vtime != place;
 	p->scx.dsq_vtime = vtime;
 	/*
@@ -144,14 +155,21 @@ void BPF_PROG(morpheus_running, struct task_struct *p)
 	 * A thread that comes from its queue was the first there, and the clock follows it. A turn
 	 * that goes on says nothing about the threads that wait.
 	 */
-	if (!c->run.ahead && !c->displaced.resumed && policy_vtime_before(*clock, vtime))
-		*clock = vtime;
+	if (!c->run.ahead && !c->displaced.resumed && policy_vtime_before(clock->now, vtime))
+		clock->now = vtime;
 	c->run.vtime_exec_ns = c->run.groups_exec_ns = p->se.sum_exec_runtime;
-	c->run.distance = vtime - *clock;
+	c->run.distance = vtime - clock->now;
 	c->run.weight = weight_of(p);
-	c->run.start_ns = bpf_ktime_get_ns();
+	c->run.start_ns = now;
 	c->run.yielded = 0;
+	c->run.gave_up = 0;
 	c->run.ended = 0;
+	/* The kernel ends a slice on a tick, which is too late here. */
+	if (is_out_of_time(p) && !has_amnesty(now))
+		preempt_later(c, scx_bpf_task_cpu(p), PREEMPT_EVEN_ALONE,
+			      is_in_kernel(p) ? LEAVES_KERNEL_NS : PASSES_BY_NS);
+	else if (policy_is_crowd(runnable_beside(p), &tunables))
+		preempt_later(c, scx_bpf_task_cpu(p), PREEMPT_ANYWAY, p->scx.slice);
 }
 
 SEC("struct_ops/stopping")
@@ -159,9 +177,14 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 {
 	struct cpu_state *c = cpu_state(scx_bpf_task_cpu(p));
 	u64 ran = p->se.sum_exec_runtime - c->run.vtime_exec_ns;
+	u64 cost = policy_turn_cost(ran, c->run.gave_up, &tunables);
 	u32 weight = running_weight(c);
 
-	p->scx.dsq_vtime += policy_vtime_delta(ran, weight);
+	p->scx.dsq_vtime += policy_vtime_delta(cost, weight);
+	/* The clock moves as far as each of the threads there could have had of this run. */
+	if (c->run.ahead)
+		clock_of(p)->now += policy_vtime_delta(cost, policy_at_least_ordinary(weight)) /
+				    (1 + scx_bpf_dsq_nr_queued(dsq_of(p)));
 	if (c->run.ahead)
 		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran,
 						     weight, &tunables);
@@ -191,6 +214,7 @@ s32 BPF_PROG(morpheus_init)
 		if (!err)
 			err = scx_bpf_create_dsq(cpu, NUMA_NO_NODE);
 	}
+	forget_groups();
 	if (!err) {
 		scheduler_exit.cause = MORPHEUS_EXIT_NONE;
 		mode = MORPHEUS_ENFORCED;
@@ -215,27 +239,6 @@ void BPF_PROG(morpheus_cgroup_set_bandwidth, struct cgroup *cgrp, u64 period_us,
 	bound_group(cgrp->kn->id, unbounded ? 0 : quota_us * 1000, period_us * 1000);
 }
 
-/* For all groups that exist when the scheduler is attached, and for each that comes later. */
-SEC("struct_ops.s/cgroup_init")
-s32 BPF_PROG(morpheus_cgroup_init, struct cgroup *cgrp, struct scx_cgroup_init_args *args)
-{
-	if (args->weight != POLICY_WEIGHT_UNIT)
-		weigh_group(cgrp, args->weight);
-	return 0;
-}
-
-SEC("struct_ops.s/cgroup_exit")
-void BPF_PROG(morpheus_cgroup_exit, struct cgroup *cgrp)
-{
-	weigh_group(cgrp, POLICY_WEIGHT_UNIT);
-}
-
-SEC("struct_ops/cgroup_set_weight")
-void BPF_PROG(morpheus_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
-{
-	weigh_group(cgrp, weight);
-}
-
 SEC(".struct_ops.link")
 struct sched_ext_ops morpheus_ops = {
 	.select_cpu = (void *)morpheus_select_cpu,
@@ -247,13 +250,12 @@ struct sched_ext_ops morpheus_ops = {
 	.stopping = (void *)morpheus_stopping,
 	.enable = (void *)morpheus_enable,
 	.set_cpumask = (void *)morpheus_set_cpumask,
-	.cgroup_init = (void *)morpheus_cgroup_init,
-	.cgroup_exit = (void *)morpheus_cgroup_exit,
-	.cgroup_set_weight = (void *)morpheus_cgroup_set_weight,
+	.runnable = (void *)morpheus_runnable,
+	.quiescent = (void *)morpheus_quiescent,
 	.cgroup_set_bandwidth = (void *)morpheus_cgroup_set_bandwidth,
 	.init = (void *)morpheus_init,
 	.exit = (void *)morpheus_exit,
 	.flags = SCX_OPS_ENQ_LAST, /* a lone thread can be out of time, too */
-	.timeout_ms = 10000,
+	.timeout_ms = 30000, /* the kernel's own bound: ten thousand threads may crowd a CPU */
 	.name = "morpheus",
 };

@@ -36,6 +36,8 @@ static __always_inline u32 judge_slice(struct task_struct *p, s32 cpu, u32 slot,
 		w->slice_start_ns = now;
 	} else if (verdict == POLICY_SLICE_DEFER) {
 		w->deferrals++;
+		if (policy_held(w, &claims, &tunables, now))
+			blame(slot, MORPHEUS_BLAME_HELD, now);
 		emit_run(MORPHEUS_EVENT_DEFERRED, 0, line, slot, now, now - w->slice_start_ns);
 	} else if (verdict == POLICY_SLICE_OVERRUN) {
 		w->overruns++;

@@ -10,7 +10,7 @@
 #include "lines.bpf.h"
 #include "policy.bpf.h"
 
-#define MAX_GROUP_DEPTH 16
+#define MAX_GROUP_DEPTH 256
 #define MAX_GROUPS 4096
 #define RING_BYTES (1 << 20)
 #define RING_BUNCH_BYTES 4096

@@ -9,10 +9,17 @@
 
 #include "balance.bpf.h"
 
+static __always_inline u64 slice_of(struct task_struct *p)
+{
+	return policy_slice_beside(runnable_beside(p), &tunables);
+}
+
 /* The weight of the thread that has this CPU. */
 static __always_inline u32 running_weight(struct cpu_state *c)
 {
-	return c->slot ? policy_worker_weight(c->run.weight, worker_of(c->slot)->priority)
+	/* Without workers no switch is observed, and the last one's slot stays noted. */
+	return nr_workers && c->slot
+		       ? policy_worker_weight(c->run.weight, worker_of(c->slot)->priority)
 		       : c->run.weight;
 }
 
@@ -29,7 +36,7 @@ static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_stru
 	    !compat_first_vtime(dsq_of(p), &first))
 		return false;
 	vtime += policy_vtime_delta(p->se.sum_exec_runtime - c->run.vtime_exec_ns, weight);
-	vtime = entry_vtime(p, cpu, vtime, *clock_of(p));
+	vtime = policy_vtime_entered(vtime, clock_of(p)->now, slice_of(p));
 	return policy_stays(vtime, first, weight, now - c->run.start_ns, yielded, &tunables);
 }
 
@@ -76,8 +83,8 @@ static __always_inline bool take_own(struct cpu_state *c, s32 cpu, struct task_s
 		return compat_move_to_local(shared_queue);
 	if (!compat_first_vtime(cpu, &here) || !compat_first_vtime(shared_queue, &shared))
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
-	here -= c->bound.clock;
-	shared -= *shared_clock(llc_of_cpu(cpu));
+	here -= c->bound.clock.now;
+	shared -= shared_clock(llc_of_cpu(cpu))->now;
 	bound_first = !policy_vtime_before(shared, here);
 	/*
 	 * A thread that goes ahead of virtual time uses up no turn: the others of its queue wait

@@ -6,7 +6,7 @@
 #ifndef MORPHEUS_BPF_WAITERS_BPF_H
 #define MORPHEUS_BPF_WAITERS_BPF_H
 
-#include "state.bpf.h"
+#include "blame.bpf.h"
 
 #define MOST_HINTS 255u /* what fits into hints_left */
 
@@ -22,26 +22,28 @@ OUT_OF_LINE void add_waiting(struct cpu_state *c, u32 pid, u32 runnable)
 		if (__sync_val_compare_and_swap(&c->waiters.pids[i], 0, pid) == 0) {
 			c->waiters.hints_left[i] = runnable < MOST_HINTS ? runnable : MOST_HINTS;
 			__sync_fetch_and_add(&c->waiters.count, 1);
+			blame_waits(pid);
 			return;
 		}
 	}
 	/* Full: with this many others waiting, hints are open here anyway. */
 }
 
-static __always_inline void free_waiting(struct cpu_state *c, int i)
+/* Several CPUs may see that `pid` waits no more; one of them counts it. */
+static __always_inline bool free_waiting(struct cpu_state *c, int i, u32 pid)
 {
-	WRITE_ONCE(c->waiters.pids[i], 0);
+	if (__sync_val_compare_and_swap(&c->waiters.pids[i], pid, 0) != pid)
+		return false;
 	__sync_fetch_and_sub(&c->waiters.count, 1);
+	return true;
 }
 
 OUT_OF_LINE bool remove_waiting(struct cpu_state *c, u32 pid)
 {
 	NO_UNROLL
 	for (int i = 0; i < MAX_WAITING; i++) {
-		if (READ_ONCE(c->waiters.pids[i]) == pid) {
-			free_waiting(c, i);
+		if (READ_ONCE(c->waiters.pids[i]) == pid && free_waiting(c, i, pid))
 			return true;
-		}
 	}
 	return false;
 }
@@ -58,7 +60,7 @@ OUT_OF_LINE void remove_run(struct cpu_state *c, u32 prev, u32 next)
 		u32 pid = READ_ONCE(c->waiters.pids[i]);
 
 		if (pid && (pid == next || pid == prev))
-			free_waiting(c, i);
+			free_waiting(c, i, pid);
 	}
 }
 
@@ -67,8 +69,10 @@ OUT_OF_LINE void charge_waiting(struct cpu_state *c)
 {
 	NO_UNROLL
 	for (int i = 0; i < MAX_WAITING; i++) {
-		if (READ_ONCE(c->waiters.pids[i]) && c->waiters.hints_left[i]-- <= 1)
-			free_waiting(c, i);
+		u32 pid = READ_ONCE(c->waiters.pids[i]);
+
+		if (pid && c->waiters.hints_left[i]-- <= 1)
+			free_waiting(c, i, pid);
 	}
 }
 

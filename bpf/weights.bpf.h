@@ -1,80 +1,168 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A thread's weight: that of its nice value, as the kernel computes it, times those of its control
- * groups (cpu.weight), which the kernel's own classes use but do not pass on. A group's weight here
- * is that of each of its threads, however many they are: between groups of equally many threads it
- * comes to the same.
+ * A thread's weight: that of its nice value, divided by what its control group has to share out, at
+ * each level of the hierarchy. So a group gets what its cpu.weight is worth among its siblings,
+ * however many threads it has, and a user who may divide his own group takes nothing from others.
+ * The groups are those of the kernel's own classes (struct task_group), with their weights
+ * (cpu.weight and cpu.idle), and so are the automatic ones of sessions (CONFIG_SCHED_AUTOGROUP).
  *
- * The kernel weighs a group against its siblings only, so a user may be allowed to divide a part of
- * the machine. Here weights are for the whole machine: one that a user can set may only take away.
+ * For each group the weights of its runnable threads and groups are summed up here, over all CPUs,
+ * as threads wake and sleep. The root needs no sum: it would be a factor of all weights.
  */
 #ifndef MORPHEUS_BPF_WEIGHTS_BPF_H
 #define MORPHEUS_BPF_WEIGHTS_BPF_H
 
 #include "state.bpf.h"
 
-/* Groups whose weight is not the ordinary one. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_GROUPS);
-	__type(key, u64); /* cgroup id */
-	__type(value, u32);
-} group_weights SEC(".maps");
+/* Identifiers of the CPU controller's groups are dense; sessions are numbered in turn. */
+#define MAX_WEIGHED_GROUPS 12288
+#define MAX_WEIGHED_SESSIONS 4096
 
-/* vmlinux.h only declares it. A node that belongs to root need not have one. */
-struct kernfs_iattrs {
-	kuid_t ia_uid;
+struct group_load {
+	struct bpf_spin_lock lock;
+	s32 runnable;  /* threads, and groups with any */
+	u64 weight;    /* of these */
+	u64 in_parent; /* what the group adds to its parent's; 0: nothing in it is runnable */
+} __attribute__((aligned(CACHE_LINE)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_WEIGHED_GROUPS + MAX_WEIGHED_SESSIONS);
+	__type(key, u32);
+	__type(value, struct group_load);
+} group_loads SEC(".maps");
+
+/* vmlinux.h only declares these. */
+struct autogroup {
+	unsigned long id;
 } __attribute__((preserve_access_index));
 
-/* Entries of group_weights. The daemon clears both before it attaches the scheduler. */
-__u32 nr_weighted;
+struct task_group {
+	struct cgroup_subsys_state css;
+	unsigned long shares;
+	struct task_group *parent;
+	struct autogroup *autogroup;
+} __attribute__((preserve_access_index));
 
-/* The owner of a group's parent directory sets the group's weight. */
-static __always_inline bool is_weighed_by_root(struct cgroup *cgrp)
+/*
+ * NULL where there is no room: then the group's threads count as its parent's. Two sessions share
+ * an entry if thousands began between them, and then half a share each.
+ */
+static __always_inline struct group_load *load_of(struct task_group *tg)
 {
-	struct cgroup_subsys_state *parent = cgrp->self.parent;
+	u32 id = tg->css.id;
 
-	return !parent || parent->cgroup->kn->iattr->ia_uid.val == 0;
+	if (bpf_core_field_exists(tg->autogroup) && tg->autogroup)
+		id = MAX_WEIGHED_GROUPS + (u32)tg->autogroup->id % MAX_WEIGHED_SESSIONS;
+	else if (id >= MAX_WEIGHED_GROUPS)
+		return NULL;
+	return bpf_map_lookup_elem(&group_loads, &id);
 }
 
-static __always_inline void weigh_group(struct cgroup *cgrp, u32 weight)
+/* The kernel's shares are of 1024 for weight 100, and once more times 1024. */
+static __always_inline u32 weight_of_group(struct task_group *tg)
 {
-	u64 id = cgrp->kn->id;
+	u64 shares = bpf_core_field_exists(tg->shares) ? tg->shares : POLICY_WEIGHT_UNIT;
 
-	if (weight > POLICY_WEIGHT_UNIT && !is_weighed_by_root(cgrp))
-		weight = POLICY_WEIGHT_UNIT;
-	if (weight == POLICY_WEIGHT_UNIT) {
-		if (!bpf_map_delete_elem(&group_weights, &id))
-			__sync_fetch_and_sub(&nr_weighted, 1);
-	} else if (!bpf_map_update_elem(&group_weights, &id, &weight, BPF_NOEXIST)) {
-		__sync_fetch_and_add(&nr_weighted, 1);
-	} else {
-		bpf_map_update_elem(&group_weights, &id, &weight, BPF_ANY);
-	}
+	return shares < POLICY_MOST_WEIGHT ? shares : POLICY_MOST_WEIGHT;
 }
 
-OUT_OF_LINE u32 weight_in_groups(struct task_struct *p)
+static __always_inline u32 own_weight(struct task_struct *p)
 {
-	struct cgroup *cgrp = p->cgroups->dfl_cgrp;
-	u32 weight = p->scx.weight;
+	return policy_thread_weight(p->static_prio, p->policy == SCHED_POLICY_IDLE);
+}
+
+/*
+ * `runnable` more threads or groups (-1: one less) of weight `weight` in `tg`, or none: then only a
+ * new weight of the group is passed on. Goes up as far as something changes.
+ */
+OUT_OF_LINE void add_to_groups(struct task_group *tg, s32 runnable, s64 weight)
+{
 	int level;
 
 	bpf_for(level, 0, MAX_GROUP_DEPTH) {
-		u64 id = cgrp->kn->id;
-		u32 *of_group = bpf_map_lookup_elem(&group_weights, &id);
+		struct group_load *g;
+		u64 of_group, before, after;
 
-		if (of_group)
-			weight = policy_group_weight(weight, *of_group);
-		if (!cgrp->self.parent)
-			break;
-		cgrp = cgrp->self.parent->cgroup;
+		if (!tg || !tg->parent)
+			return;
+		g = load_of(tg);
+		of_group = weight_of_group(tg);
+		tg = tg->parent;
+		if (!g)
+			continue;
+		bpf_spin_lock(&g->lock);
+		g->runnable += runnable;
+		g->weight += weight;
+		before = g->in_parent;
+		after = g->runnable > 0 ? of_group : 0;
+		g->in_parent = after;
+		bpf_spin_unlock(&g->lock);
+		if (before == after)
+			return;
+		runnable = !before - !after;
+		weight = after - before;
 	}
-	return weight;
+}
+
+/* `p` becomes runnable (1), or ceases to be (-1): in the group and with the nice value it has. */
+static __always_inline void count_in_groups(struct task_struct *p, s32 runnable)
+{
+	struct task_group *tg = p->sched_task_group;
+
+	if (tg && tg->parent)
+		add_to_groups(tg, runnable, runnable * (s64)own_weight(p));
+}
+
+OUT_OF_LINE u32 weight_in_groups(struct task_group *tg, u32 weight)
+{
+	int level;
+
+	bpf_for(level, 0, MAX_GROUP_DEPTH) {
+		struct group_load *g;
+		u32 of_group;
+
+		if (!tg || !tg->parent)
+			return weight;
+		g = load_of(tg);
+		of_group = weight_of_group(tg);
+		if (g) {
+			u64 known = READ_ONCE(g->in_parent);
+
+			if (known && known != of_group) /* it has been changed */
+				add_to_groups(tg, 0, 0);
+			weight = policy_weight_in_group(weight, of_group, READ_ONCE(g->weight));
+		}
+		tg = tg->parent;
+	}
+	return 1; /* going deeper gains nothing */
 }
 
 static __always_inline u32 weight_of(struct task_struct *p)
 {
-	return nr_weighted ? weight_in_groups(p) : p->scx.weight;
+	struct task_group *tg = p->sched_task_group;
+	u32 weight = own_weight(p);
+
+	return tg && tg->parent ? weight_in_groups(tg, weight) : weight;
+}
+
+/* Before the first thread comes: none is runnable here. */
+static __always_inline void forget_groups(void)
+{
+	u32 id;
+
+	bpf_for(id, 0, MAX_WEIGHED_GROUPS + MAX_WEIGHED_SESSIONS) {
+		u32 key = id;
+		struct group_load *g = bpf_map_lookup_elem(&group_loads, &key);
+
+		if (!g)
+			continue;
+		bpf_spin_lock(&g->lock);
+		g->runnable = 0;
+		g->weight = 0;
+		g->in_parent = 0;
+		bpf_spin_unlock(&g->lock);
+	}
 }
 
 #endif

@@ -56,6 +56,7 @@ struct morpheus_worker_record {
 	__u64 wait_start_ns;  /* when it became runnable without a CPU; 0 otherwise */
 	__u64 cpu_time_ns;
 	__u64 wait_time_ns;
+	__u64 kept_ns; /* how long it kept waiters waiting, in stretches of a hint lead or more */
 	__u64 hints[MORPHEUS_HINT_REASON_COUNT];
 	__u64 acknowledged;
 	__u64 withdrawn;

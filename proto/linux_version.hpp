@@ -28,6 +28,8 @@ struct LinuxVersion {
 inline constexpr LinuxVersion kOldestLinux{6, 12};
 /// BPF user pointers, through which programs reach workers' lines; before them, array maps.
 inline constexpr LinuxVersion kUserPointersSince{6, 13};
+/// A pidfd says whose thread it is, without /proc.
+inline constexpr LinuxVersion kPidfdInfoSince{6, 13};
 /// Debian's own kernels have CONFIG_SCHED_CLASS_EXT=y.
 inline constexpr LinuxVersion kDebianSchedExtSince{6, 16};
 /// The deadline server that reserves time for sched_ext threads; the rseq slice extension.

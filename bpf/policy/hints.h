@@ -79,12 +79,12 @@ POLICY_FN bool policy_hinted_before(const struct morpheus_worker_record *a,
 
 /*
  * Is the open hint past its deadline? While another CPU is still giving the hint, its time may not
- * be known yet: then it is not late.
+ * be known yet: then it is not late. Nor is one that another CPU gave after `now` was read here.
  */
 POLICY_FN bool policy_hint_late(const struct morpheus_worker_record *w,
 				const struct morpheus_tunables *t, __u64 now)
 {
-	return policy_hint_open(w) && w->timed_seq == w->seq &&
+	return policy_hint_open(w) && now >= w->hinted_at_ns && w->timed_seq == w->seq &&
 	       now - w->hinted_at_ns >= t->grace_ns;
 }
 

@@ -32,7 +32,7 @@ POLICY_FN __u32 policy_slice(const struct morpheus_worker_record *w, const struc
 {
 	__u64 ran = now - w->slice_start_ns;
 	bool fresh = policy_hint_open(w) && c->last_ack_seq != w->seq &&
-		     now - w->hinted_at_ns < t->grace_ns;
+		     now < w->hinted_at_ns + t->grace_ns; /* it may be from after `now` */
 
 	if (!contended)
 		return POLICY_SLICE_RENEW;

@@ -17,6 +17,7 @@
  * half of its time that way.
  */
 #define POLICY_AHEAD (1ull << 62)
+#define POLICY_MOST_WAITERS 8 /* that are noted for a CPU */
 
 /* Of a place in a queue, as a distance from the queue's clock. */
 POLICY_FN bool policy_is_ahead(__u64 distance)
@@ -31,17 +32,23 @@ POLICY_FN __u64 policy_vtime_of(__u64 place, __u64 clock)
 }
 
 /*
- * `ahead_until`: when all that ran ahead on this CPU is paid for, see policy_charge_ahead(). The
- * hold cap, which bounds the patience with workers, bounds also how long they may be put off.
+ * `owed`: the thread's distance from its queue's clock. One that owes more than a slice has had
+ * what room could be made for it. `waiters`: those that woke before it and still wait; room is made
+ * for as many as are noted. `ahead_until`: when all that ran ahead on this CPU is paid for, see
+ * policy_charge_ahead(). The hold cap, which bounds the patience with workers, bounds also how long
+ * they may be put off.
  */
-POLICY_FN bool policy_may_go_ahead(__u64 ahead_until, __u64 now, const struct morpheus_tunables *t)
+POLICY_FN bool policy_may_go_ahead(__u64 owed, __u32 waiters, __u64 ahead_until, __u64 now,
+				   const struct morpheus_tunables *t)
 {
-	return !policy_vtime_before(now + t->hold_cap_ns, ahead_until);
+	return !policy_vtime_before(t->slice_ns, owed) && waiters < POLICY_MOST_WAITERS &&
+	       !policy_vtime_before(now + t->hold_cap_ns, ahead_until);
 }
 
 /*
  * After a run ahead the others get as much time. At most a slice is charged: a longer run (a late
- * tick, a pause of the machine below) is not held against the threads that come after.
+ * tick, a pause of the machine below) is not held against the threads that come after. Nor is the
+ * weight of a light one: it pays for that by virtual time.
  */
 POLICY_FN __u64 policy_charge_ahead(__u64 ahead_until, __u64 now, __u64 ran_ns, __u32 weight,
 				    const struct morpheus_tunables *t)
@@ -49,7 +56,7 @@ POLICY_FN __u64 policy_charge_ahead(__u64 ahead_until, __u64 now, __u64 ran_ns, 
 	__u64 ran = ran_ns < t->slice_ns ? ran_ns : t->slice_ns;
 
 	return (policy_vtime_before(ahead_until, now) ? now : ahead_until) +
-	       2 * policy_vtime_delta(ran, weight);
+	       2 * policy_vtime_delta(ran, policy_at_least_ordinary(weight));
 }
 
 /*

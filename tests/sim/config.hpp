@@ -20,7 +20,9 @@ enum class Mix {
   cooperative,  ///< workers that keep the protocol, and ordinary threads
   hostile,      ///< workers that are deaf, lie, or stay critical too long
   equal,        ///< CPU-bound workers of equal weight that acknowledge hints: for fairness
-  weighted,     ///< the same with weights 1, 2 and 4
+  weighted,     ///< the same, each in a group of its own, of weight 1, 2 or 4
+  grouped,      ///< the same in two groups of equal weight, one of two threads
+  light,        ///< the same beside one in a group of a thousandth of their weight
   alone,        ///< one thread for each CPU: none ever waits
 };
 

@@ -160,16 +160,21 @@ void scx_bpf_dsq_insert_vtime(struct task_struct* p, u64 dsq_id, u64 slice, u64 
 }
 bool scx_bpf_dsq_move_to_local(u64 dsq_id) { return the_machine->move_to_local(dsq_id); }
 
-int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq* it, u64 dsq_id, u64) {
+int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq* it, u64 dsq_id, u64 flags) {
   it->opaque[0] = dsq_id;
   it->opaque[1] = 0;  // how many were handed out
+  it->opaque[2] = flags;
   return 0;
 }
 struct task_struct* bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq* it) {
   const auto* queue = the_machine->dsq(it->opaque[0]);
   if (it->opaque[1] >= queue->size()) return nullptr;
-  auto at = queue->begin();
-  std::advance(at, it->opaque[1]++);
+  constexpr std::uint64_t kFromTheEnd = 1 << 16;  // SCX_DSQ_ITER_REV
+  const auto handed_out = it->opaque[1]++;
+  const auto at =
+      std::next(queue->begin(), static_cast<std::ptrdiff_t>((it->opaque[2] & kFromTheEnd) != 0
+                                                                ? queue->size() - 1 - handed_out
+                                                                : handed_out));
   return &at->thread->task;
 }
 void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq*) {}

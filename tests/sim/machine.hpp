@@ -95,6 +95,7 @@ class Machine {
   void migrate(Thread& t, std::uint32_t to);
   void give_up(Cpu& c, std::uint64_t sleep);
   // wakeups.cpp
+  void be_on(Cpu& c);
   void wake(Thread& t);
   void arrive(Thread& t);
   std::uint32_t fair_cpu(Thread& t);

@@ -29,9 +29,37 @@ Kind worker_kind(Mix mix, std::uint32_t i) {
   }
 }
 
+/// Groups 1 to 3 are below the root, 4 is below 3.
+void make_groups(Mix mix) {
+  const auto of = [mix](std::uint32_t weighted) {
+    return (mix == Mix::weighted ? weighted : 2) << 20;
+  };
+  programs_make_group(1, 0, of(1));
+  programs_make_group(2, 0, mix == Mix::light ? (1 << 20) / 1000 : of(2));
+  programs_make_group(3, 0, of(4));
+  programs_make_group(4, 3, 1 << 19);
+  for (std::uint32_t i = 5; i < 16; ++i) programs_make_group(i, 0, of(1u << (i % 3)));
+}
+
+std::uint32_t group_of(Mix mix, std::uint32_t thread) {
+  switch (mix) {
+    case Mix::everything:
+      return thread % 5;
+    case Mix::weighted:
+      return 6 + thread;
+    case Mix::grouped:
+      return thread < 2 ? 1 : 2;
+    case Mix::light:
+      return thread == 0 ? 2 : 0;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 void Machine::populate() {
+  make_groups(config_.mix);
   free_slots_.resize(slots_.size() - 1);
   for (std::uint32_t i = 0; auto& slot : free_slots_)
     slot = static_cast<std::uint32_t>(slots_.size()) - ++i;
@@ -69,10 +97,10 @@ void Machine::add_thread(Kind kind) {
   reborn(t);
 }
 
-/// All threads are in one control group, which nothing bounds.
+/// No group bounds its threads' time: all are in one for that.
 css_set* only_group() {
   static kernfs_node node{1, nullptr};
-  static cgroup group{{nullptr, nullptr}, &node};
+  static cgroup group{{nullptr, 0, nullptr}, &node};
   static css_set set{&group};
   return &set;
 }
@@ -88,7 +116,10 @@ void Machine::reborn(Thread& t) {
   t.task.se.cfs_rq = &cpus_[t.task.thread_info.cpu].fair_runqueue;
   t.task.se.sum_exec_runtime = 0;
   t.task.scx = {SCX_SLICE_DFL, 0, 100, 0};
-  if (config_.mix == Mix::weighted) t.task.scx.weight = 100u << (t.index % 3);
+  t.task.policy = 0;
+  t.task.static_prio = 120;
+  t.task.on_rq = 0;
+  programs_put_in_group(&t.task, group_of(config_.mix, t.index));
   t.task.has_storage = 0;
   t.exiting = false;
   t.newborn = true;
@@ -102,6 +133,7 @@ void Machine::reborn(Thread& t) {
   t.sched_class = t.kind == Kind::higher ? SchedClass::higher
                   : ext_active_          ? SchedClass::ext
                                          : SchedClass::fair;
+  be_on(cpus_[t.task.thread_info.cpu]);  // the thread there makes this one
   if (t.sched_class == SchedClass::ext) morpheus_enable(&t.task);
   events_.push(now() + t.rng.between(1 * kUs, 3 * kMs), EventType::wake, t.index,
                ++t.wake_generation);
@@ -173,17 +205,24 @@ void Machine::change_affinity(Thread& t) {
   // For any change of the running thread dequeue_task_scx() calls it no longer runnable.
   if (t.state == RunState::running && t.sched_class == SchedClass::ext)
     morpheus_stopping(&t.task, false);
+  const bool counted = t.task.scx.flags & SCX_TASK_QUEUED && t.sched_class == SchedClass::ext;
+  if (counted) morpheus_quiescent(&t.task, 0);
   t.allowed = mask;
   t.truth.displaced_at = 0;  // it is enqueued anew
   t.task.nr_cpus_allowed = static_cast<int>(mask.hi - mask.lo + 1);
+  if (counted) morpheus_runnable(&t.task, 0);
   if (t.state == RunState::running && t.sched_class == SchedClass::ext) {
     morpheus_running(&t.task);
     t.truth.turn_start = now();
   }
   if (t.state != RunState::runnable) return;
-  if (at < mask.lo || at > mask.hi) migrate(t, mask.lo);
+  if (at < mask.lo || at > mask.hi) {
+    t.task.on_rq = 2;  // TASK_ON_RQ_MIGRATING
+    migrate(t, mask.lo);
+  }
   Cpu& c = cpus_[t.task.thread_info.cpu];
   enqueue(c, t, 0);
+  t.task.on_rq = 1;
   if (c.current == nullptr) resched(c, 2 * kUs);
 }
 
@@ -199,9 +238,11 @@ void Machine::finish_switch() {
   for (auto& c : cpus_) account(c);
   for (auto& t : threads_) {
     if (t.sched_class == SchedClass::higher || t.state == RunState::dead) continue;
-    sim_context.cpu = t.task.thread_info.cpu;
+    be_on(cpus_[t.task.thread_info.cpu]);
     if (t.state == RunState::runnable) dequeue(t);
     if (!ext_active_ && t.state == RunState::running) morpheus_stopping(&t.task, false);
+    const bool counted = t.task.scx.flags & SCX_TASK_QUEUED;
+    if (!ext_active_ && counted) morpheus_quiescent(&t.task, 0);
     Cpu& c = cpus_[t.task.thread_info.cpu];
     t.sched_class = ext_active_ ? SchedClass::ext : SchedClass::fair;
     t.direct = false;
@@ -210,6 +251,7 @@ void Machine::finish_switch() {
     t.vruntime = c.fair_floor;
     t.task.scx.slice = SCX_SLICE_DFL;
     if (ext_active_) morpheus_enable(&t.task);
+    if (ext_active_ && counted) morpheus_runnable(&t.task, 0);
     if (t.state == RunState::runnable) enqueue(c, t, 0);
     if (ext_active_ && t.state == RunState::running) morpheus_running(&t.task);
     t.truth.turn_start = now();

@@ -16,7 +16,8 @@ const char* const kUsage =
     "  --llcs N        last-level caches, up to 64 (default 1)\n"
     "  --workers N     threads that are or become workers (default 24)\n"
     "  --ordinary N    other threads (default 12)\n"
-    "  --mix NAME      everything, cooperative, hostile, equal, weighted or alone (default "
+    "  --mix NAME      everything, cooperative, hostile, equal, weighted, grouped, light or alone "
+    "(default "
     "everything)\n"
     "  --mode NAME     observer or enforced, at the start (default enforced)\n"
     "  --steady        no mode, tunable or affinity changes, and no thread dies\n"
@@ -29,11 +30,13 @@ const char* const kUsage =
 
 namespace {
 
-constexpr std::array<std::pair<const char*, Mix>, 6> kMixes{{{"everything", Mix::everything},
+constexpr std::array<std::pair<const char*, Mix>, 8> kMixes{{{"everything", Mix::everything},
                                                              {"cooperative", Mix::cooperative},
                                                              {"hostile", Mix::hostile},
                                                              {"equal", Mix::equal},
                                                              {"weighted", Mix::weighted},
+                                                             {"grouped", Mix::grouped},
+                                                             {"light", Mix::light},
                                                              {"alone", Mix::alone}}};
 
 Mix mix_of(const std::string& name) {

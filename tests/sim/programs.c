@@ -104,7 +104,7 @@ void programs_reset(__s32 count, __u32 llcs, const struct morpheus_tunables *t)
 	events_dropped = 0;
 	nr_workers = 0;
 	mode = MORPHEUS_OBSERVER_ONLY;
-	__builtin_memset(shared_clocks, 0, sizeof(shared_clocks));
+	__builtin_memset(shared_queues, 0, sizeof(shared_queues));
 	event_mask = ~0u;
 	nr_cpus = count;
 	nr_llcs = llcs;
@@ -175,4 +175,17 @@ __u32 programs_max_workers(void)
 __u32 programs_mode(void)
 {
 	return mode;
+}
+
+static struct task_group task_groups[16];
+
+void programs_make_group(__u32 group, __u32 parent, __u32 weight)
+{
+	task_groups[group] = (struct task_group){
+		.css.id = group + 1, .shares = weight, .parent = &task_groups[parent]};
+}
+
+void programs_put_in_group(struct task_struct *p, __u32 group)
+{
+	p->sched_task_group = &task_groups[group];
 }

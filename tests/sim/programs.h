@@ -41,6 +41,8 @@ void morpheus_tick(struct task_struct *p);
 void morpheus_running(struct task_struct *p);
 void morpheus_stopping(struct task_struct *p, bool runnable);
 void morpheus_enable(struct task_struct *p);
+void morpheus_runnable(struct task_struct *p, u64 enq_flags);
+void morpheus_quiescent(struct task_struct *p, u64 deq_flags);
 s32 morpheus_init(void);
 void morpheus_exit(struct scx_exit_info *info);
 /* and what the daemon does with them. */
@@ -54,6 +56,9 @@ void programs_remove_worker(struct task_struct *p, __u32 slot);
 struct morpheus_worker_record *programs_worker(__u32 slot);
 __u32 programs_max_workers(void);
 __u32 programs_mode(void);
+/* A control group below another; 0 is the root. Once for each, after programs_reset(). */
+void programs_make_group(__u32 group, __u32 parent, __u32 weight);
+void programs_put_in_group(struct task_struct *p, __u32 group);
 
 /* The simulated kernel, for the programs. */
 void *sim_map_lookup(void *map, size_t value_size, size_t entries, __u32 key);

@@ -36,7 +36,7 @@ void Machine::account(Cpu& c) {
   if (t->sched_class == SchedClass::ext)
     t->task.scx.slice -= std::min<std::uint64_t>(ran, t->task.scx.slice);
   if (t->sched_class != SchedClass::fair) return;
-  t->vruntime += ran * 100 / t->task.scx.weight;
+  t->vruntime += ran;
   if (static_cast<std::int64_t>(t->vruntime - c.fair_floor) > 0) c.fair_floor = t->vruntime;
 }
 
@@ -165,7 +165,10 @@ void Machine::schedule(Cpu& c, bool preempt, bool runnable) {
   sim_context.cpu = c.id;
   sim_context.current_task = prev != nullptr ? &prev->task : &c.idle;
   if (prev != nullptr && !runnable) {
-    if (prev->sched_class == SchedClass::ext) morpheus_stopping(&prev->task, false);
+    if (prev->sched_class == SchedClass::ext) {
+      morpheus_stopping(&prev->task, false);
+      morpheus_quiescent(&prev->task, 0);
+    }
     prev->task.scx.flags &= ~SCX_TASK_QUEUED;
     --c.runqueue.nr_running;
   }

@@ -23,12 +23,17 @@ std::uint32_t Machine::fair_cpu(Thread& t) {
   return inside;
 }
 
+/// The programs are about to run on this CPU, in the context of the thread there.
+void Machine::be_on(Cpu& c) {
+  sim_context.cpu = c.id;
+  sim_context.current_task = c.current != nullptr ? &c.current->task : &c.idle;
+}
+
 void Machine::wake(Thread& t) {
   if (t.state != RunState::sleeping) return;
   Cpu& waker = cpus_[t.rng.one_in(2) ? t.task.thread_info.cpu : t.rng.next() % cpus_.size()];
   account(waker);
-  sim_context.cpu = waker.id;
-  sim_context.current_task = waker.current != nullptr ? &waker.current->task : &waker.idle;
+  be_on(waker);
   t.state = RunState::arriving;
   t.direct = false;
   std::uint32_t to = t.allowed.lo;
@@ -52,13 +57,14 @@ void Machine::arrive(Thread& t) {
   account(c);
   if (t.rng.one_in(2)) sim_context.cpu = c.id;  // the wakeup was queued to the CPU itself
   Cpu& here = cpus_[sim_context.cpu];
-  sim_context.current_task = here.current != nullptr ? &here.current->task : &here.idle;
+  be_on(here);
   t.state = RunState::runnable;
   t.wait_since = t.woken_at = t.starve_since = now();
   t.task.scx.flags |= SCX_TASK_QUEUED;
   ++c.runqueue.nr_running;
   const auto oldest = c.fair_floor - kFairSleepCredit;
   if (static_cast<std::int64_t>(t.vruntime - oldest) < 0) t.vruntime = oldest;
+  if (t.sched_class == SchedClass::ext) morpheus_runnable(&t.task, SCX_ENQ_WAKEUP);
   enqueue(c, t, SCX_ENQ_WAKEUP);
   const auto delay = t.rng.between(500, 30 * kUs);
   if (c.current == nullptr ||

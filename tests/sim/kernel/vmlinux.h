@@ -51,6 +51,8 @@ struct cpumask {
 	u32 lo, hi;
 };
 
+struct task_group;
+
 struct rq {
 	unsigned int nr_running;
 };
@@ -78,6 +80,10 @@ struct thread_info {
 typedef struct {
 	u32 val;
 } kuid_t;
+struct cred {
+	kuid_t uid, euid, suid;
+};
+struct hrtimer;
 struct kernfs_iattrs;
 struct kernfs_node {
 	u64 id;
@@ -86,6 +92,7 @@ struct kernfs_node {
 struct cgroup;
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;
+	int id;
 	struct cgroup_subsys_state *parent;
 };
 struct cgroup {
@@ -98,12 +105,18 @@ struct css_set {
 
 struct task_struct {
 	struct thread_info thread_info;
-	s32 pid;
+	s32 pid, tgid;
+	const char *comm;
+	const struct cred *real_cred;
+	struct task_struct *group_leader;
 	u32 flags;
 	u32 policy;
 	int nr_cpus_allowed;
 	const struct cpumask *cpus_ptr;
-	u8 on_cpu;
+	u8 on_cpu, on_rq;
+	unsigned sched_contributes_to_load : 1;
+	int static_prio;
+	struct task_group *sched_task_group;
 	struct sched_entity se;
 	struct sched_ext_entity scx;
 	struct css_set *cgroups;
@@ -132,15 +145,12 @@ struct scx_exit_info {
 struct scx_init_task_args {
 	bool fork;
 };
-struct scx_cgroup_init_args {
-	u32 weight;
-};
 struct sched_ext_ops {
 	void *select_cpu, *enqueue, *dequeue, *dispatch, *tick, *runnable, *running, *stopping,
 		*quiescent;
 	void *yield, *update_idle, *set_weight, *set_cpumask, *init_task, *exit_task, *enable,
 		*disable;
-	void *cgroup_set_bandwidth, *cgroup_init, *cgroup_exit, *cgroup_set_weight;
+	void *cgroup_set_bandwidth;
 	void *cpu_online, *cpu_offline, *init, *exit;
 	u32 dispatch_max_batch, timeout_ms;
 	u64 flags;

@@ -4,6 +4,8 @@
 #define MORPHEUS_SIM_BPF_CORE_READ_H
 
 #define BPF_CORE_READ(from, pointer, field) ((from)->pointer->field)
+#define BPF_CORE_READ_BITFIELD(from, field) ((from)->field)
+#define bpf_core_field_exists(field) 1
 #define bpf_core_field_size(field) sizeof(field)
 #define bpf_core_enum_value(type, name) (name)
 

@@ -21,6 +21,7 @@
 #define __array(name, val) typeof(val) *value
 
 #define BPF_MAP_TYPE_HASH 1
+#define BPF_MAP_TYPE_LRU_HASH 9
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_MAP_TYPE_ARRAY_OF_MAPS 13
 #define BPF_MAP_TYPE_RINGBUF 27
@@ -43,11 +44,17 @@
 		old_;                                                                              \
 	})
 
+#define bpf_spin_lock(lock) ((void)(lock))
+#define bpf_spin_unlock(lock) ((void)(lock))
 #define bpf_ktime_get_ns() (sim_context.now)
 #define bpf_get_smp_processor_id() (sim_context.cpu)
 #define bpf_get_current_task_btf() (sim_context.current_task)
 #define bpf_ringbuf_query(ring, what) 0ull
 #define bpf_ringbuf_output(ring, data, size, flags) ((void)(flags), sim_event(data))
+/* Blame is compiled here and never attached. */
+#define bpf_ringbuf_reserve(ring, size, flags) ((void *)NULL)
+#define bpf_ringbuf_submit(record, flags) ((void)(record), (void)(flags))
+#define bpf_get_stack(ctx, to, size, flags) ((void)(to), 0)
 #define bpf_timer_init(timer, map, clock) 0
 #define bpf_timer_set_callback(timer, callback) ((void)(callback), 0)
 #define bpf_timer_start(timer, delay, flags) sim_timer_start((timer), (delay), (flags))

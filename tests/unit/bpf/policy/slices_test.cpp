@@ -37,6 +37,8 @@ TEST_CASE("policy: the end of a slice waits for critical sections and fresh hint
   CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_DEFER);
   w = hinted(12 * kMs, 10 * kMs);
   CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_END);
+  w.hinted_at_ns = kNow + 1;  // by another CPU, after the time was read here
+  CHECK(policy_slice(&w, &kConsent, &kTunables, kNow, true) == POLICY_SLICE_DEFER);
   auto acknowledged = kConsent;
   acknowledged.last_ack_seq = 8;
   w = hinted(12 * kMs, 1 * kMs);

@@ -11,8 +11,9 @@ using namespace morpheus::policy_test;
 TEST_CASE("policy: a place ahead comes before every virtual time and hides none") {
   constexpr auto kEnd = std::numeric_limits<std::uint64_t>::max();
   for (const std::uint64_t clock : {kNow, std::uint64_t{0}, kEnd - 3}) {
-    const auto oldest = policy_vtime_clamp(clock - 9000 * kMs, clock, 1, &kTunables);
-    const auto newest = policy_vtime_clamp(clock + 9000 * kMs, clock, 1, &kTunables);
+    const auto oldest = policy_vtime_entered(clock - 9000 * kMs, clock, kTunables.slice_ns);
+    // the longest run of the lightest thread
+    const auto newest = clock + policy_vtime_delta(kTunables.hold_cap_ns, 1);
     CHECK(policy_vtime_before(newest - POLICY_AHEAD, oldest));
     for (const std::uint64_t vtime : {std::uint64_t{oldest}, clock, std::uint64_t{newest}}) {
       CHECK(policy_vtime_of(vtime, clock) == vtime);
@@ -26,36 +27,43 @@ TEST_CASE("policy: half of a CPU at most goes to threads ahead of their virtual 
   // A thread is always about to go ahead, for 2 ms at a time; while it may not, others run for 1
   // ms.
   while (now < kNow + 10'000 * kMs) {
-    if (policy_may_go_ahead(until, now, &kTunables)) {
+    if (policy_may_go_ahead(0, 0, until, now, &kTunables)) {
       now += 2 * kMs;
       ahead += 2 * kMs;
-      until = policy_charge_ahead(until, now, 2 * kMs, 100, &kTunables);
+      until = policy_charge_ahead(until, now, 2 * kMs, POLICY_WEIGHT_UNIT, &kTunables);
     } else {
       now += kMs;
     }
   }
   CHECK(ahead > 4'900 * kMs);
   CHECK(ahead < 5'000 * kMs + kTunables.hold_cap_ns);
-  // Light threads pay more, and a pause of the machine below is not held against the others.
-  CHECK(policy_charge_ahead(0, kNow, kMs, 50, &kTunables) == kNow + 4 * kMs);
-  CHECK(policy_charge_ahead(0, kNow, 900 * kMs, 100, &kTunables) == kNow + 2 * kTunables.slice_ns);
+  // Nor may a thread that has had its share, or one that comes when many wait already.
+  CHECK(policy_may_go_ahead(kTunables.slice_ns, POLICY_MOST_WAITERS - 1, 0, kNow, &kTunables));
+  CHECK_FALSE(policy_may_go_ahead(kTunables.slice_ns + 1, 0, 0, kNow, &kTunables));
+  CHECK_FALSE(policy_may_go_ahead(0, POLICY_MOST_WAITERS, 0, kNow, &kTunables));
+  // Neither a light thread nor a pause of the machine below is held against the others.
+  constexpr auto kOne = POLICY_WEIGHT_UNIT;
+  CHECK(policy_charge_ahead(0, kNow, kMs, kOne / 100, &kTunables) == kNow + 2 * kMs);
+  CHECK(policy_charge_ahead(0, kNow, 900 * kMs, kOne, &kTunables) == kNow + 2 * kTunables.slice_ns);
 }
 
 TEST_CASE("policy: who is owed most stays, but no longer than for the hold cap") {
+  constexpr auto kOne = POLICY_WEIGHT_UNIT;
   const auto cap = kTunables.hold_cap_ns;
-  CHECK(policy_stays(99, 100, 100, cap - 1, false, &kTunables));
-  CHECK_FALSE(policy_stays(100, 100, 100, 0, false, &kTunables));
-  CHECK_FALSE(policy_stays(99, 100, 100, cap, false, &kTunables));
-  CHECK_FALSE(policy_stays(99, 100 - POLICY_AHEAD, 100, 0, false, &kTunables));
-  CHECK(policy_stays(~0ull, 1, 100, 0, false, &kTunables));
+  CHECK(policy_stays(99, 100, kOne, cap - 1, false, &kTunables));
+  CHECK_FALSE(policy_stays(100, 100, kOne, 0, false, &kTunables));
+  CHECK_FALSE(policy_stays(99, 100, kOne, cap, false, &kTunables));
+  CHECK_FALSE(policy_stays(99, 100 - POLICY_AHEAD, kOne, 0, false, &kTunables));
+  CHECK(policy_stays(~0ull, 1, kOne, 0, false, &kTunables));
 }
 
 TEST_CASE("policy: a yield is worth a slice of the thread's own") {
+  constexpr auto kOne = POLICY_WEIGHT_UNIT;
   const auto slice = kTunables.slice_ns;
-  CHECK_FALSE(policy_stays(kNow, kNow + slice, 100, 0, true, &kTunables));
-  CHECK(policy_stays(kNow, kNow + slice + 1, 100, 0, true, &kTunables));
-  CHECK(policy_stays(kNow, kNow + slice, 200, 0, true, &kTunables));
-  CHECK_FALSE(policy_stays(kNow, kNow + slice, 50, 0, true, &kTunables));
+  CHECK_FALSE(policy_stays(kNow, kNow + slice, kOne, 0, true, &kTunables));
+  CHECK(policy_stays(kNow, kNow + slice + 1, kOne, 0, true, &kTunables));
+  CHECK(policy_stays(kNow, kNow + slice, 2 * kOne, 0, true, &kTunables));
+  CHECK_FALSE(policy_stays(kNow, kNow + slice, kOne / 2, 0, true, &kTunables));
 }
 
 TEST_CASE(
