@@ -2,14 +2,17 @@
 #include "daemon/daemon.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <utility>
 
 #include "daemon/config/names.hpp"
 #include "daemon/kernel/bpf_kernel.hpp"
@@ -112,6 +115,21 @@ void set_first_mode(Mode mode, Core& core) {
                          "; --mode observer works without it");
 }
 
+/// One line for `systemctl status`.
+std::string status_text(Core& core) {
+  const auto& enforcement = core.enforcement();
+  const bool is_degraded = enforcement.mode() == Mode::enforced && !enforcement.is_in_force();
+  std::string mode = enforcement.mode() == Mode::observer ? "Observer mode" : "Enforced mode";
+  if (is_degraded) {
+    const auto exit = enforcement.report().last_exit;
+    mode += " is not in force (" + (exit ? to_text(*exit) : "no reason given") + ")";
+  }
+  std::string text = fmt::format("{}; clients: {}, workers: {}", mode, core.clients().all().size(),
+                                 core.clients().worker_count());
+  std::ranges::replace(text, '\n', ' ');  // a message of systemd has a line for each variable
+  return text;
+}
+
 class Loop {
  public:
   /// All parts read `config`, which changes when the file is read again.
@@ -172,6 +190,10 @@ class Loop {
     server_.check_patience();
     // sent only here, because it promises that this loop watches the scheduler
     if (is_watched_) notify_service_manager("WATCHDOG=1");
+    if (auto text = status_text(core_); text != shown_status_) {
+      shown_status_ = std::move(text);
+      notify_service_manager("STATUS=" + shown_status_);
+    }
     tick_.expires_after(std::chrono::seconds(1));
     tick_.async_wait([this](boost::system::error_code error) {
       if (!error) tick();
@@ -203,6 +225,7 @@ class Loop {
   asio::io_context& io_;
   asio::signal_set& signals_;
   const bool is_watched_ = is_watched();
+  std::string shown_status_;
   asio::steady_timer tick_;
   stream_descriptor kernel_events_, exits_, alarm_;
 };

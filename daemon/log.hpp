@@ -31,8 +31,11 @@ void error(fmt::format_string<T...> format, const T&... values) {
   write(Level::error, format, fmt::make_format_args(values...));
 }
 
-/// Sends the log to stderr; once, before anything is logged.
+/// Sends the log to stderr, with priorities instead of times if that is the journal; once, before
+/// anything is logged.
 void open();
+/// Why the daemon ends, whatever the log's level is: on stderr, after the program's name.
+void last_words(const std::string& why);
 /// "trace", "debug", "info", "warn", "error" or "off".
 void set_level(const std::string& name);
 

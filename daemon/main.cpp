@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // morpheusd. Everything is in the library; here an exception becomes one line and an exit status.
-#include <cstdio>
 #include <exception>
 
 #include "daemon/daemon.hpp"
@@ -14,10 +13,10 @@ int main(int argc, char** argv) {
     if (const auto options = parse_options(argc, argv)) run(*options);
     return static_cast<int>(ExitStatus::ok);
   } catch (const StartError& error) {
-    std::fprintf(stderr, "morpheusd: %s\n", error.what());
+    log::last_words(error.what());
     return static_cast<int>(error.status());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "morpheusd: %s\n", error.what());
+    log::last_words(error.what());
     return static_cast<int>(ExitStatus::unavailable);
   }
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/config/metrics_address.hpp"
 #include "daemon/config/names.hpp"
+#include "daemon/reload.hpp"
 
 namespace morpheus::daemon {
 namespace {
@@ -40,7 +41,11 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
   app.add_flag("--check-config", given.check_only,
                "Only read the configuration; status 78 if it is wrong");
   app.add_option("--socket", given.socket,
-                 std::string("Where to listen [") + kDefaultSocketPath + "]");
+                 std::string("Where to listen [") + kDefaultSocketPath + "]")
+      ->check([](const std::string& path) {
+        const auto checked = check_socket_path(path);
+        return checked ? std::string() : checked.error().what;
+      });
   app.add_option("--backend", given.backend, "bpf (the kernel) or fake (nothing but the protocol)")
       ->check(CLI::IsMember({"bpf", "fake"}));
   app.add_option("--mode", given.mode,
@@ -68,6 +73,8 @@ void describe(CLI::App& app, Given& given, FakeOptions& fake) {
                  "Refuse Enforced mode with this sentence")
       ->group(group);
   app.add_flag("--fake-eject", fake.eject, "Lose the scheduler as soon as it is attached")
+      ->group(group);
+  app.add_flag("--fake-canary", fake.canary, "Watch over normal threads, as the real one does")
       ->group(group);
 }
 
@@ -108,7 +115,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   };
   auto config = options.read_config();
   if (!config) throw StartError(ExitStatus::config, config.error().text());
-  if (given.check_only) return std::nullopt;
+  if (given.check_only) {
+    (void)access_rules(*config);  // tells which groups do not exist
+    return std::nullopt;
+  }
   options.config = std::move(*config);
   return options;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/reload.hpp"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <utility>
 
@@ -10,9 +12,26 @@
 namespace morpheus::daemon {
 namespace {
 
-bool needs_restart(const Config& config, const Config& fresh) {
-  return fresh.socket != config.socket || fresh.socket_mode != config.socket_mode ||
-         fresh.backend != config.backend || fresh.scope != config.scope;
+/// Keeps what only a restart can change. Returns the keys whose new values are put off by that.
+std::vector<std::string> keep(const Config& config, Config& fresh) {
+  std::vector<std::string> put_off;
+  const auto keep_one = [&](const char* key, auto Config::* field) {
+    if (fresh.*field != config.*field) put_off.emplace_back(key);
+    fresh.*field = config.*field;
+  };
+  keep_one("socket", &Config::socket);
+  keep_one("socket_mode", &Config::socket_mode);
+  keep_one("backend", &Config::backend);
+  keep_one("scope", &Config::scope);
+  keep_one("metrics", &Config::metrics);
+  return put_off;
+}
+
+void log_change(const std::string& what, const Result<void>& outcome) {
+  if (outcome)
+    log::info("{}: set by the configuration", what);
+  else
+    log::error("{} of the configuration: {}", what, outcome.error().text());
 }
 
 }  // namespace
@@ -33,25 +52,19 @@ AccessRules access_rules(const Config& config) {
 }
 
 void apply_config(Config& config, Config fresh, Core& core) {
-  if (needs_restart(config, fresh))
-    log::warn(
-        "socket, socket_mode, backend and scope stay as they are until morpheusd is restarted");
-  fresh.socket = config.socket;
-  fresh.socket_mode = config.socket_mode;
-  fresh.backend = config.backend;
-  fresh.scope = config.scope;
+  for (const auto& key : keep(config, fresh))
+    log::warn("{} stays as it is until morpheusd is restarted", key);
   const bool other_tunables =
       std::memcmp(&fresh.tunables, &config.tunables, sizeof(fresh.tunables)) != 0;
   const bool other_mode = fresh.mode != config.mode;
   config = std::move(fresh);
   log::set_level(config.log_level);
-  core.set_access(access_rules(config));
+  core.heed_config(access_rules(config));
   if (other_tunables)
-    if (const auto set = core.set_tunables(config.tunables); !set)
-      log::error("tunables of the configuration: {}", set.error().text());
+    log_change(fmt::format("tunables {}", to_text(config.tunables)),
+               core.set_tunables(config.tunables));
   if (other_mode)
-    if (const auto set = core.set_mode(config.mode); !set)
-      log::error("mode {} of the configuration: {}", mode_name(config.mode), set.error().text());
+    log_change(fmt::format("mode {}", mode_name(config.mode)), core.set_mode(config.mode));
   log::info("the configuration was read again");
 }
 

@@ -7,10 +7,10 @@
 
 namespace morpheus::daemon {
 
-/// Replaces `config`, which all parts of the daemon read. Rights, limits, canary and log level hold
-/// from now on; connections and workers beyond a lower limit stay. Mode and tunables change only
-/// where the file has changed, so what an operator set meanwhile stays. The log names what needs a
-/// restart.
+/// Replaces `config`, which all parts of the daemon read. Rights, limits, throttle, canary and log
+/// level hold from now on; connections and workers beyond a lower limit stay. Mode and tunables
+/// change only where the file has changed, so what an operator set meanwhile stays. The log names
+/// what needs a restart.
 void apply_config(Config& config, Config fresh, Core& core);
 
 /// Looks up the groups that have rights, and logs those that do not exist.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/config/config.hpp"
 
+#include <sys/un.h>
+
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -83,12 +86,19 @@ void read_throttle(ObjectReader& reader, ConfigThrottle& throttle) {
   reader.read("penalty_ms", throttle.penalty_ms, 1, 600'000);
 }
 
+void read_socket(ObjectReader& reader, std::string& socket) {
+  reader.read("socket", socket);
+  if (const auto checked = check_socket_path(socket); !checked)
+    reader.refuse("socket", checked.error().what);
+}
+
 void read_socket_mode(ObjectReader& reader, std::uint32_t& mode) {
-  const std::string text = reader.string("socket_mode").value_or("");
-  if (text.empty()) return;
+  const auto text = reader.string("socket_mode");
+  if (!text) return;
   std::uint32_t value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 8);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || value > 0777)
+  const char* const end = text->data() + text->size();
+  const auto parsed = std::from_chars(text->data(), end, value, 8);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || value > 0777)
     return reader.refuse("socket_mode", "must be an octal string such as \"0666\"");
   mode = value;
 }
@@ -115,12 +125,20 @@ void read_choices(ObjectReader& reader, Config& config) {
 
 }  // namespace
 
+Result<void> check_socket_path(const std::string& path) {
+  constexpr auto kMostBytes = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.empty() || path.size() > kMostBytes || path.find('\0') != std::string::npos)
+    return fail("must be a path of 1 to " + std::to_string(kMostBytes) + " bytes");
+  return {};
+}
+
 Result<Config> parse_config(std::string_view text) {
+  if (const auto wrong = json_fault(text, JsonComments::ignored); !wrong.empty())
+    return fail("the file " + wrong);
   const Json parsed = parse_json(text, JsonComments::ignored);
-  if (parsed.is_discarded()) return fail("the file: is not valid JSON");
   Config config;
   ObjectReader reader(parsed, ObjectReader::Null::is_wrong);
-  reader.read("socket", config.socket);
+  read_socket(reader, config.socket);
   reader.read("attach_group", config.attach_group);
   reader.read("read_group", config.read_group);
   config.admin_group_is_chosen = reader.find("admin_group") != nullptr;
@@ -140,11 +158,16 @@ Result<Config> parse_config(std::string_view text) {
 }
 
 Result<Config> load_config(const std::string& path, bool required) {
+  std::error_code unknown;  // opening reports what matters
+  const auto kind = std::filesystem::status(path, unknown).type();
+  if (kind == std::filesystem::file_type::not_found && !required) return Config{};
+  if (kind == std::filesystem::file_type::directory) return fail(path + ": is a directory");
+  // a pipe or a device could hold up the daemon for ever
+  if (std::filesystem::exists(std::filesystem::file_status(kind)) &&
+      kind != std::filesystem::file_type::regular)
+    return fail(path + ": is not a regular file");
   std::ifstream file(path);
-  if (!file) {
-    if (errno == ENOENT && !required) return Config{};
-    return fail_errno("open " + path);
-  }
+  if (!file) return fail_errno("open " + path);
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   auto config = parse_config(text);
   if (!config) return fail(path + ": " + config.error().text());

@@ -76,6 +76,9 @@ struct Config {
   ConfigCanary canary;
 };
 
+/// Whether a socket can be there. Pure.
+[[nodiscard]] Result<void> check_socket_path(const std::string& path);
+
 /// Reads a whole configuration on top of the defaults. The error names the key path. Pure.
 [[nodiscard]] Result<Config> parse_config(std::string_view text);
 

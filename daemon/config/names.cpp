@@ -36,6 +36,10 @@ constexpr std::array kExitCauses{Name("NONE"), Name("DETACHED"), Name("ORDERED")
                                  Name("EJECTED")};
 static_assert(kExitCauses.size() == MORPHEUS_EXIT_EJECTED + 1);
 
+constexpr std::array kBlameCauses{Name("NONE"), Name("LATE"), Name("HELD"), Name("BLOCKED"),
+                                  Name("REMOVED")};
+static_assert(kBlameCauses.size() == MORPHEUS_BLAME_COUNT);
+
 template <std::size_t N>
 Name at(const std::array<Name, N>& names, std::uint32_t value) {
   return value < N ? names[value] : Name("UNKNOWN");
@@ -50,6 +54,7 @@ std::string_view yield_reason_name(std::uint32_t reason) { return at(kYieldReaso
 std::string_view policy_name(std::uint32_t policy) { return at(kPolicies, policy); }
 std::string_view runtime_mode_name(std::uint32_t mode) { return at(kRuntimeModes, mode); }
 std::string_view exit_cause_name(std::uint32_t cause) { return at(kExitCauses, cause); }
+std::string_view blame_cause_name(std::uint32_t cause) { return at(kBlameCauses, cause); }
 std::string_view event_type_name(std::uint32_t type) { return at(kEventTypes, type); }
 std::string_view mode_name(Mode mode) { return mode == Mode::enforced ? "enforced" : "observer"; }
 

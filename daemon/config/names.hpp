@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "daemon/config/mode.hpp"
+#include "proto/blame.h"
 #include "proto/events.h"
 
 namespace morpheus::daemon {
@@ -20,6 +21,7 @@ namespace morpheus::daemon {
 [[nodiscard]] std::string_view runtime_mode_name(std::uint32_t mode);
 [[nodiscard]] std::string_view event_type_name(std::uint32_t type);
 [[nodiscard]] std::string_view exit_cause_name(std::uint32_t cause);
+[[nodiscard]] std::string_view blame_cause_name(std::uint32_t cause);
 /// "observer" or "enforced".
 [[nodiscard]] std::string_view mode_name(Mode mode);
 

@@ -2,59 +2,57 @@
 #include "daemon/ctl/command_line.hpp"
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
+#include <charconv>
+#include <iomanip>
 #include <iostream>
 #include <sstream>
+#include <type_traits>
+
+#include "daemon/ctl/help_text.hpp"
 
 namespace morpheus::ctl {
 namespace {
 
 constexpr std::size_t kLongestEcho = 20;  // of a wrong value, in a message
+constexpr int kDigits = 10;               // of a bound
+constexpr const char* kFile = "FILE";     // a value that shells complete as a file's name
 
-constexpr const char* kFooter = R"(Exit status:
-  0   ok
-  1   error; one line on stderr says what to do
-  2   wrong usage
-  3   morpheusd is not running
-  4   degraded: Enforced mode was chosen and is not in force
-  77  this kernel cannot do what was asked
-
-Examples:
-  morpheusctl doctor                 what works on this host, and what to do about the rest
-  morpheusctl status                 is it running, and what is it doing?
-  morpheusctl top                    which worker is in the way?
-  morpheusctl events --follow        what is happening now, until Ctrl-C
-  morpheusctl trace --seconds 5 -o t.json    record it for https://ui.perfetto.dev
-  morpheusctl mode enforced          attach the scheduler (root or the admin group)
-  morpheusctl tunables set slice=4ms grace=8ms
-  morpheusctl workers --json | jq '.workers[] | select(.lost > 0)')";
-
-/// A number from `least` to `most`. CLI11's own Range takes "nan", and prints all 310 digits of
-/// 1e309.
-CLI::Validator seconds_between(double least, double most) {
-  const auto check = [least, most](const std::string& given) -> std::string {
-    char* end = nullptr;
-    const double value = std::strtod(given.c_str(), &end);
-    if (end != given.c_str() && *end == '\0' && value >= least && value <= most) return {};
-    std::ostringstream wrong;
-    wrong << "must be a number from " << least << " to " << most << ", not "
-          << given.substr(0, kLongestEcho);
-    return wrong.str();
+/// A number from `least` to `most`. CLI11's own checks take "nan", and print all 310 digits of
+/// 1e309; its conversion makes the largest number of any that is too large.
+template <class Number>
+CLI::Validator between(Number least, Number most) {
+  std::ostringstream bounds;
+  bounds << std::setprecision(kDigits) << least;
+  const std::string from = bounds.str();
+  bounds.str({});
+  bounds << most;
+  const std::string to = bounds.str();
+  const auto check = [=](const std::string& given) -> std::string {
+    Number value{};
+    const char* end = given.data() + given.size();
+    const auto parsed = std::from_chars(given.data(), end, value);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && value >= least && value <= most) return {};
+    return std::string("must be a ") + (std::is_integral_v<Number> ? "whole " : "") +
+           "number from " + from + " to " + to + ", not " + given.substr(0, kLongestEcho);
   };
-  std::ostringstream range;
-  range << "in [" << least << " - " << most << "]";
-  return {check, range.str()};
+  return {check, "in [" + from + " - " + to + "]"};
 }
+
+CLI::Validator seconds(double least, double most) { return between<double>(least, most); }
+CLI::Validator how_many() { return between<std::uint64_t>(1, 1'000'000'000); }
+CLI::Validator worker_id() { return between<std::uint64_t>(0, 0xffff'ffff); }
+CLI::Validator process_id() { return between<std::uint64_t>(1, 4'194'304); }  // Linux's own bound
 
 class Definition {
  public:
   Definition(CLI::App& app, Request& request) : app_(app), request_(request) {
-    app.footer(kFooter);
+    app.footer(help_below(""));
     app.require_subcommand(1);
     app.fallthrough();
     app.set_version_flag("--version", "morpheusctl " MORPHEUS_PROJECT_VERSION);
     app.add_option("--socket", request.socket, "The socket of morpheusd")
         ->envname("MORPHEUS_SOCKET")  // as the library's
+        ->type_name(kFile)
         ->capture_default_str();
     app.add_flag("--json", request.json, "Print JSON objects, each with schema_version");
     add_views();
@@ -66,6 +64,7 @@ class Definition {
  private:
   CLI::App* verb(CLI::App& to, const char* name, const char* what, Command command) {
     CLI::App* sub = to.add_subcommand(name, what);
+    if (&to == &app_) sub->footer(help_below(name));
     sub->callback([this, command] { request_.command = command; });
     return sub;
   }
@@ -84,14 +83,14 @@ class Definition {
     CLI::App* top = verb("top", "Live: each worker's CPU, waits, hints, escalations", Command::top);
     top->add_option("-d,--interval", request_.interval_s, "Seconds between two updates")
         ->capture_default_str()
-        ->check(seconds_between(0.1, 60));
+        ->check(seconds(0.1, 60));
     top->add_option("-n,--iterations", request_.iterations,
                     "How many updates [endless on a terminal, else 1]")
-        ->check(CLI::PositiveNumber);
+        ->check(how_many());
     top->add_option("-s,--sort", request_.sort, "Sort by this column, largest first")
         ->capture_default_str()
-        ->check(
-            CLI::IsMember({"cpu", "wait", "hints", "acknowledged", "lost", "escalated", "worker"}));
+        ->check(CLI::IsMember(
+            {"cpu", "wait", "kept", "hints", "acknowledged", "lost", "escalated", "worker"}));
   }
 
   void add_changes() {
@@ -100,6 +99,7 @@ class Definition {
         ->check(CLI::IsMember({"observer", "enforced"}));
     CLI::App* tunables =
         app_.add_subcommand("tunables", "Show or change the tunables, the scheduler's times");
+    tunables->footer(help_below("tunables"));
     tunables->require_subcommand(0, 1)->fallthrough();
     tunables->callback([this, tunables] {
       if (tunables->get_subcommands().empty()) request_.command = Command::tunables_get;
@@ -114,10 +114,10 @@ class Definition {
     CLI::App* events =
         verb("events", "Hints, acknowledgements and escalations as they happen", Command::events);
     auto* count = events->add_option("--count", request_.count, "Stop after this many events");
-    count->capture_default_str()->check(CLI::PositiveNumber);
+    count->capture_default_str()->check(how_many());
     events->add_option("--timeout", request_.timeout_s, "Stop after this many seconds")
         ->capture_default_str()
-        ->check(seconds_between(0, 1e6));
+        ->check(seconds(0, 1'000'000));
     events->add_flag("--follow", request_.follow, "Run until interrupted")->excludes(count);
     events->add_option("--type", request_.types, "Only events of this type; may be repeated")
         ->allow_extra_args(false)
@@ -126,16 +126,30 @@ class Definition {
                                   CLI::ignore_case));
     events->add_option("--worker", request_.workers, "Only of this worker; may be repeated")
         ->allow_extra_args(false)
-        ->check(CLI::NonNegativeNumber);
+        ->check(worker_id());
     events->add_option("--pid", request_.pids, "Only of this process; may be repeated")
         ->allow_extra_args(false)
-        ->check(CLI::NonNegativeNumber);
+        ->check(process_id());
+    CLI::App* blame =
+        verb("blame", "Who keeps threads waiting, and where in its code", Command::blame);
+    blame->add_option("--seconds", request_.seconds, "How long to look; Ctrl-C stops early")
+        ->capture_default_str()
+        ->check(seconds(0.1, 3600));
+    blame->add_option("--worker", request_.workers, "Only this worker; may be repeated")
+        ->allow_extra_args(false)
+        ->check(worker_id());
+    blame->add_option("--pid", request_.pids, "Only this process; may be repeated")
+        ->allow_extra_args(false)
+        ->check(process_id());
+    blame->add_flag("--folded", request_.folded,
+                    "Print stacks for flame graphs, with microseconds");
     CLI::App* trace =
         verb("trace", "Record runs, hints and escalations for ui.perfetto.dev", Command::trace);
     trace->add_option("--seconds", request_.seconds, "How long to record; Ctrl-C stops early")
         ->capture_default_str()
-        ->check(seconds_between(0.1, 3600));
+        ->check(seconds(0.1, 3600));
     trace->add_option("-o,--output", request_.output, "The file to write; - is standard output")
+        ->type_name(kFile)
         ->required();
   }
 
@@ -143,6 +157,7 @@ class Definition {
     verb("doctor", "What works on this host, and what to do about the rest", Command::doctor);
     verb("dump", "Everything for a bug report, as one JSON object", Command::dump)
         ->add_option("-o,--output", request_.output, "The file to write; - is standard output")
+        ->type_name(kFile)
         ->capture_default_str();
     verb("completion", "Print a shell's completion script", Command::completion)
         ->add_option("shell", request_.shell)
@@ -173,6 +188,7 @@ Word word_of(const CLI::Option& option) {
   for (const auto& name : option.get_lnames()) word.names.push_back("--" + name);
   word.help = option.get_description();
   word.takes_value = option.get_items_expected_max() > 0;
+  word.takes_file = option.get_type_name().starts_with(kFile);
   word.choices = choices_of(option);
   return word;
 }
@@ -200,15 +216,16 @@ std::variant<Request, Ended> parse_command_line(int argc, const char* const* arg
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {
-    app.exit(done);
-    return Ended{};
+    std::ostringstream text;
+    app.exit(done, text);
+    return Ended{ExitStatus::ok, text.str()};
   } catch (const CLI::ParseError& wrong) {
     const auto strays = app.remaining();
     const bool no_verb = app.get_subcommands().empty() && !strays.empty();
     std::cerr << "morpheusctl: "
               << (no_verb ? "there is no command " + strays.front() : wrong.what())
               << "; see morpheusctl" << verb_in(app) << " --help\n";
-    return Ended{ExitStatus::usage};
+    return Ended{ExitStatus::usage, {}};
   }
   return request;
 }

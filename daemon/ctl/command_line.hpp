@@ -15,9 +15,10 @@ namespace morpheus::ctl {
 /// No request, the program just ends: after --help and --version (0), or on wrong usage (2).
 struct Ended {
   ExitStatus status = ExitStatus::ok;
+  std::string text = {};  ///< for standard output
 };
 
-/// Prints help on stdout; on wrong usage one line on stderr.
+/// Prints one line on stderr on wrong usage.
 [[nodiscard]] std::variant<Request, Ended> parse_command_line(int argc, const char* const* argv);
 
 /// One option or positional argument, for completion.
@@ -25,6 +26,7 @@ struct Word {
   std::vector<std::string> names;  ///< "--json", "-n"; empty for a positional argument
   std::string help;
   bool takes_value = false;
+  bool takes_file = false;
   std::vector<std::string> choices;  ///< of its value; empty: anything
 };
 

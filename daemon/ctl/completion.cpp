@@ -65,8 +65,9 @@ std::string value_cases(const Verb& root) {
   walk(root, "", [&](const Verb& verb, const std::string&) {
     for (const auto& word : verb.words)
       if (!word.names.empty() && word.takes_value)
-        out += fmt::format("    {}) words={}; value=1 ;;\n", joined(word.names, "|"),
-                           quoted(joined(word.choices, " "), ""));
+        out += fmt::format("    {}) words={}{} ;;\n", joined(word.names, "|"),
+                           quoted(joined(word.choices, " "), ""),
+                           word.takes_file ? "; value=file" : "");
   });
   return out;
 }
@@ -92,7 +93,7 @@ _morpheusctl() {{
 {}  esac
   case $before in
 {}  esac
-  if [[ -n $value && -z $words ]]; then
+  if [[ $value == file ]]; then
     COMPREPLY=($(compgen -f -- "$current"))
   else
     COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -119,7 +120,7 @@ _morpheusctl() {{
 {}  esac
   case $before in
 {}  esac
-  if [[ -n $value && -z $words ]]; then
+  if [[ $value == file ]]; then
     _files
   else
     compadd -- ${{=words}}
@@ -145,7 +146,7 @@ std::string fish_option(const std::string& condition, const Word& word) {
     rest += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   rest += " -d " + quoted(word.help, "\\'");
   if (word.takes_value)
-    rest += word.choices.empty() ? " -r -F" : " -x -a " + quoted(joined(word.choices, " "), "\\'");
+    rest += word.takes_file ? " -r -F" : " -x -a " + quoted(joined(word.choices, " "), "\\'");
   return fish_line(condition, rest.substr(1));
 }
 

@@ -19,17 +19,22 @@ bool wants_colour() {
     const char* value = std::getenv(name);
     return std::string(value != nullptr ? value : "");
   };
-  return set_to("NO_COLOR").empty() && set_to("TERM") != "dumb" && ::isatty(STDOUT_FILENO) == 1;
+  const auto terminal = set_to("TERM");
+  return set_to("NO_COLOR").empty() && !terminal.empty() && terminal != "dumb" &&
+         ::isatty(STDOUT_FILENO) == 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   auto parsed = parse_command_line(argc, argv);
-  if (const auto* ended = std::get_if<Ended>(&parsed)) return static_cast<int>(ended->status);
-  Request& request = std::get<Request>(parsed);
-  request.colour = wants_colour();
   try {
+    if (const auto* ended = std::get_if<Ended>(&parsed)) {
+      print(ended->text);
+      return static_cast<int>(ended->status);
+    }
+    Request& request = std::get<Request>(parsed);
+    request.colour = wants_colour();
     return static_cast<int>(run(request));
   } catch (const CannotPrint& error) {
     return static_cast<int>(complain(error.what(), ExitStatus::error));

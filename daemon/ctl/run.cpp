@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/ctl/run.hpp"
 
+#include "daemon/ctl/blame/blame.hpp"
 #include "daemon/ctl/commands/doctor.hpp"
 #include "daemon/ctl/commands/dump.hpp"
 #include "daemon/ctl/commands/events.hpp"
 #include "daemon/ctl/commands/status.hpp"
-#include "daemon/ctl/commands/top.hpp"
 #include "daemon/ctl/commands/trace.hpp"
 #include "daemon/ctl/commands/tunables.hpp"
 #include "daemon/ctl/completion.hpp"
 #include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/render.hpp"
+#include "daemon/ctl/top/top.hpp"
 
 namespace morpheus::ctl {
 namespace {
@@ -30,7 +31,7 @@ ExitStatus run_with_daemon(Client& client, const Request& request) {
     case Command::mode:
       return request.mode.empty() ? show_mode(client, request) : change_mode(client, request);
     case Command::last_exit:
-      return show_reply(client, request, "GetLastExit", Json::object(), render_last_exit);
+      return show_last_exit(client, request);
     case Command::workers:
       return show_list(client, request, "ListWorkers", "workers", render_workers);
     case Command::clients:
@@ -46,6 +47,8 @@ ExitStatus run_with_daemon(Client& client, const Request& request) {
                         [](const Json& reply) { return reply.value("text", ""); });
     case Command::events:
       return stream_events(client, request);
+    case Command::blame:
+      return show_blame(client, request);
     case Command::top:
       return show_top(client, request);
     case Command::trace:

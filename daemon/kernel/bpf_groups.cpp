@@ -25,18 +25,9 @@ std::vector<std::uint64_t> keys_of(const bpf_map* groups) {
 
 void BpfGroups::prepare(morpheus_bpf& skeleton) {
   skeleton_ = &skeleton;
-  auto& ops = *skeleton.struct_ops.morpheus_ops;
-  auto& programs = skeleton.progs;
-  const auto leave_out = [](bpf_program*& member, bpf_program* program) {
-    member = nullptr;
-    (void)bpf_program__set_autoload(program, false);
-  };
-  if (!calls_on_change_)
-    leave_out(ops.cgroup_set_bandwidth, programs.morpheus_cgroup_set_bandwidth);
-  if (has_weights_) return;
-  leave_out(ops.cgroup_init, programs.morpheus_cgroup_init);
-  leave_out(ops.cgroup_exit, programs.morpheus_cgroup_exit);
-  leave_out(ops.cgroup_set_weight, programs.morpheus_cgroup_set_weight);
+  if (calls_on_change_) return;
+  skeleton.struct_ops.morpheus_ops->cgroup_set_bandwidth = nullptr;
+  (void)bpf_program__set_autoload(skeleton.progs.morpheus_cgroup_set_bandwidth, false);
 }
 
 Result<void> BpfGroups::start() {
@@ -50,9 +41,8 @@ void BpfGroups::forget() {
   for (auto id : keys_of(skeleton_->maps.groups))
     if (const auto run = run_program(skeleton_->progs.end_penalty, "run end_penalty", id); !run)
       log::warn("no event reports the end of a penalty: {}", run.error().text());
-  for (auto* groups : {skeleton_->maps.groups, skeleton_->maps.group_weights})
-    for (const auto id : keys_of(groups)) (void)bpf_map__delete_elem(groups, &id, sizeof(id), 0);
-  skeleton_->bss->nr_weighted = 0;
+  auto* groups = skeleton_->maps.groups;
+  for (const auto id : keys_of(groups)) (void)bpf_map__delete_elem(groups, &id, sizeof(id), 0);
   skeleton_->bss->nr_bounded = 0;
   skeleton_->bss->penalties_until_ns = 0;
 }

@@ -14,11 +14,8 @@ namespace morpheus::daemon {
 
 class BpfGroups {
  public:
-  /// `has_weights`: the kernel calls a scheduler for groups and their weights
-  /// (CONFIG_EXT_GROUP_SCHED). `calls_on_change`: it calls cgroup_set_bandwidth when a bound
-  /// changes (6.17+).
-  BpfGroups(bool has_weights, bool calls_on_change)
-      : has_weights_(has_weights), calls_on_change_(calls_on_change) {}
+  /// `calls_on_change`: the kernel calls cgroup_set_bandwidth when a bound changes (6.17+).
+  explicit BpfGroups(bool calls_on_change) : calls_on_change_(calls_on_change) {}
 
   [[nodiscard]] bool kernel_calls_on_change() const { return calls_on_change_; }
   /// Fits the object to the kernel, after it is opened and before it is loaded; borrowed until the
@@ -36,7 +33,7 @@ class BpfGroups {
   /// Returns whether the group has a penalty to serve.
   [[nodiscard]] Result<bool> update(morpheus_group_update group);
 
-  bool has_weights_, calls_on_change_;
+  bool calls_on_change_;
   morpheus_bpf* skeleton_ = nullptr;
 };
 

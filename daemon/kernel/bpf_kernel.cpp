@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/kernel/bpf_blame.hpp"
 #include "daemon/kernel/bpf_lines.hpp"
 #include "daemon/kernel/bpf_log.hpp"
 #include "daemon/kernel/bpf_objects.hpp"
@@ -43,7 +44,6 @@ struct BtfDeleter {
 struct KernelFeatures {
   bool sched_ext = false;
   bool user_pointers = false;         // 6.13+
-  bool cgroup_set_weight = false;     // with CONFIG_EXT_GROUP_SCHED
   bool cgroup_set_bandwidth = false;  // 6.17+
 };
 
@@ -77,7 +77,6 @@ Result<KernelFeatures> kernel_features() {
   return KernelFeatures{
       .sched_ext = btf__find_by_name_kind(types.get(), "sched_ext_ops", BTF_KIND_STRUCT) > 0,
       .user_pointers = has_enumerator(*types, "btf_field_type", "BPF_UPTR"),
-      .cgroup_set_weight = has_member(*types, "sched_ext_ops", "cgroup_set_weight"),
       .cgroup_set_bandwidth = has_member(*types, "sched_ext_ops", "cgroup_set_bandwidth")};
 }
 
@@ -104,8 +103,7 @@ class BpfKernel final : public KernelSide {
     const auto features = kernel_features();
     if (!features) return tl::unexpected(features.error());
     lines_.emplace(features->user_pointers);
-    scheduler_.emplace(scope_,
-                       BpfGroups(features->cgroup_set_weight, features->cgroup_set_bandwidth));
+    scheduler_.emplace(scope_, BpfGroups(features->cgroup_set_bandwidth));
     if (!features->sched_ext) scheduler_->rule_out(no_sched_ext());
 
     auto loaded = load(features->sched_ext);
@@ -123,6 +121,7 @@ class BpfKernel final : public KernelSide {
 
   void stop() override {
     if (scheduler_) scheduler_->detach();
+    if (skeleton_) blame_.stop(*skeleton_);
     observer_.clear();
     ring_.reset();
     skeleton_.reset();
@@ -130,6 +129,7 @@ class BpfKernel final : public KernelSide {
 
   Result<void> set_mode(Mode mode) override { return scheduler_->set_mode(mode); }
   SchedulerReport report() override { return scheduler_->report(); }
+  [[nodiscard]] bool needs_canary() const override { return true; }
   std::function<void()> rescue() override { return scheduler_->rescue(); }
   [[nodiscard]] unsigned group_interval() const override { return scheduler_->group_interval(); }
   void set_groups(std::span<const GroupRule> rules) override { scheduler_->set_groups(rules); }
@@ -202,8 +202,12 @@ class BpfKernel final : public KernelSide {
     each_ = nullptr;
   }
 
+  Result<void> want_blame(EachBlame each) override {
+    return blame_.want(*skeleton_, std::move(each));
+  }
+
   [[nodiscard]] std::uint64_t events_dropped() const override {
-    return skeleton_->bss->events_dropped;
+    return skeleton_->bss->events_dropped + skeleton_->bss->blames_dropped;
   }
 
  private:
@@ -220,6 +224,7 @@ class BpfKernel final : public KernelSide {
     }
     ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.events), on_event, this, nullptr));
     if (!ring_) return fail_errno("map the event ring");
+    if (auto added = blame_.add_to(ring_.get(), *skeleton_); !added) return added;
     return with_scheduler ? scheduler_->start() : Result<void>();
   }
 
@@ -246,6 +251,7 @@ class BpfKernel final : public KernelSide {
   std::unique_ptr<morpheus_bpf, SkeletonDeleter> skeleton_;
   std::unique_ptr<ring_buffer, RingDeleter> ring_;
   std::vector<BpfLink> observer_;
+  BpfBlame blame_;
   Scope scope_;
   std::optional<BpfScheduler> scheduler_;
   std::optional<BpfLines> lines_;

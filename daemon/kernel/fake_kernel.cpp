@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <utility>
 
 #include "proto/monotonic_clock.hpp"
@@ -79,6 +80,11 @@ SchedulerReport FakeKernel::report() {
   return report;
 }
 
+std::function<void()> FakeKernel::rescue() {
+  if (!options_.canary || mode_ != Mode::enforced) return {};
+  return [] {};
+}
+
 Result<void> FakeKernel::add_worker(const WorkerSpec& spec) {
   FakeRecord worker{spec, {}};
   worker.record.tid = spec.tid;
@@ -113,29 +119,75 @@ void FakeKernel::drain_events(const Each& each) {
   for (auto& [slot, worker] : workers_) {
     if (worker.record.state != MORPHEUS_WORKER_RUNNING) continue;
     notice_acknowledgement(worker, now, each);
-    if (hint && worker.record.seq == worker.record.ended_seq) this->hint(worker, now, each);
+    notice_lateness(worker, now, each);
+    if (!hint) continue;
+    const auto& record = worker.record;
+    if (record.seq != record.ended_seq && record.seq == record.lost_seq)
+      withdraw(worker, now, each);
+    if (record.seq == record.ended_seq) this->hint(worker, now, each);
   }
 }
 
 void FakeKernel::notice_acknowledgement(FakeRecord& worker, std::uint64_t now, const Each& each) {
   auto& record = worker.record;
   if (record.seq == record.ended_seq) return;
-  const bool acknowledged = load(worker.runtime_line().last_ack_seq) >= record.seq;
-  if (!acknowledged && now - record.hinted_at_ns < tunables_.grace_ns) return;
-  auto event = event_of(record, acknowledged ? MORPHEUS_EVENT_ACKNOWLEDGED : MORPHEUS_EVENT_LOST,
-                        worker.spec.slot, now);
+  if (load(worker.runtime_line().last_ack_seq) < record.seq) return;
+  auto event = event_of(record, MORPHEUS_EVENT_ACKNOWLEDGED, worker.spec.slot, now);
   record.ended_seq = record.seq;
-  if (acknowledged) {
-    ++record.acknowledged;
-    const std::uint64_t claimed = load(worker.runtime_line().last_ack_ns);
-    event.value_ns = std::clamp(claimed, static_cast<std::uint64_t>(record.hinted_at_ns), now) -
-                     record.hinted_at_ns;
-  } else {
-    ++record.lost;
-    record.lost_seq = record.seq;
-    ++worker.kernel_line().hint_loss_count;
-  }
+  ++record.acknowledged;
+  const std::uint64_t claimed = load(worker.runtime_line().last_ack_ns);
+  event.value_ns = std::clamp(claimed, static_cast<std::uint64_t>(record.hinted_at_ns), now) -
+                   record.hinted_at_ns;
   each(event);
+}
+
+void FakeKernel::notice_lateness(FakeRecord& worker, std::uint64_t now, const Each& each) {
+  auto& record = worker.record;
+  if (record.seq == record.ended_seq || record.seq == record.lost_seq ||
+      now - record.hinted_at_ns < tunables_.grace_ns)
+    return;
+  ++record.lost;
+  record.lost_seq = record.seq;
+  ++worker.kernel_line().hint_loss_count;
+  if (blame_) sample(worker, now);
+  each(event_of(record, MORPHEUS_EVENT_LOST, worker.spec.slot, now));
+}
+
+void FakeKernel::withdraw(FakeRecord& worker, std::uint64_t now, const Each& each) {
+  auto& record = worker.record;
+  record.ended_seq = record.seq;
+  ++record.withdrawn;
+  store(worker.kernel_line().withdrawn_seq, record.seq);
+  each(event_of(record, MORPHEUS_EVENT_WITHDRAWN, worker.spec.slot, now));
+}
+
+void FakeKernel::sample(const FakeRecord& worker, std::uint64_t now) const {
+  const auto& record = worker.record;
+  morpheus_blame_sample sample{};
+  sample.head = {.kind = MORPHEUS_BLAME_SAMPLE,
+                 .slot = worker.spec.slot,
+                 .generation = record.generation,
+                 .uid = ::getuid(),
+                 .seq = record.seq,
+                 .time_ns = now};
+  sample.age_ns = now - record.hinted_at_ns;
+  sample.cause = MORPHEUS_BLAME_LATE;
+  std::strncpy(sample.thread, "fake", sizeof(sample.thread) - 1);
+  sample.stack_bytes = 2 * sizeof(morpheus_blame_frame);
+  sample.frames[0].status = MORPHEUS_FRAME_BUILD_ID;
+  sample.frames[0].at = 0x1000;
+  sample.frames[1].status = MORPHEUS_FRAME_ADDRESS;
+  sample.frames[1].at = 0x2000;
+  blame_(sample);
+  morpheus_blame_wait wait{};
+  wait.head = sample.head;
+  wait.head.kind = MORPHEUS_BLAME_WAIT;
+  wait.head.uid = 0;
+  wait.waited_ns = sample.age_ns;
+  wait.tid = wait.pid = 1;
+  std::strncpy(wait.thread, "waiter", sizeof(wait.thread) - 1);
+  std::strncpy(wait.process, "fake", sizeof(wait.process) - 1);
+  blame_(wait);
 }
 
 void FakeKernel::hint(FakeRecord& worker, std::uint64_t now, const Each& each) {

@@ -14,6 +14,7 @@ struct FakeOptions {
   std::uint32_t hint_interval_ms = 0;  ///< 0: never hints
   std::string refuse_enforced;         ///< if not empty: why Enforced cannot be had
   bool eject = false;                  ///< the scheduler is ejected as soon as it is attached
+  bool canary = false;                 ///< the scheduler has a canary, as the real one
 };
 
 class FakeKernel final : public KernelSide {
@@ -27,8 +28,11 @@ class FakeKernel final : public KernelSide {
   [[nodiscard]] SchedulerReport report() override;
   [[nodiscard]] unsigned group_interval() const override { return 0; }
   void set_groups(std::span<const GroupRule>) override {}
-  void set_penalty(const morpheus_penalty&) override {}
-  [[nodiscard]] std::function<void()> rescue() override { return {}; }
+  void set_penalty(const morpheus_penalty& penalty) override { penalty_ = penalty; }
+  /// For tests: what set_penalty() has set.
+  [[nodiscard]] const morpheus_penalty& penalty() const { return penalty_; }
+  [[nodiscard]] bool needs_canary() const override { return options_.canary; }
+  [[nodiscard]] std::function<void()> rescue() override;
   void set_tunables(const morpheus_tunables& tunables) override { tunables_ = tunables; }
   [[nodiscard]] Result<ClientLines> make_lines(std::uint32_t workers) override {
     return ClientLines::in_memfds(workers);
@@ -43,6 +47,11 @@ class FakeKernel final : public KernelSide {
   void hint_next() { hint_next_ = true; }
   /// Notices what was acknowledged; hints when the timer has expired.
   void drain_events(const std::function<void(const morpheus_event&)>& each) override;
+  /// A worker that lets a hint's deadline pass is sampled in a file that does not exist.
+  [[nodiscard]] Result<void> want_blame(EachBlame each) override {
+    blame_ = std::move(each);
+    return {};
+  }
   [[nodiscard]] morpheus_time_counts wait_times() const override { return {}; }
   [[nodiscard]] std::uint64_t events_dropped() const override { return 0; }
 
@@ -59,13 +68,18 @@ class FakeKernel final : public KernelSide {
   };
   using Each = std::function<void(const morpheus_event&)>;
   void notice_acknowledgement(FakeRecord& worker, std::uint64_t now, const Each& each);
+  void notice_lateness(FakeRecord& worker, std::uint64_t now, const Each& each);
+  void withdraw(FakeRecord& worker, std::uint64_t now, const Each& each);
+  void sample(const FakeRecord& worker, std::uint64_t now) const;
   void hint(FakeRecord& worker, std::uint64_t now, const Each& each);
 
   FakeOptions options_;
   morpheus_tunables tunables_{};
+  morpheus_penalty penalty_{};
   Mode mode_ = Mode::observer;
   std::map<std::uint32_t, FakeRecord> workers_;  // by slot
   UniqueFd timer_;
+  EachBlame blame_;
   bool hint_next_ = false;
 };
 

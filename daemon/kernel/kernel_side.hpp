@@ -9,10 +9,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "daemon/config/mode.hpp"
 #include "daemon/kernel/control_groups.hpp"
 #include "daemon/kernel/shared_lines.hpp"
+#include "proto/blame.h"
 #include "proto/events.h"
 #include "proto/result.hpp"
 
@@ -61,6 +63,10 @@ enum class EventDetail : std::uint8_t {
   runs,   ///< also each worker's every run: MORPHEUS_TRACE_EVENTS
 };
 
+/// What the kernel says of a worker that keeps threads waiting.
+using BlameRecord = std::variant<morpheus_blame_sample, morpheus_blame_wait>;
+using EachBlame = std::function<void(const BlameRecord& record)>;
+
 class KernelSide {
  public:
   virtual ~KernelSide() = default;
@@ -88,6 +94,9 @@ class KernelSide {
   virtual void set_groups(std::span<const GroupRule> rules) = 0;
 
   virtual void set_penalty(const morpheus_penalty& penalty) = 0;
+
+  /// Whether its scheduler could starve a thread.
+  [[nodiscard]] virtual bool needs_canary() const = 0;
 
   /// Detaches the scheduler in an emergency, even when the daemon's own thread hangs: any thread
   /// may call it, also after the scheduler is gone. set_mode(observer) is still needed afterwards.
@@ -121,6 +130,10 @@ class KernelSide {
 
   /// Hands over all waiting events.
   virtual void drain_events(const std::function<void(const morpheus_event&)>& each) = 0;
+
+  /// Has samples made of workers that keep threads waiting; drain_events() hands them to `each`. An
+  /// empty `each` ends that, and it is off at first: it costs every switch a little.
+  [[nodiscard]] virtual Result<void> want_blame(EachBlame each) = 0;
 
   /// How long workers waited for a CPU, all of them, since start.
   [[nodiscard]] virtual morpheus_time_counts wait_times() const = 0;

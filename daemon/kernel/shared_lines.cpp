@@ -37,7 +37,7 @@ Result<UniqueFd> duplicate(int fd) {
 }
 
 template <class T>
-void store(T& field, T value) {
+void store_relaxed(T& field, T value) {
   std::atomic_ref<T>(field).store(value, std::memory_order_relaxed);
 }
 
@@ -114,12 +114,12 @@ Result<GlobalBlock> GlobalBlock::create() {
 void GlobalBlock::update(const Pressure& pressure, morpheus_scheduler_mode mode,
                          std::uint64_t now_ns) {
   auto& block = *static_cast<morpheus_global_pressure*>(mapping_.data());
-  store<__u32>(block.cpu_pressure_pct, pressure.cpu_pct);
-  store<__u32>(block.io_pressure_pct, pressure.io_pct);
-  store<__u32>(block.memory_pressure_pct, pressure.memory_pct);
-  store<__u32>(block.runqueue_depth, pressure.runqueue_depth);
-  store<__u32>(block.scheduler_mode, mode);
-  store<__u64>(block.heartbeat_ns, now_ns);
+  store_relaxed<__u32>(block.cpu_pressure_pct, pressure.cpu_pct);
+  store_relaxed<__u32>(block.io_pressure_pct, pressure.io_pct);
+  store_relaxed<__u32>(block.memory_pressure_pct, pressure.memory_pct);
+  store_relaxed<__u32>(block.runqueue_depth, pressure.runqueue_depth);
+  store_relaxed<__u32>(block.scheduler_mode, mode);
+  store_relaxed<__u64>(block.heartbeat_ns, now_ns);
 }
 
 const morpheus_global_pressure& GlobalBlock::block() const {

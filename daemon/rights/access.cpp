@@ -32,7 +32,7 @@ AccessRules AccessRules::from(const Config& config, std::vector<std::string>& mi
 
 bool AccessRules::allow(const Peer& peer, Right right) const {
   if (peer.uid == 0 || peer.uid == daemon_uid || is_member(peer, admins)) return true;
-  if (right == Right::change) return false;
+  if (right == Right::change || right == Right::inspect) return false;
   const auto& limited = right == Right::attach ? attach : read;
   return !limited || is_member(peer, limited->group);
 }

@@ -15,9 +15,10 @@
 namespace morpheus::daemon {
 
 enum class Right : std::uint8_t {
-  attach,  ///< be a client, register own threads
-  read,    ///< see status, clients, workers and events
-  change,  ///< mode and tunables
+  attach,   ///< be a client, register own threads
+  read,     ///< see status, clients, workers and events
+  change,   ///< mode and tunables
+  inspect,  ///< where in their code other users' processes are
 };
 
 struct AccessRules {

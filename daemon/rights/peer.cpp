@@ -79,6 +79,13 @@ std::vector<gid_t> peer_groups(int socket) {
 
 }  // namespace
 
+std::string command_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
+
 Result<Peer> Peer::of(int socket) {
   ucred credentials{};
   socklen_t size = sizeof(credentials);

@@ -28,6 +28,9 @@ struct Peer {
   [[nodiscard]] static Result<Peer> of(int socket);
 };
 
+/// The name of a process, as /proc/PID/comm gives it; empty if it is gone.
+[[nodiscard]] std::string command_of(pid_t pid);
+
 /// A living thread: its number here, and a pidfd made with PIDFD_THREAD.
 struct ThreadRef {
   pid_t tid = 0;

@@ -65,6 +65,9 @@ using Outcome = tl::expected<Answer, CallFault>;
   return fault("org.varlink.service.InvalidParameter", {{"parameter", wrong.key}});
 }
 
+/// The most bytes of a name that a caller gives: a worker's, a library's, a mode's.
+inline constexpr std::size_t kLongestName = 64;
+
 /// Reads the call's parameters. null is the same as absent. `call` outlives the reader.
 [[nodiscard]] inline ObjectReader parameters_of(const Call& call) {
   return {call.parameters, ObjectReader::Null::is_absent};

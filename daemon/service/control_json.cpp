@@ -27,6 +27,18 @@ std::uint64_t since(std::uint64_t start_ns, std::uint64_t now_ns) {
   return start_ns != 0 && now_ns > start_ns ? now_ns - start_ns : 0;
 }
 
+// How long the worker has kept threads waiting, the present run included.
+std::uint64_t kept_ns(const morpheus_worker_record& record, std::uint64_t now_ns) {
+  if (record.seq == record.ended_seq) return record.kept_ns;
+  const auto from = std::max(record.hinted_at_ns, record.run_start_ns);
+  return record.kept_ns + (record.run_start_ns == 0 ? 0 : since(from, now_ns));
+}
+
+const char* doing_name(const morpheus_worker_record& record) {
+  if (record.run_start_ns != 0) return "running";
+  return record.wait_start_ns != 0 ? "waiting" : "asleep";
+}
+
 void add_optional(Json& json, const char* key, const std::optional<std::string>& value) {
   if (value) json[key] = *value;
 }
@@ -57,15 +69,11 @@ Json exit_json(const std::shared_ptr<const SchedulerExit>& exit) {
 }
 
 Json counters_json(const WorkerTotals& totals, std::uint64_t events_dropped) {
-  return {{"hints", totals.hints},
-          {"acknowledged", totals.acknowledged},
-          {"withdrawn", totals.withdrawn},
-          {"lost", totals.lost},
-          {"deferrals", totals.deferrals},
-          {"overruns", totals.overruns},
-          {"escalations", totals.escalations},
-          {"throttles", totals.throttles},
-          {"blocked", totals.blocked},
+  return {{"hints", totals.hints},           {"acknowledged", totals.acknowledged},
+          {"withdrawn", totals.withdrawn},   {"lost", totals.lost},
+          {"last_calls", totals.last_calls}, {"deferrals", totals.deferrals},
+          {"overruns", totals.overruns},     {"escalations", totals.escalations},
+          {"throttles", totals.throttles},   {"blocked", totals.blocked},
           {"events_dropped", events_dropped}};
 }
 
@@ -114,7 +122,6 @@ Json client_json(const Client& client) {
 Json worker_json(const Client& client, const WorkerEntry& worker,
                  const morpheus_worker_record& record, std::uint64_t now_ns) {
   auto& line = client.lines.runtime_line(worker.line);
-  const auto hints = by_reason(record.hints, MORPHEUS_HINT_REASON_COUNT, hint_reason_name);
   WorkerTotals totals;
   totals.add(record);
   return {{"worker_id", worker.id},
@@ -123,12 +130,15 @@ Json worker_json(const Client& client, const WorkerEntry& worker,
           {"pid", client.pid},
           {"tid", worker.tid},
           {"state", worker_state_name(worker.state)},
+          {"doing", doing_name(record)},
           {"cpu", record.cpu},
           {"hints", totals.hints},
-          {"hints_by_reason", hints},
+          {"hints_by_reason", by_reason(totals.hints_by_reason.data(),
+                                        totals.hints_by_reason.size(), hint_reason_name)},
           {"acknowledged", record.acknowledged},
           {"withdrawn", record.withdrawn},
           {"lost", record.lost},
+          {"last_calls", totals.last_calls},
           {"deferrals", record.deferrals},
           {"overruns", record.overruns},
           {"escalations", record.escalations},
@@ -136,6 +146,7 @@ Json worker_json(const Client& client, const WorkerEntry& worker,
           {"blocked", by_reason(record.blocked, MORPHEUS_BLOCK_COUNT, block_reason_name)},
           {"cpu_time_ns", record.cpu_time_ns + since(record.run_start_ns, now_ns)},
           {"wait_time_ns", record.wait_time_ns + since(record.wait_start_ns, now_ns)},
+          {"kept_ns", kept_ns(record, now_ns)},
           {"critical", claim(line.is_in_critical_section)},
           {"escapable", claim(line.escapable) == 1},
           {"priority", std::min(claim(line.runtime_priority), MORPHEUS_PRIORITY_MAX)},

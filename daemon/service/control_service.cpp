@@ -3,9 +3,11 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/config/names.hpp"
+#include "daemon/log.hpp"
 #include "daemon/service/control_json.hpp"
 #include "daemon/service/metrics.hpp"
 #include "proto/interfaces.hpp"
@@ -14,7 +16,6 @@
 namespace morpheus::daemon {
 namespace {
 
-constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kPieceBytes = 4096;
 constexpr std::uint64_t kAnyNs = std::uint64_t{1} << 62;
 
@@ -53,13 +54,23 @@ Outcome get_last_exit(Core& core, Call& call, Caller&) {
   return answer(exit_json(core.enforcement().report().last_exit));
 }
 
-Outcome set_mode(Core& core, Call& call, Caller&) {
+/// Who changed what.
+void log_change(const Caller& caller, std::string_view what) {
+  const Peer& by = caller.peer;
+  std::string command = command_of(by.pid);  // a process may have any name
+  std::ranges::replace_if(command, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  if (command.empty()) command = "?";  // gone, or hidden from us
+  log::info("{}: set by {} (pid {}, uid {})", what, command, by.pid, by.uid);
+}
+
+Outcome set_mode(Core& core, Call& call, Caller& caller) {
   auto parameters = parameters_of(call);
   const auto mode = mode_from(parameters.required_string("mode", kLongestName));
   if (!mode) parameters.refuse("mode", "must be the name of a mode");
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (const auto changed = core.set_mode(*mode); !changed)
     return control_fault("EnforcedUnavailable", changed.error().text());
+  log_change(caller, "mode " + std::string(mode_name(*mode)));
   return answer({{"mode", mode_name(core.enforcement().mode())}});
 }
 
@@ -68,7 +79,7 @@ Outcome get_tunables(Core& core, Call& call, Caller&) {
   return answer({{"tunables", to_json(core.tunables())}});
 }
 
-Outcome set_tunables(Core& core, Call& call, Caller&) {
+Outcome set_tunables(Core& core, Call& call, Caller& caller) {
   auto parameters = parameters_of(call);
   morpheus_tunables wanted = core.tunables();
   for (const auto& f : kTunableFields)
@@ -76,6 +87,7 @@ Outcome set_tunables(Core& core, Call& call, Caller&) {
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   if (const auto changed = core.set_tunables(wanted); !changed)
     return control_fault("InvalidTunables", changed.error().text());
+  log_change(caller, "tunables " + to_text(core.tunables()));
   return answer({{"tunables", to_json(core.tunables())}});
 }
 
@@ -154,6 +166,19 @@ Outcome subscribe(Core& core, Call& call, Caller& caller) {
   return Answer{caller.subscription->take(0), {}, true};
 }
 
+Outcome blame(Core& core, Call& call, Caller& caller) {
+  if (const auto wrong = surplus(call)) return invalid_parameter(*wrong);
+  if (!call.more) return fault("org.varlink.service.ExpectedMore");
+  const Peer& peer = caller.peer;
+  auto watch =
+      core.events().watch_blame({.uid = peer.uid, .sees_all = core.allows(peer, Right::inspect)});
+  if (!watch && watch.error().quota)
+    return quota_fault("io.morpheus.Control.QuotaExceeded", *watch.error().quota);
+  if (!watch) return control_fault("BlameUnavailable", watch.error().text());
+  caller.subscription = std::move(*watch);
+  return Answer{caller.subscription->take(0), {}, true};
+}
+
 }  // namespace
 
 void add_control_service(Router& router, Core& core) {
@@ -176,6 +201,7 @@ void add_control_service(Router& router, Core& core) {
   add(Right::read, "GetStatistics", get_statistics);
   add(Right::read, "GetMetrics", get_metrics);
   add(Right::read, "Subscribe", subscribe);
+  add(Right::read, "Blame", blame);
 }
 
 }  // namespace morpheus::daemon

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "daemon/config/names.hpp"
+#include "daemon/service/process_usage.hpp"
 
 namespace morpheus::daemon {
 namespace {
@@ -41,6 +42,12 @@ class Writer {
   void counter(const char* name, const char* help) {
     family(format_ == Exposition::openmetrics ? std::string(name) : fmt::format("{}_total", name),
            "counter", help);
+  }
+  /// A counter without labels.
+  template <class Value>
+  void count(const char* name, const char* help, Value value) {
+    counter(name, help);
+    sample(fmt::format("{}_total", name), value);
   }
   template <class Value>
   void sample(std::string_view name, Value value, std::string_view labels = "") {
@@ -84,6 +91,22 @@ void add_identity(Writer& out, Core& core) {
   out.sample("morpheus_uptime_seconds", seconds(core.uptime_ns()));
 }
 
+// By the names that every client library of Prometheus gives them.
+void add_process(Writer& out) {
+  const auto usage = read_process_usage();
+  out.count("process_cpu_seconds", "CPU time of the daemon, user and system.", usage.cpu_seconds);
+  const auto gauge = [&](const char* name, const char* help, auto value) {
+    out.gauge(name, help);
+    out.sample(name, value);
+  };
+  gauge("process_start_time_seconds", "When the daemon started, since 1970.", usage.started_at);
+  gauge("process_resident_memory_bytes", "Memory of the daemon.", usage.resident_bytes);
+  gauge("process_virtual_memory_bytes", "Address space of the daemon.", usage.virtual_bytes);
+  gauge("process_open_fds", "Open descriptors of the daemon.", usage.open_fds);
+  gauge("process_max_fds", "The most descriptors that the daemon may open.", usage.most_fds);
+  gauge("process_threads", "Threads of the daemon.", usage.threads);
+}
+
 void add_scheduler(Writer& out, const Enforcement& enforcement) {
   const auto report = enforcement.report();
   const bool chosen = enforcement.mode() == Mode::enforced;
@@ -96,6 +119,10 @@ void add_scheduler(Writer& out, const Enforcement& enforcement) {
   out.sample("morpheus_degraded", chosen && !report.attached ? 1 : 0);
   out.gauge("morpheus_enforced_available", "Whether Enforced mode is available on this host.");
   out.sample("morpheus_enforced_available", report.why_not ? 0 : 1);
+  out.count("morpheus_ejections", "How often the kernel ejected the scheduler.",
+            enforcement.ends().ejections);
+  out.count("morpheus_canary_alarms", "How often the canary ended Enforced mode.",
+            enforcement.ends().canary_alarms);
 }
 
 void add_population(Writer& out, Core& core) {
@@ -116,28 +143,35 @@ void add_by_reason(Writer& out, const char* name, const std::array<std::uint64_t
     out.sample(fmt::format("{}_total", name), counts[reason], label("reason", reason_name(reason)));
 }
 
-void add_counters(Writer& out, const WorkerTotals& totals, std::uint64_t events_dropped) {
+void add_counters(Writer& out, const WorkerTotals& totals) {
   out.counter("morpheus_hints", "Hints given to workers, by reason.");
   add_by_reason(out, "morpheus_hints", totals.hints_by_reason, hint_reason_name);
   out.counter("morpheus_blocked", "Escalations that were due and did not happen, by reason.");
   add_by_reason(out, "morpheus_blocked", totals.blocked_by_reason, block_reason_name);
-  const auto plain = [&](const char* name, const char* help, auto value) {
-    out.counter(name, help);
-    out.sample(fmt::format("{}_total", name), value);
-  };
-  plain("morpheus_acknowledged", "Hints that workers acknowledged.", totals.acknowledged);
-  plain("morpheus_withdrawn", "Hints taken back because their waiter got a CPU.", totals.withdrawn);
-  plain("morpheus_lost", "Hints whose deadline passed without an acknowledgement.", totals.lost);
-  plain("morpheus_deferrals", "Slice ends deferred for a critical section or a fresh hint.",
-        totals.deferrals);
-  plain("morpheus_overruns", "Deferrals that the hold cap ended.", totals.overruns);
-  plain("morpheus_escalations", "Ignored hints that led to a kick or a throttle.",
-        totals.escalations);
-  plain("morpheus_throttles", "Escalations that throttled a control group.", totals.throttles);
-  plain("morpheus_worker_cpu_seconds", "CPU time of all workers.", seconds(totals.cpu_time_ns));
-  plain("morpheus_worker_wait_seconds", "Time that workers were runnable without a CPU.",
-        seconds(totals.wait_time_ns));
-  plain("morpheus_events_dropped", "Events lost because the ring was full.", events_dropped);
+  out.count("morpheus_acknowledged", "Hints that workers acknowledged.", totals.acknowledged);
+  out.count("morpheus_withdrawn",
+            "Hints taken back because their waiter got a CPU, or because the worker ended.",
+            totals.withdrawn);
+  out.count("morpheus_lost",
+            "Hints whose deadline passed while they were open; each ends in another way, too.",
+            totals.lost);
+  out.count("morpheus_last_calls", "Open hints that were told again shortly before their deadline.",
+            totals.last_calls);
+  out.count("morpheus_deferrals", "Slice ends deferred for a critical section or a fresh hint.",
+            totals.deferrals);
+  out.count("morpheus_overruns", "Deferrals that the hold cap ended.", totals.overruns);
+  out.count("morpheus_escalations", "Ignored hints that led to a kick or a throttle.",
+            totals.escalations);
+  out.count("morpheus_throttles", "Escalations that throttled a control group.", totals.throttles);
+  out.count("morpheus_worker_cpu_seconds", "CPU time of all workers.", seconds(totals.cpu_time_ns));
+  out.count("morpheus_worker_wait_seconds", "Time that workers were runnable without a CPU.",
+            seconds(totals.wait_time_ns));
+}
+
+void add_service(Writer& out, Core& core) {
+  out.count("morpheus_events_dropped", "Events lost because the ring was full.",
+            core.kernel().events_dropped());
+  out.count("morpheus_refusals", "Calls and connections that were refused.", core.refusals());
 }
 
 void add_pressure(Writer& out, const Pressure& pressure) {
@@ -170,9 +204,11 @@ std::string metrics_text(Core& core, Exposition format) {
   core.events().drain();
   Writer out(format);
   add_identity(out, core);
+  add_process(out);
   add_scheduler(out, core.enforcement());
   add_population(out, core);
-  add_counters(out, core.clients().totals(), core.kernel().events_dropped());
+  add_counters(out, core.clients().totals());
+  add_service(out, core);
   out.histogram("morpheus_ack_latency_seconds",
                 "Time from the decision to hint to the acknowledgement.",
                 core.events().ack_times());

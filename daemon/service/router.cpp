@@ -8,7 +8,7 @@
 namespace morpheus::daemon {
 namespace {
 
-constexpr std::size_t kLongestName = 256;
+constexpr std::size_t kLongestInterface = 256;
 
 std::string_view interface_of(std::string_view method) {
   const auto dot = method.rfind('.');
@@ -80,7 +80,7 @@ Outcome Router::get_info(Call& call) const {
 
 Outcome Router::get_interface_description(Call& call) const {
   auto parameters = parameters_of(call);
-  const std::string name = parameters.required_string("interface", kLongestName);
+  const std::string name = parameters.required_string("interface", kLongestInterface);
   if (const auto wrong = parameters.wrong()) return invalid_parameter(*wrong);
   const auto it = interfaces_.find(name);
   if (it == interfaces_.end())

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/service/worker_service.hpp"
 
-#include <fstream>
 #include <limits>
 
 #include "daemon/config/names.hpp"
@@ -14,7 +13,6 @@ namespace {
 constexpr std::uint64_t kAnyU32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kAnyTid = std::numeric_limits<pid_t>::max();
 constexpr std::uint64_t kMostSeq = std::uint64_t{1} << 62;  // leaves room to count on
-constexpr std::size_t kLongestName = 64;
 
 auto worker_fault(std::string_view name, Json parameters = Json::object()) {
   return fault("io.morpheus.Worker." + std::string(name), std::move(parameters));
@@ -23,13 +21,6 @@ auto worker_fault(std::string_view name, Json parameters = Json::object()) {
 auto fault_of(const Error& error) {
   if (error.quota) return quota_fault("io.morpheus.Worker.QuotaExceeded", *error.quota);
   return worker_fault("KernelRefused", {{"reason", error.text()}});
-}
-
-std::string command_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
-  std::string name;
-  std::getline(file, name);
-  return name;
 }
 
 Outcome attach_answer(Core& core, const Client& client) {

@@ -11,6 +11,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "daemon/config/config.hpp"
+#include "daemon/log.hpp"
+
 namespace morpheus::daemon {
 namespace {
 
@@ -35,11 +38,15 @@ bool environment_says(const char* name, long least) {
 }  // namespace
 
 Result<Listener> Listener::lock(const std::string& path) {
-  if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path))
-    return fail("socket path '" + path + "'", ENAMETOOLONG);
+  if (const auto checked = check_socket_path(path); !checked)
+    return fail("socket '" + path + "' " + checked.error().what, ENAMETOOLONG);
   Listener listener;
-  std::error_code ignored;  // opening the lock file reports what matters
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  std::error_code failed;
+  const auto directory = std::filesystem::path(path).parent_path();
+  if (std::filesystem::create_directories(directory, failed))
+    log::info("made the directory {}", directory.string());
+  else if (failed && !directory.empty())
+    return fail("make the directory " + directory.string(), failed.value());
   const std::string lock_path = path + ".lock";
   constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
   listener.lock_.reset(::open(lock_path.c_str(), kFlags, 0600));

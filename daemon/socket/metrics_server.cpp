@@ -24,7 +24,7 @@ namespace {
 
 constexpr unsigned kMostConnections = 16;
 constexpr std::uint32_t kLongestHeader = 8 * 1024;
-constexpr auto kPause = std::chrono::milliseconds(200);
+constexpr auto kScrapePause = std::chrono::milliseconds(200);
 constexpr auto kPatience = std::chrono::seconds(10);  // for one request and its answer
 
 }  // namespace
@@ -145,7 +145,7 @@ void accept_next(const std::shared_ptr<State>& state);
 // Without free descriptors, accepting fails at once, again and again.
 template <class State>
 void accept_later(const std::shared_ptr<State>& state) {
-  state->pause.expires_after(kPause);
+  state->pause.expires_after(kScrapePause);
   state->pause.async_wait([state](boost::system::error_code error) {
     if (!error) accept_next(state);
   });

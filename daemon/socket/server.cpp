@@ -83,6 +83,7 @@ void Server::admit(UniqueFd socket) {
   const uid_t uid = peer->uid;
   auto& accounts = context_.core.accounts();
   if (const auto checked = accounts.check(uid, Resource::connections, 1); !checked) {
+    context_.core.count_refusal();
     if (refusals_.should_log(uid, "connections", Session::Clock::now()))
       log::warn("refused pid {} uid {}: too many connections ({})", peer->pid, uid,
                 checked.error().text());

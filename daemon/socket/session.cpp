@@ -113,7 +113,7 @@ void Session::read_once() {
   const bool has_fds = !got->fds.empty();
   input_.feed({buffer.data(), got->size}, std::move(got->fds), got->descriptors_lost);
   if (has_fds && context_.closer.waiting(uid()) >= context_.core.limits().unclosed_per_uid) {
-    refusals_.report("descriptors that cannot be closed");
+    refuse("descriptors that cannot be closed");
     return close();
   }
   if (const auto charged = account(); !charged) return end_with(quota_exceeded(charged.error()));
@@ -171,7 +171,7 @@ void Session::handle(varlink::Message message) {
 }
 
 void Session::deliver(Outcome outcome, const Call& call) {
-  if (!outcome) refusals_.report(outcome.error().name, outcome.error().parameters);
+  if (!outcome) refuse(outcome.error().name, outcome.error().parameters);
   if (call.oneway) return;
   if (!outcome) return reply(error_message(outcome.error()), {});
   if (outcome->write_more) return output_.begin_long_answer(std::move(outcome->write_more));
@@ -205,7 +205,7 @@ void Session::put_out(std::string bytes, FdList fds) {
   output_.add(std::move(bytes), std::move(fds));
   flush();
   if (output_.size() > context_.core.limits().output_bytes) {
-    refusals_.report("output limit", {{"bytes", output_.size()}});
+    refuse("output limit", {{"bytes", output_.size()}});
     close();
   }
 }
@@ -241,8 +241,13 @@ void Session::send_events() {
     reply({{"parameters", caller_.subscription->take(kEventsPerReply)}, {"continues", true}}, {});
 }
 
+void Session::refuse(const std::string& kind, const Json& parameters) {
+  context_.core.count_refusal();
+  refusals_.report(kind, parameters);
+}
+
 void Session::end_with(const CallFault& why) {
-  refusals_.report(why.name, why.parameters);
+  refuse(why.name, why.parameters);
   if (output_.has_long_answer()) return close();  // nothing else can be sent in the middle of one
   state_ = State::ending;
   caller_.subscription.reset();
@@ -259,7 +264,7 @@ void Session::check_patience(Clock::time_point now) {
   const bool has_purpose = caller_.client != nullptr || caller_.subscription != nullptr;
   const bool silent = !has_purpose && output_.empty() && input_.is_idle(now, idle);
   if (!not_reading && !half_message && !silent) return;
-  refusals_.report(not_reading ? "does not read" : half_message ? "half a message" : "idle");
+  refuse(not_reading ? "does not read" : half_message ? "half a message" : "idle");
   close();
 }
 

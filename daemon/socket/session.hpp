@@ -74,6 +74,8 @@ class Session final : public TurnTaker, public std::enable_shared_from_this<Sess
   [[nodiscard]] Result<void> account(std::size_t more = 0);
   void flush();
   void send_events();
+  /// Counts and logs what the peer may not do.
+  void refuse(const std::string& kind, const Json& parameters = Json::object());
   /// Ends the session after this error.
   void end_with(const CallFault& why);
 

@@ -5,7 +5,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <future>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -18,12 +20,43 @@ constexpr unsigned kLooks = 8;
 // above ordinary real-time threads, below the kernel's own at 99
 constexpr int kPriority = 90;
 
+// How long a turn of each runnable thread may take before the canary's (a tick): in a crowd it
+// waits for all.
+constexpr std::chrono::nanoseconds kTurn = std::chrono::milliseconds(4);
+
+/// How many threads are runnable, on all CPUs.
+unsigned runnable_threads() {
+  std::ifstream file("/proc/stat");
+  for (std::string word; file >> word;)
+    if (unsigned count = 0; word == "procs_running" && file >> count) return count;
+  return 0;
+}
+
 int become_real_time() {
   const sched_param parameters{.sched_priority = kPriority};
   return ::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters) == 0 ? 0 : errno;
 }
 
+Error denied(int error) {
+  return {
+      "its canary needs a real-time thread, which it may not have here: allow it by LimitRTPRIO=99 "
+      "in the unit or by CAP_SYS_NICE (in a container SYS_NICE), or do without it "
+      "(canary.starved_ms 0)",
+      error};
+}
+
 }  // namespace
+
+std::optional<Error> Canary::denial() {
+  int error = 0;
+  try {
+    std::thread([&] { error = become_real_time(); }).join();
+  } catch (const std::system_error& failed) {
+    error = failed.code().value();
+  }
+  if (error == 0) return std::nullopt;
+  return denied(error);
+}
 
 Canary::Canary(const Options& options, int alarm_fd, std::function<void()> rescue)
     : options_(options), alarm_fd_(alarm_fd), rescue_(std::move(rescue)) {
@@ -48,11 +81,7 @@ Result<std::unique_ptr<Canary>> Canary::start(const Options& options, int alarm_
   } catch (const std::system_error& failed) {
     error = failed.code().value();
   }
-  if (error != 0)
-    return fail(
-        "start the canary, which needs a real-time thread (LimitRTPRIO=99 in the unit, or "
-        "CAP_SYS_NICE)",
-        error);
+  if (error != 0) return tl::unexpected(denied(error));
   return canary;
 }
 
@@ -83,7 +112,10 @@ void Canary::watch() {
       move_singer();
       ++asked_;
       asked_.notify_one();
-    } else if (++silent == kLooks) {
+      continue;
+    }
+    ++silent;
+    if (silent >= kLooks && silent >= kLooks + runnable_threads() * kTurn / period) {
       alarm_ = true;
       const std::uint64_t one = 1;
       (void)!::write(alarm_fd_, &one, sizeof(one));

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "proto/result.hpp"
@@ -21,10 +22,13 @@ namespace morpheus::daemon {
 class Canary {
  public:
   struct Options {
-    std::chrono::milliseconds starved{3000};  ///< how long without a song until the alarm
+    /// How long without a song until the alarm; four milliseconds more for each runnable thread.
+    std::chrono::milliseconds starved{3000};
     bool real_time = true;  ///< false only for tests without the privilege to be real-time
   };
 
+  /// Why start() would fail: no right to be real-time. Tries it in a thread of its own.
+  [[nodiscard]] static std::optional<Error> denial();
   /// Begins to watch. At the alarm, which comes once, has_alarm() becomes true, `alarm_fd` (an
   /// eventfd, borrowed) becomes readable, and the watchdog's thread calls `rescue`. Fails without
   /// the right to be real-time.
@@ -36,6 +40,7 @@ class Canary {
   Canary& operator=(const Canary&) = delete;
 
   [[nodiscard]] bool has_alarm() const { return alarm_; }
+  [[nodiscard]] std::chrono::milliseconds starved() const { return options_.starved; }
   /// The ordinary thread, for tests.
   [[nodiscard]] pid_t singer() const { return singer_tid_; }
 

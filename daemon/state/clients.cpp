@@ -11,7 +11,9 @@
 namespace morpheus::daemon {
 
 void WorkerTotals::add(const morpheus_worker_record& worker) {
-  for (std::size_t i = 0; i < hints_by_reason.size(); ++i) hints_by_reason[i] += worker.hints[i];
+  for (std::size_t i = 0; i < hints_by_reason.size(); ++i)
+    if (i != MORPHEUS_HINT_DEADLINE) hints_by_reason[i] += worker.hints[i];
+  last_calls += worker.hints[MORPHEUS_HINT_DEADLINE];
   for (std::size_t i = 0; i < blocked_by_reason.size(); ++i)
     blocked_by_reason[i] += worker.blocked[i];
   cpu_time_ns += worker.cpu_time_ns;
@@ -121,7 +123,11 @@ void Clients::remove_worker(Client& client, std::uint32_t line) {
   assert(it != client.workers.end());
   WorkerEntry& worker = it->second;
   set_state(worker, MORPHEUS_WORKER_DEAD);
-  retired_.add(kernel_.worker(worker.slot));
+  const auto record = kernel_.worker(worker.slot);
+  retired_.add(record);
+  // a hint ends with its worker, too
+  const auto given = morpheus_hints_given(&record), ended = record.acknowledged + record.withdrawn;
+  if (given > ended) retired_.withdrawn += given - ended;
   kernel_.remove_worker(worker.slot);
   slots_[worker.slot] = {};
   slot_of_tid_.erase(worker.tid);
@@ -143,9 +149,9 @@ void Clients::thread_exited(std::uint32_t slot, std::uint32_t generation) {
   remove_worker(*slots_[slot].client, slots_[slot].worker->line);
 }
 
-const WorkerEntry* Clients::find(std::uint32_t slot, std::uint32_t generation) const {
-  if (slot >= slots_.size() || slots_[slot].worker == nullptr) return nullptr;
-  return slots_[slot].worker->id == generation ? slots_[slot].worker : nullptr;
+Clients::Owner Clients::owner_of(std::uint32_t slot, std::uint32_t generation) const {
+  if (slot >= slots_.size() || slots_[slot].worker == nullptr) return {};
+  return slots_[slot].worker->id == generation ? slots_[slot] : Owner{};
 }
 
 WorkerTotals Clients::totals() const {

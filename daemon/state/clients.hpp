@@ -45,7 +45,9 @@ struct Client {
 struct WorkerTotals {
   std::uint64_t hints = 0, acknowledged = 0, withdrawn = 0, lost = 0, deferrals = 0, overruns = 0,
                 escalations = 0, throttles = 0, blocked = 0, cpu_time_ns = 0, wait_time_ns = 0;
+  /// Each hint once: a DEADLINE is a last call for one that was given before.
   std::array<std::uint64_t, MORPHEUS_HINT_REASON_COUNT> hints_by_reason{};
+  std::uint64_t last_calls = 0;
   std::array<std::uint64_t, MORPHEUS_BLOCK_COUNT> blocked_by_reason{};
   void add(const morpheus_worker_record& worker);
 };
@@ -86,15 +88,19 @@ class Clients {
     return it == clients_.end() ? nullptr : it->second.get();
   }
   /// The worker that has the slot in this generation; null if it is gone.
-  [[nodiscard]] const WorkerEntry* find(std::uint32_t slot, std::uint32_t generation) const;
-  [[nodiscard]] std::size_t worker_count() const { return slot_of_tid_.size(); }
-  [[nodiscard]] WorkerTotals totals() const;
-
- private:
+  [[nodiscard]] const WorkerEntry* find(std::uint32_t slot, std::uint32_t generation) const {
+    return owner_of(slot, generation).worker;
+  }
   struct Owner {
     Client* client = nullptr;
     WorkerEntry* worker = nullptr;
   };
+  /// The same with its client.
+  [[nodiscard]] Owner owner_of(std::uint32_t slot, std::uint32_t generation) const;
+  [[nodiscard]] std::size_t worker_count() const { return slot_of_tid_.size(); }
+  [[nodiscard]] WorkerTotals totals() const;
+
+ private:
   [[nodiscard]] Result<void> check_quotas(const Client& client) const;
   [[nodiscard]] std::uint32_t free_slot() const;
   [[nodiscard]] std::uint32_t next_worker_id();

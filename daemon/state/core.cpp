@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "daemon/log.hpp"
 #include "proto/monotonic_clock.hpp"
 
 namespace morpheus::daemon {
@@ -36,8 +35,12 @@ Result<void> Core::set_tunables(const morpheus_tunables& tunables) {
   if (auto checked = check_tunables(tunables); !checked) return checked;
   tunables_ = tunables;
   kernel_.set_tunables(tunables);
-  log::info("tunables {}", to_text(tunables));
   return {};
+}
+
+void Core::heed_config(AccessRules access) {
+  access_ = access;
+  enforcement_.heed_config();
 }
 
 void Core::tick() {

@@ -41,7 +41,12 @@ class Core {
   [[nodiscard]] bool allows(const Peer& peer, Right right) const {
     return access_.allow(peer, right);
   }
-  void set_access(AccessRules access) { access_ = access; }
+  /// The configuration has changed; mode and tunables have setters of their own.
+  void heed_config(AccessRules access);
+
+  /// A call or a connection was refused.
+  void count_refusal() { ++refusals_; }
+  [[nodiscard]] std::uint64_t refusals() const { return refusals_; }
 
   [[nodiscard]] const ConfigLimits& limits() const { return config_.limits; }
   [[nodiscard]] const Pressure& pressure() const { return pressure_; }
@@ -66,6 +71,7 @@ class Core {
   morpheus_tunables tunables_;
   Pressure pressure_;
   std::uint64_t started_ns_;
+  std::uint64_t refusals_ = 0;
 };
 
 }  // namespace morpheus::daemon

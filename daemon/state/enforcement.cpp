@@ -15,7 +15,6 @@ namespace morpheus::daemon {
 namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kPenaltyPeriodNs = 100 * kMillisecond;
 
 morpheus_penalty penalty_of(const ConfigThrottle& throttle) {
@@ -45,6 +44,19 @@ Enforcement::Enforcement(const Config& config, KernelSide& kernel)
                 config.limits.scheduler_backoff_ms * kMillisecond),
       alarm_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   kernel_.set_penalty(penalty_of(config.throttle));
+  look_for_canary_denial();
+}
+
+void Enforcement::heed_config() {
+  kernel_.set_penalty(penalty_of(config_.throttle));
+  restarts_.set_limits(config_.limits.scheduler_restarts,
+                       config_.limits.scheduler_backoff_ms * kMillisecond);
+  groups_due_ns_ = 0;
+  look_for_canary_denial();
+  const std::chrono::milliseconds starved(config_.canary.starved_ms);
+  if (!in_force_ || (canary_ && canary_->starved() == starved)) return;
+  canary_.reset();
+  if (const auto started = start_canary(); !started) log::error("{}", started.error().text());
 }
 
 Result<void> Enforcement::set_mode(Mode mode) {
@@ -52,7 +64,6 @@ Result<void> Enforcement::set_mode(Mode mode) {
   if (auto changed = mode == Mode::enforced ? attach_scheduler() : kernel_.set_mode(mode); !changed)
     return changed;
   if (mode == Mode::observer) canary_.reset();
-  if (mode != mode_) log::info("mode {}", mode_name(mode));
   mode_ = mode;
   in_force_ = mode == Mode::enforced;
   restarts_.reset();
@@ -62,6 +73,7 @@ Result<void> Enforcement::set_mode(Mode mode) {
 }
 
 Result<void> Enforcement::attach_scheduler() {
+  look_for_canary_denial();
   if (const auto why = refusal()) return fail(*why);
   if (canary_ && kernel_.report().attached) return {};
   canary_.reset();  // it watched over a scheduler that is gone
@@ -83,7 +95,13 @@ Result<void> Enforcement::start_canary() {
   return {};
 }
 
+void Enforcement::look_for_canary_denial() {
+  canary_denial_.reset();
+  if (config_.canary.starved_ms != 0 && kernel_.needs_canary()) canary_denial_ = Canary::denial();
+}
+
 std::optional<std::string> Enforcement::refusal() const {
+  if (canary_denial_) return canary_denial_->text();
   const std::uint64_t now = monotonic_ns();
   if (!fallback_ || now >= fallback_->refused_until_ns) return std::nullopt;
   return fallback_->why + "; Enforced mode is refused for another " +
@@ -117,6 +135,7 @@ void Enforcement::watch_scheduler() {
   if (in_force_ && !report.attached) {
     const auto cause = report.last_exit ? report.last_exit->cause : MORPHEUS_EXIT_EJECTED;
     restarts_.ended(cause, now);
+    if (cause == MORPHEUS_EXIT_EJECTED) ++ends_.ejections;
     log_end(report, restarts_, now);
   }
   in_force_ = report.attached;
@@ -149,6 +168,7 @@ bool Enforcement::handle_alarm() {
   std::uint64_t ignored = 0;
   (void)!::read(alarm_.get(), &ignored, sizeof(ignored));
   if (!canary_ || !canary_->has_alarm()) return false;
+  ++ends_.canary_alarms;
   (void)kernel_.set_mode(Mode::observer);
   canary_.reset();
   mode_ = Mode::observer;

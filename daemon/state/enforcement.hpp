@@ -29,12 +29,21 @@ class Enforcement {
   /// On an error nothing has changed. Its text is a sentence for the operator.
   [[nodiscard]] Result<void> set_mode(Mode mode);
 
+  /// The configuration has changed: takes over penalty, restarts and canary.
+  void heed_config();
+
   /// Whether the scheduler was attached at the last look.
   [[nodiscard]] bool is_in_force() const { return in_force_; }
   /// What the kernel says, and what the canary did.
   [[nodiscard]] SchedulerReport report() const;
   /// Whether and when an ejected scheduler is attached again.
   [[nodiscard]] const RestartPolicy& restarts() const { return restarts_; }
+
+  /// How often the scheduler ended without an order, since the daemon started.
+  struct Ends {
+    std::uint64_t ejections = 0, canary_alarms = 0;
+  };
+  [[nodiscard]] const Ends& ends() const { return ends_; }
 
   /// Once a second: notices that the scheduler ended, attaches it again when that is due, and
   /// updates the rules of the control groups.
@@ -55,6 +64,7 @@ class Enforcement {
 
   [[nodiscard]] Result<void> attach_scheduler();
   [[nodiscard]] Result<void> start_canary();
+  void look_for_canary_denial();
   [[nodiscard]] std::optional<std::string> refusal() const;
   void watch_scheduler();
   void restart_scheduler(std::uint64_t now);
@@ -68,7 +78,9 @@ class Enforcement {
   std::uint64_t groups_due_ns_ = 0;
   UniqueFd alarm_;
   std::unique_ptr<Canary> canary_;  // while the scheduler is attached
+  std::optional<Error> canary_denial_;
   std::optional<Fallback> fallback_;
+  Ends ends_;
 };
 
 }  // namespace morpheus::daemon

@@ -28,22 +28,22 @@ nlohmann::json to_json(const PublishedEvent& published) {
   return json;
 }
 
-void Subscription::push(const PublishedEvent& event) {
+void EventSubscription::push(const PublishedEvent& event) {
   if (events_.size() < capacity_)
     events_.push_back(event);
   else
     ++dropped_;
 }
 
-nlohmann::json Subscription::take(std::size_t most) {
+nlohmann::json EventSubscription::take(std::size_t most) {
   auto events = nlohmann::json::array();
   for (; !events_.empty() && events.size() < most; events_.pop_front())
     events.push_back(to_json(events_.front()));
   return {{"events", std::move(events)}, {"dropped", std::exchange(dropped_, 0)}};
 }
 
-std::shared_ptr<Subscription> EventStream::subscribe(std::size_t capacity, bool runs) {
-  auto subscription = std::make_shared<Subscription>(capacity, runs);
+std::shared_ptr<EventSubscription> EventStream::subscribe(std::size_t capacity, bool runs) {
+  auto subscription = std::make_shared<EventSubscription>(capacity, runs);
   subscriptions_.push_back(subscription);
   return subscription;
 }

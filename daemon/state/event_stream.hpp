@@ -6,13 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "daemon/kernel/kernel_side.hpp"
-#include "daemon/rights/accounts.hpp"
+#include "daemon/state/subscription.hpp"
 
 namespace morpheus::daemon {
 
@@ -26,23 +25,18 @@ struct PublishedEvent {
 [[nodiscard]] nlohmann::json to_json(const PublishedEvent& published);
 
 /// One subscriber's queue.
-class Subscription {
+class EventSubscription final : public Subscription {
  public:
   /// `runs`: it also wants each worker's every run.
-  Subscription(std::size_t capacity, bool runs) : capacity_(capacity), wants_runs_(runs) {}
+  EventSubscription(std::size_t capacity, bool runs) : capacity_(capacity), wants_runs_(runs) {}
 
   /// Queues an event, or counts it as dropped if the queue is full.
   void push(const PublishedEvent& event);
   /// The parameters of the next Subscribe reply: up to `most` events, and how many were dropped
   /// since the last one.
-  [[nodiscard]] nlohmann::json take(std::size_t most);
-  [[nodiscard]] bool empty() const { return events_.empty() && dropped_ == 0; }
+  [[nodiscard]] nlohmann::json take(std::size_t most) override;
+  [[nodiscard]] bool empty() const override { return events_.empty() && dropped_ == 0; }
   [[nodiscard]] bool wants_runs() const { return wants_runs_; }
-
-  /// Called after events were queued.
-  std::function<void()> wake;
-  /// The subscriber's share of its user's quota.
-  std::unique_ptr<Charge> charge;
 
  private:
   std::size_t capacity_;
@@ -54,7 +48,8 @@ class Subscription {
 class EventStream {
  public:
   /// The subscription ends when the returned pointer goes.
-  [[nodiscard]] std::shared_ptr<Subscription> subscribe(std::size_t capacity, bool runs = false);
+  [[nodiscard]] std::shared_ptr<EventSubscription> subscribe(std::size_t capacity,
+                                                             bool runs = false);
   /// The most that any subscriber wants; `own` without subscribers.
   [[nodiscard]] EventDetail wanted();
   /// A single run (MORPHEUS_TRACE_EVENTS) goes only to subscribers that want runs.
@@ -63,7 +58,7 @@ class EventStream {
   void wake_all();
 
  private:
-  std::vector<std::weak_ptr<Subscription>> subscriptions_;
+  std::vector<std::weak_ptr<EventSubscription>> subscriptions_;
 };
 
 }  // namespace morpheus::daemon

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 
+#include "proto/monotonic_clock.hpp"
+
 namespace morpheus::daemon {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kSound = 600 * kSecond;
 constexpr std::uint64_t kLongestPause = 60 * kSecond;
 constexpr std::uint32_t kMostDoublings = 20;

@@ -17,6 +17,11 @@ class RestartPolicy {
   RestartPolicy(std::uint32_t limit, std::uint64_t backoff_ns)
       : limit_(limit), backoff_ns_(backoff_ns) {}
 
+  /// For restarts from now on.
+  void set_limits(std::uint32_t limit, std::uint64_t backoff_ns) {
+    limit_ = limit;
+    backoff_ns_ = backoff_ns;
+  }
   /// Forgets earlier ejections: the operator attached or detached the scheduler.
   void reset() { *this = RestartPolicy(limit_, backoff_ns_); }
   /// The scheduler ended, or an attempt to restart it failed (then as EJECTED). After ten minutes

@@ -22,6 +22,14 @@ expect() {
   done
 }
 
+expect_nothing() {
+  local shell=$1 line=$2 got=$3
+  if [[ -n ${got//[[:space:]]/} ]]; then
+    printf '%s: "%s" offers %s\n' "$shell" "$line" "$got"
+    failed=1
+  fi
+}
+
 in_bash() {
   bash --norc -c '
     source <(morpheusctl completion bash)
@@ -51,6 +59,7 @@ in_fish() {
   fish --no-config -c 'morpheusctl completion fish | source; complete -C $argv[1]' "$1"
 }
 
+touch a-file
 for shell in bash zsh fish; do
   if ! command -v "$shell" >/dev/null; then
     echo "$shell is not installed"
@@ -64,6 +73,11 @@ for shell in bash zsh fish; do
   expect "$shell" 'morpheusctl top --sort ' 'cpu wait escalated' "$("in_$shell" 'morpheusctl top --sort ')"
   expect "$shell" 'morpheusctl completion ' 'bash zsh fish' "$("in_$shell" 'morpheusctl completion ')"
   expect "$shell" 'morpheusctl events --' '--follow --count --timeout' "$("in_$shell" 'morpheusctl events --')"
+  expect "$shell" 'morpheusctl trace --output ' 'a-file' "$("in_$shell" 'morpheusctl trace --output ')"
+  expect "$shell" 'morpheusctl --socket ' 'a-file' "$("in_$shell" 'morpheusctl --socket ')"
+  for line in 'morpheusctl top --interval ' 'morpheusctl events --pid ' 'morpheusctl blame --seconds ' 'morpheusctl trace --seconds '; do
+    expect_nothing "$shell" "$line" "$("in_$shell" "$line")"
+  done
 done
 ((failed == 0)) || exit 1
 ((skipped == 0)) || exit 77

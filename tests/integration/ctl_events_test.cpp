@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // morpheusctl events: whose, when, and which of them.
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,10 +31,16 @@ Json events(const DaemonProcess& daemon, std::vector<std::string> arguments) {
 
 }  // namespace
 
-TEST_CASE("events have a head, the time of day, and the name of the process") {
+TEST_CASE("events have a head, the time of day, and the names of process and thread") {
   const DaemonProcess daemon({"--fake-hint-ms", "5"});
   Attached a(daemon);
+  REQUIRE(::pthread_setname_np(::pthread_self(), "waiter") == 0);  // this thread's name only
   a.run(a.register_thread(::gettid()));
+  auto other = daemon.connect();  // of the same process
+  REQUIRE(other.call("io.morpheus.Worker.Attach", {{"version_major", MORPHEUS_SCB_VERSION_MAJOR},
+                                                   {"version_minor", 0},
+                                                   {"workers", 1},
+                                                   {"name", "another name"}}));
   const auto ended = daemon.ctl({"events", "--count", "3", "--type", "hint"});
   CHECK(ended.status == 0);
   const auto lines = lines_of(ended.out);
@@ -43,7 +50,7 @@ TEST_CASE("events have a head, the time of day, and the name of the process") {
   const auto process = lines[0].find("PROCESS"), type = lines[0].find("TYPE");
   for (const auto& line : {lines[1], lines[2], lines[3]}) {
     CHECK(line.substr(type).starts_with("HINT "));
-    CHECK(line.substr(process).starts_with(clients[0]["name"].get<std::string>().substr(0, 16)));
+    CHECK(line.substr(process).starts_with(clients[0]["name"].get<std::string>() + "/waiter "));
   }
 }
 
@@ -60,6 +67,7 @@ TEST_CASE("events are of after the call, and say when by the clock on the wall")
     CHECK(event["realtime_ns"] >= wall);
     CHECK(event["realtime_ns"] <= wall + 60'000'000'000);
     CHECK(event["pid"] == ::getpid());
+    CHECK(event["thread"] == "waiter");
   }
 }
 

@@ -30,13 +30,69 @@ TEST_CASE("output that cannot be written is a failure, and is named") {
   Attached a(daemon);
   a.run(a.register_thread(::gettid()));
   for (const std::string command :
-       {"status", "status --json", "workers", "metrics", "doctor", "dump", "completion bash",
-        "top -n 1 -d 0.1", "events --count 1", "events --follow", "trace --seconds 0.1 -o -"}) {
+       {"--help", "--version", "top --help", "status", "status --json", "workers", "metrics",
+        "doctor", "dump", "completion bash", "top -n 1 -d 0.1", "events --count 1",
+        "events --follow", "trace --seconds 0.1 -o -"}) {
     const auto ended = in_shell(daemon, "ctl " + command + " >/dev/full");
     CAPTURE(command, ended.err);
     CHECK(ended.status == 1);
     CHECK(ended.err.find("No space left on device") != std::string::npos);
   }
+}
+
+TEST_CASE("a trace that cannot be written ends at once") {
+  const DaemonProcess daemon({"--fake-hint-ms", "1"});
+  Attached a(daemon);
+  a.run(a.register_thread(::gettid()));
+  const auto ended = in_shell(daemon, "ctl trace --seconds 3600 -o - >/dev/full");
+  CHECK(ended.status == 1);
+  CHECK(ended.err == "morpheusctl: cannot write to standard output: No space left on device\n");
+}
+
+TEST_CASE("output into a closed pipe is a failure, also where nothing is printed for long") {
+  const DaemonProcess daemon;
+  for (const std::string command : {"status", "--help", "completion zsh", "events --follow"}) {
+    const auto silent = in_shell(daemon, "{ sleep 0.3; ctl " + command + "; echo $? >&2; } | true");
+    CAPTURE(command, silent.err);
+    CHECK(silent.err == "141\n");  // of SIGPIPE, as a shell expects
+    const auto ended =
+        in_shell(daemon, "trap '' PIPE; { sleep 0.3; ctl " + command + "; echo $? >&2; } | true");
+    CHECK(ended.err == "morpheusctl: cannot write to standard output: Broken pipe\n1\n");
+  }
+}
+
+TEST_CASE("each hint ends in one way, also that of a worker that never answers") {
+  const DaemonProcess daemon({"--fake-hint-ms", "5"});
+  auto reader = daemon.connect();
+  Json counters;
+  const auto ended = [&] {
+    auto status = reader.call("io.morpheus.Control.GetStatus");
+    REQUIRE(status);
+    counters = status->parameters["counters"];
+    return counters["acknowledged"].get<int>() + counters["withdrawn"].get<int>();
+  };
+  {
+    Attached deaf(daemon);
+    deaf.run(deaf.register_thread(::gettid()));
+    REQUIRE(eventually([&] { return ended() > 3; }));
+    const int open = counters["hints"].get<int>() - ended();
+    CHECK((open == 0 || open == 1));
+    CHECK(counters["lost"].get<int>() >=
+          ended());  // how late they were is told apart from how they ended
+  }
+  REQUIRE(eventually([&] {
+    auto status = reader.call("io.morpheus.Control.GetStatus");
+    return status && status->parameters["clients"] == 0;
+  }));
+  CHECK(ended() == counters["hints"].get<int>());
+  const auto text = in_shell(daemon, "ctl stats").out;
+  CHECK(text.starts_with("hints "));
+  CHECK(text.find(" withdrawn, 0 open; ") != std::string::npos);
+  const auto metrics = in_shell(daemon, "ctl metrics").out;
+  const auto hints = std::to_string(counters["hints"].get<int>());
+  CHECK(metrics.find("morpheus_hints_total{reason=\"PRESSURE\"} " + hints + "\n") !=
+        std::string::npos);
+  CHECK(metrics.find("morpheus_withdrawn_total " + hints + "\n") != std::string::npos);
 }
 
 TEST_CASE("a file named - is standard output") {

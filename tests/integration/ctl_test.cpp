@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -96,6 +98,17 @@ const std::vector<std::pair<std::vector<std::string>, std::string>> kWrongUses{
     {{"top", "-d", "1e400"}, "from 0.1 to 60, not 1e400"},
     {{"trace", "--seconds", "inf", "-o", "/dev/null"}, "not inf"},
     {{"trace", "--seconds", std::string(400, '9'), "-o", "/dev/null"}, "not 99999999999999999999;"},
+    {{"events", "--count", "nan"}, "a whole number from 1 to 1000000000, not nan;"},
+    {{"events", "--count", "1e400"}, "not 1e400;"},
+    {{"events", "--count", "1000000001"}, "not 1000000001;"},
+    {{"events", "--timeout", "inf"}, "from 0 to 1000000, not inf;"},
+    {{"events", "--worker", std::string(400, '9')}, "to 4294967295, not 99999999999999999999;"},
+    {{"events", "--pid", "4194305"}, "from 1 to 4194304, not 4194305;"},
+    {{"events", "--pid", "1.5"}, "not 1.5;"},
+    {{"blame", "--pid", "0"}, "from 1 to 4194304, not 0;"},
+    {{"blame", "--worker", "nan"}, "not nan;"},
+    {{"blame", "--seconds", "1e9"}, "from 0.1 to 3600, not 1e9;"},
+    {{"top", "-n", std::string(400, '9')}, "to 1000000000, not 99999999999999999999;"},
     {{"top", "-n", "-1"}, "--iterations"},
     {{"top", "-d", "61"}, "--interval"},
     {{"top", "-d", "slow"}, "--interval"},
@@ -160,6 +173,9 @@ TEST_CASE("exit statuses say what is wrong") {
   for (const char* verb : {"status", "mode"}) CHECK(ejecting.ctl({verb}).status == 4);
   CHECK(ejecting.ctl({"status"}).out.find("ejected by the fake kernel") != std::string::npos);
   CHECK(parse_json(ejecting.ctl({"mode", "--json"}).out)["in_force"] == false);
+  const auto when = parse_json(ejecting.ctl({"last-exit", "--json"}).out)["realtime_ns"];
+  CHECK(std::abs(when.get<double>() / 1e9 - static_cast<double>(::time(nullptr))) < 120);
+  CHECK(ejecting.ctl({"last-exit"}).out.starts_with("EJECTED at 20"));
 }
 
 TEST_CASE("without a daemon each verb that needs one says so, in one line") {

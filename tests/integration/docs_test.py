@@ -28,10 +28,17 @@ HISTORY = "CHANGELOG.md"  # may name what is gone
 PRELUDE = "bool work();\n"
 PRELUDE_OF_FRAGMENT = """
 #include <morpheus/adapters/asio.hpp>
+#include <morpheus/cancellation.hpp>
+#include <morpheus/channel.hpp>
+#include <morpheus/scope.hpp>
 #include <boost/asio/ip/tcp.hpp>
+using namespace std::chrono_literals;
 std::uint64_t step(std::uint64_t);
 morpheus::task<void> compact(int), summarise(int), use(int);
-extern int logs, device;
+extern int logs, device, peer;
+morpheus::task<void> heartbeat(int), serve(int);
+morpheus::task<int> ask(int);
+extern morpheus::channel<int> inbox;
 extern boost::asio::ip::tcp::endpoint endpoint;
 """
 START_SECONDS = 10
@@ -212,15 +219,23 @@ def wrong_blocks(root, desk):
 
 
 def wrong_examples(root, desk):
-    """The examples in the help of morpheusctl; an explanation follows after two blanks."""
-    lines = help_of([desk.path("bin/morpheusctl")]).partition("Examples:")[2].splitlines()
-    examples = [re.split(r"\s{2,}", line.strip())[0] for line in lines if line.strip().startswith("morpheusctl ")]
-    if len(examples) < 5:
-        yield "morpheusctl --help: found hardly any examples"
-    for example in examples:
+    """The examples in the help of morpheusctl and of each command, which has its own; an explanation follows after
+    two blanks."""
+    ctl = desk.path("bin/morpheusctl")
+    seen = {}
+    for command in ("", *sorted(set(re.findall(r"^  ([a-z][a-z-]*)\s", help_of([ctl]).partition("Exit status")[0], flags=re.M)))):
+        lines = help_of([ctl, *command.split()]).partition("Examples:")[2].splitlines()
+        examples = [re.split(r"\s{2,}", line.strip())[0] for line in lines if line.strip().startswith("morpheusctl ")]
+        if not examples or tuple(examples) in seen:
+            yield f"morpheusctl {command} --help: has no examples of its own"
+        seen[tuple(examples)] = command
+        if command and not all(example.startswith("morpheusctl " + command) for example in examples):
+            yield f"morpheusctl {command} --help: has examples of another command"
+    for example in sorted({example for examples in seen for example in examples}):
         # a fault of this host is no fault of the example
         if failure := desk.run(example + (" || [ $? = 4 ]" if example.endswith(" doctor") else "")):
             yield f"morpheusctl --help: {example!r}: {failure}"
+    desk.run("morpheusctl mode observer")
 
 
 def wrong_configurations(root, desk):

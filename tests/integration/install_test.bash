@@ -22,7 +22,7 @@ print(next(option["value"] for option in json.load(sys.stdin) if option["name"] 
 for file in sbin/morpheusd bin/morpheusctl share/man/man1/morpheusctl.1 share/man/man8/morpheusd.8 \
   share/man/man5/morpheusd.json.5 share/man/man3/morpheus.3 share/bash-completion/completions/morpheusctl.bash \
   share/zsh/site-functions/_morpheusctl share/fish/vendor_completions.d/morpheusctl.fish \
-  share/morpheus/grafana/morpheus.json share/morpheus/kubernetes/morpheus.yaml lib/systemd/system/morpheusd.service; do
+  share/morpheus/grafana/morpheus.json share/morpheus/kubernetes/morpheus.yaml share/morpheus/prometheus/morpheus.rules.yml lib/systemd/system/morpheusd.service; do
   [[ -s $prefix/$file ]] || { echo "not installed: $file" && exit 1; }
 done
 

@@ -74,6 +74,24 @@ TEST_CASE("SIGHUP reads the configuration again, and clients stay") {
   CHECK(daemon.stop(SIGTERM) == 0);
 }
 
+TEST_CASE("SIGHUP changes how often a scheduler is attached again") {
+  DaemonProcess daemon({"--fake-eject"}, {{"scheduler_restarts", 0}});
+  auto client = daemon.connect();
+  const auto gives_up_after = [&](int ejections) {
+    if (!client.call("io.morpheus.Control.SetMode", {{"mode", "enforced"}})) return false;
+    return eventually([&] {
+      auto status = client.call("io.morpheus.Control.GetStatus");
+      return status && status->parameters["scheduler"]["gave_up"] == true &&
+             status->parameters["scheduler"]["ejections"] == ejections;
+    });
+  };
+  CHECK(gives_up_after(1));
+  daemon.configure({{"limits", {{"scheduler_restarts", 1}, {"scheduler_backoff_ms", 1}}}});
+  ::kill(daemon.pid(), SIGHUP);
+  REQUIRE(eventually([&] { return daemon.log().find("was read again") != std::string::npos; }));
+  CHECK(gives_up_after(2));
+}
+
 TEST_CASE("a configuration that is wrong when it is read again changes nothing") {
   DaemonProcess daemon;
   Attached a(daemon);
@@ -143,6 +161,16 @@ TEST_CASE("what is wrong at the start has its exit status and one line") {
   };
   CHECK(start({"--bogus"}).status == 64);
   CHECK(start({"--backend", "magic"}).status == 64);
+  const auto no_path = run_program({program("daemon/morpheusd"), "--socket", ""});
+  CHECK(no_path.status == 64);
+  CHECK(no_path.err.find("--socket: must be a path of 1 to 107 bytes") != std::string::npos);
+  // a file where the directory should be, which not even root can change
+  std::ofstream(dir.path + "/file") << "x";
+  const auto no_directory = run_program({program("daemon/morpheusd"), "--backend", "fake",
+                                         "--socket", dir.path + "/file/run/m.sock"});
+  CHECK(no_directory.status == 69);
+  CHECK(no_directory.err.find("make the directory " + dir.path + "/file/run: Not a directory") !=
+        std::string::npos);
   CHECK(start({"--config", dir.path + "/missing"}).status == 78);
   std::ofstream(dir.path + "/config") << R"({"limits": {"workerz": 1}})";
   const auto config = start({"--config", dir.path + "/config"});
@@ -159,37 +187,63 @@ TEST_CASE("what is wrong at the start has its exit status and one line") {
   CHECK(start({"--help"}).out.find("Exit status") != std::string::npos);
 }
 
+// A service manager: what it is told, one datagram after the other.
+class NotifySocket {
+ public:
+  NotifySocket() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path_.c_str());
+    REQUIRE(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    const timeval patience{5, 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    ::setenv("NOTIFY_SOCKET", path_.c_str(), 1);
+  }
+  ~NotifySocket() { ::unsetenv("NOTIFY_SOCKET"); }
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+  /// Whether it is told this at last, after other things.
+  [[nodiscard]] bool hears(const std::string& wanted) const {
+    std::array<char, 512> buffer{};
+    while (true) {
+      const auto size = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+      if (size <= 0) return false;
+      const std::string state(buffer.data(), static_cast<std::size_t>(size));
+      if (state.substr(0, wanted.size()) == wanted) return true;
+    }
+  }
+
+ private:
+  TempDir dir_;
+  std::string path_ = dir_.path + "/notify";
+  UniqueFd socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+};
+
 TEST_CASE(
     "systemd is told when the daemon is ready, that it lives, when it reads its configuration and "
     "when it stops") {
-  const TempDir dir;
-  const std::string path = dir.path + "/notify";
-  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, path.c_str());
-  REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-  const timeval patience{5, 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  const auto next = [&] {
-    std::array<char, 64> buffer{};
-    const auto size = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
-    return std::string(buffer.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
-  };
-  const auto next_but_watchdog = [&] {
-    while (true)
-      if (auto state = next(); state != "WATCHDOG=1") return state;
-  };
-  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  const NotifySocket manager;
   ::setenv("WATCHDOG_USEC", "3000000", 1);
   DaemonProcess daemon;
-  ::unsetenv("NOTIFY_SOCKET");
   ::unsetenv("WATCHDOG_USEC");
-  CHECK(next_but_watchdog() == "READY=1");
-  CHECK(next() == "WATCHDOG=1");
+  CHECK(manager.hears("READY=1"));
+  CHECK(manager.hears("WATCHDOG=1"));
   ::kill(daemon.pid(), SIGHUP);
-  CHECK(next_but_watchdog().starts_with("RELOADING=1\nMONOTONIC_USEC="));
-  CHECK(next_but_watchdog() == "READY=1");
+  CHECK(manager.hears("RELOADING=1\nMONOTONIC_USEC="));
+  CHECK(manager.hears("READY=1"));
   daemon.stop(SIGTERM);
-  CHECK(next_but_watchdog() == "STOPPING=1");
+  CHECK(manager.hears("STOPPING=1"));
+}
+
+TEST_CASE("systemctl status shows the mode, whether it is in force, clients and workers") {
+  const NotifySocket manager;
+  DaemonProcess daemon({"--fake-eject"}, {{"scheduler_restarts", 0}});
+  CHECK(manager.hears("STATUS=Observer mode; clients: 0, workers: 0"));
+  Attached a(daemon);
+  a.register_thread(::gettid());
+  CHECK(manager.hears("STATUS=Observer mode; clients: 1, workers: 1"));
+  REQUIRE(a.client.call("io.morpheus.Control.SetMode", {{"mode", "enforced"}}));
+  CHECK(manager.hears(
+      "STATUS=Enforced mode is not in force (ejected by the fake kernel); clients: 1, "
+      "workers: 1"));
 }

@@ -212,6 +212,13 @@ class Prometheus:
         self.log.close()
 
 
+def refuse_something(path):
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(path)
+        link.sendall(b'{"method":"io.morpheus.Worker.Fly"}\0')
+        assert b"MethodNotFound" in link.recv(65536)
+
+
 def check_prometheus(prometheus, control, worker):
     one = lambda expression: (prometheus.query(expression) or [None])[0]
     wait_for("a first scrape", lambda: one("up{job='morpheus'}") == 1)
@@ -225,6 +232,10 @@ def check_prometheus(prometheus, control, worker):
     assert one("morpheus_clients") == 1
     assert one("morpheus_mode{mode='observer'}") == 1
     assert one("morpheus_tunable_seconds{name='slice'}") == 0.005
+    assert one("process_start_time_seconds + morpheus_uptime_seconds - time()") < 5
+    refused = one("morpheus_refusals_total")
+    refuse_something(worker.path)
+    wait_for("the count of refusals", lambda: one("morpheus_refusals_total") == refused + 1)
     assert len(prometheus.query("{__name__=~'morpheus_.*'}")) < 150, "the label sets are bounded"
     counted = one("morpheus_acknowledged_total")
     assert 0 < counted <= worker.acknowledged + 1, (counted, worker.acknowledged)
@@ -241,17 +252,50 @@ def check_prometheus(prometheus, control, worker):
     wait_for("the mode", lambda: one("morpheus_mode{mode='enforced'}") == 1 and one("morpheus_degraded") == 0)
 
 
+def check_panel(panel):
+    """Thresholds begin with the colour of all that is below them; a stat has some. Overrides are of series that exist."""
+    defaults = panel["fieldConfig"]["defaults"]
+    assert panel["type"] != "stat" or "thresholds" in defaults, panel["title"]
+    steps = defaults.get("thresholds", {"mode": "absolute", "steps": [{"value": None}]})
+    assert steps["mode"] == "absolute" and steps["steps"][0]["value"] is None, panel["title"]
+    above = [step["value"] for step in steps["steps"][1:]]
+    assert above == sorted(set(above)), panel["title"]
+    for mapping in defaults.get("mappings", []):
+        assert mapping["type"] == "value" and all(float(value) in (0, 1) for value in mapping["options"]), panel["title"]
+    series = {target["legendFormat"] for target in panel["targets"]}
+    for override in panel["fieldConfig"]["overrides"]:
+        assert override["matcher"]["options"] in series, f"{panel['title']}: no series {override['matcher']['options']}"
+
+
 def check_dashboard(root, text):
-    """Every metric of the dashboard exists."""
+    """Every metric of the dashboard exists, and its colours and texts are such as Grafana knows. Returns the expressions,
+    those of annotations too."""
     with open(os.path.join(root, "docs/grafana/morpheus.json"), encoding="utf-8") as file:
         dashboard = json.load(file)
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
     assert len(expressions) > 8
+    for panel in dashboard["panels"]:
+        check_panel(panel)
+    annotations = dashboard["annotations"]["list"]
+    assert len({note["name"] for note in annotations}) == len(annotations) > 2
+    expressions += [note["expr"] for note in annotations]
     names = {re.sub("{.*", "", name) for name in samples(text)}
     for expression in expressions:
-        for name in re.findall(r"morpheus_\w+", expression):
+        for name in re.findall(r"(?:morpheus|process)_\w+", expression):
             assert name in names, f"the dashboard asks for {name}, which is not there"
     return expressions
+
+
+def check_alerts(root, text, promtool):
+    """Every metric of the alerts exists, and they say the right things of made-up hosts."""
+    with open(os.path.join(root, "docs/prometheus/morpheus.rules.yml"), encoding="utf-8") as file:
+        rules = file.read()
+    names = {re.sub("{.*", "", name) for name in samples(text)}
+    for name in re.findall(r"morpheus_\w+", rules):
+        assert name in names, f"an alert asks for {name}, which is not there"
+    tested = subprocess.run([promtool, "test", "rules", os.path.join(root, "tests/integration/alerts.test.yml")],
+                            capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def main():
@@ -285,6 +329,7 @@ def main():
             return 77
         lint = subprocess.run([programs[1], "check", "metrics"], input=text, capture_output=True, text=True, check=False)
         assert lint.returncode == 0, lint.stdout + lint.stderr
+        check_alerts(root, text, programs[1])
         prometheus = Prometheus(programs[0], scratch, urllib.parse.urlparse(url).netloc)
         check_prometheus(prometheus, control, worker)
         for expression in expressions:

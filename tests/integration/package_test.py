@@ -72,6 +72,7 @@ int main() {
 # Everything that passes between threads, through a library that is not compiled for the sanitizer.
 USES_MANY_THREADS = r"""
 #include <morpheus/blocking.hpp>
+#include <morpheus/cancellation.hpp>
 #include <morpheus/channel.hpp>
 #include <morpheus/event.hpp>
 #include <morpheus/mutex.hpp>
@@ -79,7 +80,10 @@ USES_MANY_THREADS = r"""
 #include <morpheus/scope.hpp>
 #include <morpheus/sleep.hpp>
 #include <morpheus/when_all.hpp>
+#include <morpheus/when_any.hpp>
 #include <morpheus/yield.hpp>
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <string>
 #include <thread>
@@ -124,13 +128,47 @@ task<long> talk() {
   other.join();
   co_return letters + blocked;
 }
+task<> wait(morpheus::event& never, std::atomic<int>& stopped) {
+  try {
+    co_await morpheus::with_timeout(std::chrono::hours(1), never);
+  } catch (const morpheus::cancelled&) {
+    ++stopped;
+  }
+}
+task<> send_both(morpheus::channel<int>& a, morpheus::channel<int>& b) {
+  (void)co_await a.send(1);
+  (void)co_await b.send(1);
+}
+task<int> stop_and_select() {
+  std::atomic<int> stopped = 0;
+  int got = 0;
+  for (int round = 0; round < 100; ++round) {
+    morpheus::event never;
+    morpheus::channel<int> a(0), b(0);
+    morpheus::scope scope;
+    for (int i = 0; i < 8; ++i) scope.spawn(wait(never, stopped));
+    scope.spawn([](auto& never, auto& stopped) -> task<> {
+      co_await morpheus::when_all(wait(never, stopped), wait(never, stopped));
+    }(never, stopped));
+    auto sender = morpheus::spawn(send_both(a, b));
+    auto [from_a, from_b] = co_await morpheus::when_any(a.receive(), b.receive());
+    auto rest = from_a ? co_await b.receive() : co_await a.receive();
+    got += (from_a ? **from_a : **from_b) + *rest;
+    co_await sender;
+    std::thread stopper([&scope] { scope.request_stop(); });
+    co_await scope.join();
+    stopper.join();
+  }
+  co_return stopped + got;
+}
 int main() {
   std::vector<long> numbers(20'000, 1);
   for (unsigned threads : {1U, 4U}) {
     morpheus::runtime runtime({.threads = threads, .guided = false});
     long total = 0;
     for (int i = 0; i < 10; ++i) total += runtime.run(sum(numbers.data(), 20'000));
-    std::printf("%ld %ld\n", total, runtime.run(talk()));
+    const long talked = runtime.run(talk());
+    std::printf("%ld %ld %d\n", total, talked, runtime.run(stop_and_select()));
   }
 }
 """
@@ -223,7 +261,7 @@ def use_in_cpp(work, cflags, flags, libraries):
     print("C++ with ASan: it sees the use of a frame that has ended")
     run("c++", "-std=c++20", "-O1", "-g", "-fsanitize=thread", write(work, "threads.cpp", USES_MANY_THREADS), *flags,
         "-o", f"{work}/threads")
-    check("C++ with TSan", run(f"{work}/threads", env=at), "200000 4192\n200000 4192")
+    check("C++ with TSan", run(f"{work}/threads", env=at), "200000 4192 1200\n200000 4192 1200")
 
 
 def use_with_cmake(top, work):

@@ -177,6 +177,55 @@ void check_capabilities(Findings& out, const HostFacts& host, const DaemonFacts&
          "usually drop both"});
 }
 
+// A daemon that runs says so itself.
+void check_real_time(Findings& out, const HostFacts& host, const DaemonFacts& daemon) {
+  constexpr std::uint64_t kPriorityOfCanary = 90;
+  if (daemon.runs || !host.sched_ext_state || host.real_time_limit >= kPriorityOfCanary ||
+      has_capability(host, CAP_SYS_NICE))
+    return;
+  out.push_back({"real time", Verdict::note,
+                 "this process may make no thread real-time, which Enforced mode needs for its "
+                 "canary",
+                 "start the daemon by its unit, which has LimitRTPRIO=99, or with CAP_SYS_NICE; a "
+                 "container needs the capability SYS_NICE"});
+}
+
+void check_hidepid(Findings& out, const HostFacts& host) {
+  if (host.hidepid.empty()) return;
+  const std::string what = "/proc hides processes from other users (hidepid=" + host.hidepid + ")";
+  const char* todo = "mount /proc with hidepid=off, or with gid= the group morpheus";
+  if (LinuxVersion::of(host.kernel_release) < kPidfdInfoSince)
+    out.push_back({"hidepid", Verdict::limited,
+                   what + ": the daemon finds no threads but its own user's, unless it is root; " +
+                       kPidfdInfoSince.text() + " and later need no /proc for that",
+                   todo});
+  else
+    out.push_back({"hidepid", Verdict::note,
+                   what + ": events and the log lack the names of processes", todo});
+}
+
+// What a daemon would get that is started like this process; a running one may have other limits.
+void check_limits(Findings& out, const HostFacts& host, const DaemonFacts& daemon) {
+  constexpr std::uint64_t kEnoughFiles = 8192, kEnoughBytes = std::uint64_t{256} << 20;
+  if (daemon.runs) return;
+  if (host.file_limit < kEnoughFiles)
+    out.push_back({"open files", Verdict::note,
+                   fmt::format("at most {}: the daemon needs one for each worker and up to five "
+                               "for each client",
+                               host.file_limit),
+                   "raise it: LimitNOFILE=131072 in the unit, or ulimit -Hn"});
+  if (host.memory_limit_bytes.value_or(kEnoughBytes) < kEnoughBytes)
+    out.push_back({"memory", Verdict::note,
+                   fmt::format("this control group may use {} MiB, and the memory of BPF counts",
+                               *host.memory_limit_bytes >> 20),
+                   fmt::format("allow {} MiB (memory.max; resources.limits.memory of a pod)",
+                               kEnoughBytes >> 20)});
+  if (host.has_cpu_limit)
+    out.push_back({"CPU limit", Verdict::note,
+                   "this control group's CPU time is bounded: the daemon could be late to look",
+                   "give it no cpu.max (no resources.limits.cpu of a pod)"});
+}
+
 void check_slice_extension(Findings& out, const HostFacts& host) {
   if (host.slice_extension < 0)
     out.push_back({"rseq slices", Verdict::note,
@@ -210,7 +259,7 @@ void check_daemon(Findings& out, const DaemonFacts& daemon) {
   if (const Json& scheduler = member(status, "scheduler");
       scheduler.contains("why_not") && text(status, "mode") == "observer")
     out.push_back({"enforced mode", Verdict::limited, text(scheduler, "why_not"),
-                   "stay in Observer mode, or do what the sched_ext line says"});
+                   "stay in Observer mode, or do what this line or the one of sched_ext says"});
   if (const auto dropped = number(member(status, "counters"), "events_dropped"); dropped > 0)
     out.push_back({"events", Verdict::note,
                    fmt::format("{} were dropped since the daemon started", dropped),
@@ -250,7 +299,10 @@ std::vector<Finding> diagnose(const HostFacts& host, const DaemonFacts& daemon) 
   check_pressure(out, host);
   check_cgroups(out, host);
   check_lockdown(out, host);
+  check_hidepid(out, host);
   check_capabilities(out, host, daemon);
+  check_real_time(out, host, daemon);
+  check_limits(out, host, daemon);
   check_slice_extension(out, host);
   check_daemon(out, daemon);
   check_versions(out, daemon);

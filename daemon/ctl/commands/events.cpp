@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/ctl/commands/events.hpp"
 
-#include <time.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -12,7 +10,8 @@
 #include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/render.hpp"
 #include "daemon/ctl/console/reply.hpp"
-#include "proto/monotonic_clock.hpp"
+#include "daemon/ctl/console/thread_facts.hpp"
+#include "daemon/ctl/console/wall_clock.hpp"
 
 namespace morpheus::ctl {
 namespace {
@@ -21,20 +20,14 @@ using varlink::CallError;
 using varlink::Client;
 using Clock = std::chrono::steady_clock;
 
-std::uint64_t realtime_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-/// Which process each worker is of. Those that are gone stay known: their last events come late.
+/// Of which process each worker is, and its thread's name. Those that are gone stay known: their
+/// last events come late.
 class Processes {
  public:
   /// `asking` is a connection of its own: a subscribed one takes no other call.
   explicit Processes(Client& asking) : asking_(asking) { learn(); }
 
-  /// Adds "pid" and "process" to an event, if they are known.
+  /// Adds "pid", "process" and "thread" to an event, as far as they are known.
   void name(Json& event) {
     const auto worker = number(event, "worker_id");
     if (!known_.contains(worker) && Clock::now() >= next_) learn();
@@ -42,12 +35,13 @@ class Processes {
     if (found == known_.end()) return;
     event["pid"] = found->second.pid;
     event["process"] = found->second.name;
+    if (!found->second.thread.empty()) event["thread"] = found->second.thread;
   }
 
  private:
   struct Process {
     std::uint64_t pid;
-    std::string name;
+    std::string name, thread;
   };
 
   void learn() {
@@ -58,10 +52,12 @@ class Processes {
     if (!workers || !clients) return;
     std::map<std::uint64_t, std::string> names;
     for (const auto& client : clients->parameters.value("clients", Json::array()))
-      names[number(client, "pid")] = text(client, "name");
+      names[number(client, "client_id")] = text(client, "name");
     for (const auto& worker : workers->parameters.value("workers", Json::array())) {
-      const auto pid = number(worker, "pid");
-      known_.insert_or_assign(number(worker, "worker_id"), Process{pid, names[pid]});
+      const auto id = number(worker, "worker_id"), pid = number(worker, "pid");
+      if (known_.contains(id)) continue;
+      known_.emplace(id, Process{pid, names[number(worker, "client_id")],
+                                 facts_of_thread(pid, number(worker, "tid")).thread});
     }
   }
 
@@ -106,7 +102,7 @@ class EventView {
         !is_one_of(request_.workers, number(event, "worker_id")) ||
         !is_one_of(request_.pids, number(event, "pid")))
       return;
-    event["realtime_ns"] = number(event, "time_ns") + to_realtime_ns_;
+    event["realtime_ns"] = clock_.realtime_ns(number(event, "time_ns"));
     if (!request_.json)
       print((shown_ == 0 ? event_header(Palette{request_.colour}) : "") + render_event(event));
     else if (request_.follow)
@@ -118,9 +114,8 @@ class EventView {
 
   const Request& request_;
   Processes processes_;
-  // events carry times of the monotonic clock
   std::uint64_t begun_ns_ = monotonic_ns();
-  std::uint64_t to_realtime_ns_ = realtime_ns() - begun_ns_;
+  WallClock clock_;
   std::uint64_t shown_ = 0, dropped_ = 0;
   Json collected_ = Json::array();
 };
@@ -140,6 +135,7 @@ ExitStatus stream_events(Client& client, const Request& request) {
           : Clock::now() + std::chrono::milliseconds(static_cast<long>(request.timeout_s * 1000));
   while (!view.is_complete() && Clock::now() < end && !was_interrupted()) {
     auto reply = client.next_reply(kSignalWait);
+    check_output();
     if (!reply && reply.error().kind == CallError::Kind::timeout) continue;
     if (!reply && was_interrupted()) break;
     if (!reply) return call_failed(reply.error());

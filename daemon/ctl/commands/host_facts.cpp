@@ -2,15 +2,19 @@
 #include "daemon/ctl/commands/host_facts.hpp"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <string_view>
 
 namespace morpheus::ctl {
 namespace {
@@ -87,12 +91,43 @@ std::uint64_t effective_capabilities(const std::string& root) {
   return 0;
 }
 
-void find_cgroups(HostFacts& facts, const std::string& root) {
+// "rw,nosuid,hidepid=invisible": what is hidden, empty if nothing is.
+std::string hidepid_of(const std::string& options) {
+  constexpr std::string_view kKey = "hidepid=";
+  const auto at = options.find(kKey);
+  if (at == std::string::npos) return {};
+  const auto value = options.substr(at, options.find_first_of(", ", at) - at).substr(kKey.size());
+  return value == "0" || value == "off" ? "" : value;
+}
+
+void find_mounts(HostFacts& facts, const std::string& root) {
   std::ifstream mounts(root + "/proc/self/mounts");
   for (std::string device, where, type, rest; mounts >> device >> where >> type;) {
     std::getline(mounts, rest);
+    if (where == "/proc" && type == "proc") facts.hidepid = hidepid_of(rest);
     facts.has_cgroup2 = facts.has_cgroup2 || type == "cgroup2";
     facts.has_cgroup1 = facts.has_cgroup1 || type == "cgroup";
+  }
+}
+
+std::uint64_t limit_of(__rlimit_resource resource, rlim_t rlimit::* which) {
+  rlimit limit{};
+  return ::getrlimit(resource, &limit) == 0 ? limit.*which : 0;
+}
+
+// The tightest bound of the control group and those above it, as far as this process sees them.
+void find_group_limits(HostFacts& facts, const std::string& root) {
+  std::ifstream groups(root + "/proc/self/cgroup");
+  std::string line;
+  while (std::getline(groups, line) && !line.starts_with("0::")) {
+  }
+  if (!line.starts_with("0::/")) return;
+  const std::string top = root + "/sys/fs/cgroup";
+  for (std::filesystem::path group = top + line.substr(3); group.string().size() >= top.size();
+       group = group.parent_path()) {
+    if (const auto bytes = first_number(group / "memory.max"))  // or "max"
+      facts.memory_limit_bytes = std::min(*bytes, facts.memory_limit_bytes.value_or(*bytes));
+    facts.has_cpu_limit = facts.has_cpu_limit || first_number(group / "cpu.max").has_value();
   }
 }
 
@@ -112,8 +147,11 @@ HostFacts read_host_facts(const std::string& root) {
   facts.ext_server_period_ns = first_number(server + "period");
   facts.isolated_cpus = first_line(root + "/sys/devices/system/cpu/isolated").value_or("");
   facts.has_pressure = first_line(root + "/proc/pressure/cpu").has_value();
-  find_cgroups(facts, root);
+  find_mounts(facts, root);
+  find_group_limits(facts, root);
   facts.lockdown = lockdown_of(first_line(root + "/sys/kernel/security/lockdown"));
+  facts.real_time_limit = limit_of(RLIMIT_RTPRIO, &rlimit::rlim_cur);
+  facts.file_limit = limit_of(RLIMIT_NOFILE, &rlimit::rlim_max);
   facts.capabilities = effective_capabilities(root);
   facts.slice_extension = ::prctl(kPrRseqSliceExtension, kPrRseqSliceExtensionGet, 0, 0, 0);
   return facts;

@@ -25,6 +25,12 @@ struct HostFacts {
   bool has_cgroup2 = false, has_cgroup1 = false;
   std::optional<std::string> lockdown;  ///< none, integrity or confidentiality
   std::uint64_t capabilities = 0;       ///< effective, of this process
+  std::string hidepid;  ///< what /proc hides from other users, as it was mounted; empty: nothing
+  /// Limits of this process: the highest real-time priority, the most open files.
+  std::uint64_t real_time_limit = 0, file_limit = 0;
+  /// Of this process's control group and those above it; nothing: no bound, or none to be seen.
+  std::optional<std::uint64_t> memory_limit_bytes;
+  bool has_cpu_limit = false;
   /// The rseq slice extension: 1 on, 0 off for this process, -1 not in this kernel.
   int slice_extension = -1;
 };

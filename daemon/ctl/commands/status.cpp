@@ -4,6 +4,7 @@
 #include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/render.hpp"
 #include "daemon/ctl/console/reply.hpp"
+#include "daemon/ctl/console/wall_clock.hpp"
 
 namespace morpheus::ctl {
 namespace {
@@ -23,6 +24,19 @@ ExitStatus show_status(varlink::Client& client, const Request& request) {
   else
     print(render_status(reply->parameters, Palette{request.colour}));
   return result;
+}
+
+ExitStatus show_last_exit(varlink::Client& client, const Request& request) {
+  auto reply = control(client, "GetLastExit");
+  if (!reply) return call_failed(reply.error());
+  Json& exit = reply->parameters;
+  if (const auto then = number(exit, "time_ns"); then != 0)
+    exit["realtime_ns"] = WallClock().realtime_ns(then);
+  if (request.json)
+    print_json(std::move(exit));
+  else
+    print(render_last_exit(exit, monotonic_ns()));
+  return ExitStatus::ok;
 }
 
 ExitStatus show_mode(varlink::Client& client, const Request& request) {

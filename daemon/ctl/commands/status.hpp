@@ -7,9 +7,11 @@
 
 namespace morpheus::ctl {
 
-/// Both end with ExitStatus::degraded if the chosen mode is not in force.
+/// These two end with ExitStatus::degraded if the chosen mode is not in force.
 [[nodiscard]] ExitStatus show_status(varlink::Client& client, const Request& request);
 [[nodiscard]] ExitStatus show_mode(varlink::Client& client, const Request& request);
+
+[[nodiscard]] ExitStatus show_last_exit(varlink::Client& client, const Request& request);
 
 /// Sets the mode and checks that it stays in force.
 [[nodiscard]] ExitStatus change_mode(varlink::Client& client, const Request& request);

@@ -12,6 +12,7 @@
 #include "daemon/ctl/commands/trace_builder.hpp"
 #include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/reply.hpp"
+#include "daemon/ctl/console/wall_clock.hpp"
 #include "proto/monotonic_clock.hpp"
 
 namespace morpheus::ctl {
@@ -42,10 +43,12 @@ class TraceFile {
   void add(const Json& event) {
     file_ << (is_first_ ? "" : ",\n") << json_text(event);
     is_first_ = false;
+    if (!file_.good() && error_ == 0) error_ = errno;
   }
   [[nodiscard]] bool good() const { return file_.good(); }
   /// False, with errno, if it could not be written.
   [[nodiscard]] bool complete(const Json& about) {
+    if (error_ != 0) return errno = error_, false;
     file_ << "\n],\"otherData\":" << json_text(about) << "}\n";
     file_.close();
     is_complete_ =
@@ -65,6 +68,7 @@ class TraceFile {
   std::ofstream file_;
   bool is_first_ = true;
   bool is_complete_ = false;
+  int error_ = 0;  // the first
 };
 
 /// Needs a connection of its own: after a subscription the daemon accepts no other call there.
@@ -111,9 +115,10 @@ bool add_batch(TraceBuilder& trace, const Json& events, std::uint64_t end_ns) {
   return beyond;
 }
 
-/// Runs until all events of these seconds have arrived: the daemon delivers them late.
+/// Runs until all events of these seconds have arrived (the daemon delivers them late), or the file
+/// takes no more.
 tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, TraceBuilder& trace,
-                                              double seconds) {
+                                              double seconds, const TraceFile& file) {
   if (auto asked = stream.call_more("io.morpheus.Control.Subscribe", {{"trace", true}}); !asked)
     return tl::unexpected(asked.error());
   Progress progress(seconds);
@@ -123,7 +128,7 @@ tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, Tr
   std::uint64_t lost = 0;
   bool beyond = false;
   std::uint64_t heard_ns = 0;
-  while (!beyond && !was_interrupted()) {
+  while (!beyond && !was_interrupted() && file.good()) {
     if (monotonic_ns() > std::max(end_ns, heard_ns) + kSilenceNs) break;
     auto reply = stream.next_reply(kSignalWait);
     if (!reply && reply.error().kind != CallError::Kind::timeout)
@@ -151,22 +156,25 @@ ExitStatus record_trace(Client& client, const Request& request) {
   if (!stream) return cannot_connect(request.socket, stream.error());
   const auto status = control(client, "GetStatus");
   if (!status) return call_failed(status.error());
+  const std::string name =
+      request.output == kStandardOutput ? "to standard output" : request.output;
   TraceFile file(request.output);
-  if (!file.good())
-    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
+  if (!file.good()) return complain(Error{"cannot write " + name, errno}.text(), ExitStatus::error);
   end_on_signals();
-  TraceBuilder trace([&file](const Json& event) { file.add(event); });
+  const std::uint64_t to_realtime = WallClock().realtime_ns(0);
+  TraceBuilder trace([&file](const Json& event) { file.add(event); }, to_realtime);
   introduce_all(client, trace);
-  const auto lost = record(*stream, client, trace, request.seconds);
+  const auto lost = record(*stream, client, trace, request.seconds, file);
   if (!lost) return call_failed(lost.error());
   introduce_all(client, trace);
   trace.finish();
   if (!file.complete({{"recorder", "morpheusctl " MORPHEUS_PROJECT_VERSION},
                       {"kernel", text(status->parameters, "kernel")},
                       {"mode", text(status->parameters, "mode")},
+                      {"to_realtime_ns", to_realtime},
                       {"events", trace.events()},
                       {"events_lost", *lost}}))
-    return complain(Error{"cannot write " + request.output, errno}.text(), ExitStatus::error);
+    return complain(Error{"cannot write " + name, errno}.text(), ExitStatus::error);
   if (request.output == kStandardOutput) return ExitStatus::ok;
   const Json result{{"file", request.output}, {"events", trace.events()}, {"events_lost", *lost}};
   if (request.json)

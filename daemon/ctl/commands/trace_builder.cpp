@@ -2,9 +2,12 @@
 #include "daemon/ctl/commands/trace_builder.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "daemon/ctl/console/render.hpp"
 #include "daemon/ctl/console/reply.hpp"
+#include "proto/monotonic_clock.hpp"
 
 namespace morpheus::ctl {
 namespace {
@@ -59,8 +62,8 @@ void TraceBuilder::add(const Json& event) {
     end_hint(worker, id, time, "unknown");
     worker.hint_start = worker.hint_base = time;
     worker.hint_reason = text(event, "reason");
-    edge("b", "hint", "hint " + worker.hint_reason, worker, id, time,
-         {{"seq", number(event, "seq")}});
+    return edge("b", "hint", "hint " + worker.hint_reason, worker, id, time,
+                {{"seq", number(event, "seq")}});
   }
   if (type == "THROTTLED") return throttle(worker, id, event);
   if (type == "UNTHROTTLED") return end_throttle(worker, id, time, "over");
@@ -71,13 +74,13 @@ void TraceBuilder::add(const Json& event) {
     }
     critical(worker, time, flag(event, "critical"));
   }
-  instant(worker, instant_name(event), event);
   // the kernel noticed it at a switch or tick; value_ns is the time from the decision, or from the
   // start of the run, to the acknowledgement itself
   if (type == "ACKNOWLEDGED" && worker.hint_base)
-    end_hint(worker, id, std::min(time, *worker.hint_base + number(event, "value_ns")),
-             "acknowledged");
-  if (type == "WITHDRAWN") end_hint(worker, id, time, "withdrawn");
+    return end_hint(worker, id, std::min(time, *worker.hint_base + number(event, "value_ns")),
+                    "acknowledged");
+  if (type == "WITHDRAWN" && worker.hint_start) return end_hint(worker, id, time, "withdrawn");
+  instant(worker, instant_name(event), event);
 }
 
 void TraceBuilder::lost(std::uint64_t count) {
@@ -214,7 +217,21 @@ void TraceBuilder::name_track(const char* what, std::uint64_t pid, std::uint64_t
   sink_({{"ph", "M"}, {"name", what}, {"pid", pid}, {"tid", tid}, {"args", {{"name", name}}}});
 }
 
+void TraceBuilder::show_time_of_day() {
+  constexpr std::uint64_t kLengthOfSecond = std::string_view("12:00:00").size();
+  if (!first_) return;
+  const auto end = last_ + to_realtime_ns_;
+  for (auto from = *first_ + to_realtime_ns_; from < end;) {
+    const auto until = std::min(end, from - from % kSecond + kSecond);
+    slice(kCpuProcess, kCpuProcess, time_of_day(from).substr(0, kLengthOfSecond),
+          from - to_realtime_ns_, until - to_realtime_ns_, Json::object());
+    from = until;
+  }
+  name_track("thread_name", kCpuProcess, kCpuProcess, "time of day");
+}
+
 void TraceBuilder::finish() {
+  show_time_of_day();
   std::set<std::uint64_t> processes;
   for (auto& [id, worker] : workers_) {
     if (worker.tid == 0) continue;

@@ -5,7 +5,7 @@
 // The process "CPUs" has a track for each CPU with the workers that ran there. Each client process
 // has a track for each worker: its runs and waits are slices, hints (from decision to
 // acknowledgement) and throttles are asynchronous slices, critical sections are a counter, and all
-// else is an instant.
+// else is an instant. The track "time of day" has a slice for each second of the host's clock.
 #pragma once
 
 #include <functional>
@@ -21,8 +21,10 @@ namespace morpheus::ctl {
 /// Turns events into trace events. Pure except for the sink.
 class TraceBuilder {
  public:
-  /// Calls `sink` with one trace event at a time.
-  explicit TraceBuilder(std::function<void(const Json&)> sink) : sink_(std::move(sink)) {}
+  /// Calls `sink` with one trace event at a time. `to_realtime_ns` added to an event's time is the
+  /// time since 1970.
+  explicit TraceBuilder(std::function<void(const Json&)> sink, std::uint64_t to_realtime_ns = 0)
+      : sink_(std::move(sink)), to_realtime_ns_(to_realtime_ns) {}
 
   /// Names the workers, from the replies to ListWorkers and ListClients. May be called again when
   /// new workers have come.
@@ -61,9 +63,11 @@ class TraceBuilder {
   void edge(const char* phase, const char* category, const std::string& name, const Track& worker,
             std::uint64_t id, std::uint64_t time, Json args);
   void critical(Track& worker, std::uint64_t time, bool is_critical);
+  void show_time_of_day();
   void name_track(const char* what, std::uint64_t pid, std::uint64_t tid, const std::string& name);
 
   std::function<void(const Json&)> sink_;
+  std::uint64_t to_realtime_ns_;
   std::map<std::uint64_t, Track> workers_;  // by worker_id
   std::set<std::uint64_t> cpus_;
   std::map<std::uint64_t, std::uint64_t> on_cpu_;  // CPU -> worker that last got it

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/ctl/console/console.hpp"
 
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -18,6 +20,13 @@ void note_signal(int) { interrupted = 1; }
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw CannotPrint(Error{"cannot write to standard output", errno}.text());
+}
+
+void check_output() {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  if (::poll(&output, 1, 0) <= 0 || (output.revents & POLLERR) == 0) return;
+  ::raise(SIGPIPE);
+  throw CannotPrint(Error{"cannot write to standard output", EPIPE}.text());
 }
 
 void print_json(Json object) {

@@ -24,6 +24,8 @@ struct CannotPrint : std::runtime_error {
 
 /// Throws CannotPrint, so that no result is lost under exit status 0.
 void print(const std::string& text);
+/// Where nothing is printed for long: ends as print() would if the reader of a pipe is gone.
+void check_output();
 /// One line, with schema_version.
 void print_json(Json object);
 /// Prints the line on stderr and returns the status.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "daemon/ctl/console/render.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/core.h>
 #include <time.h>
 
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/ctl/console/columns.hpp"
 #include "daemon/ctl/console/reply.hpp"
 
 namespace morpheus::ctl {
@@ -19,6 +21,14 @@ std::string three_digits(double value) {
   return fmt::format("{:.0f}", value);
 }
 
+/// In the user's time zone.
+tm local_time(std::uint64_t realtime_ns) {
+  const auto seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
+  tm local{};
+  ::localtime_r(&seconds, &local);
+  return local;
+}
+
 std::string restart_text(const Json& scheduler) {
   const auto ejections = number(scheduler, "ejections");
   if (ejections == 0) return {};
@@ -26,6 +36,16 @@ std::string restart_text(const Json& scheduler) {
                      : scheduler.value("gave_up", false) ? "given up"
                                                          : "not attached again";
   return fmt::format(" (ejected {}x, {}; see morpheusctl last-exit)", ejections, next);
+}
+
+// Each hint ends in one of two ways, or is open yet.
+std::string hints_text(const Json& counters) {
+  const auto given = number(counters, "hints"), acknowledged = number(counters, "acknowledged"),
+             withdrawn = number(counters, "withdrawn"), ended = acknowledged + withdrawn;
+  return fmt::format("{}: {} acknowledged, {} withdrawn, {} open; {} of them late",
+                     short_count(given), short_count(acknowledged), short_count(withdrawn),
+                     short_count(given > ended ? given - ended : 0),
+                     short_count(number(counters, "lost")));
 }
 
 std::string scheduler_line(const Json& status, const Palette& palette) {
@@ -82,11 +102,7 @@ std::string render_status(const Json& status, const Palette& palette) {
                              text(status, "kernel")));
   line("clients",
        fmt::format("{}, {} workers", number(status, "clients"), number(status, "workers")));
-  line("hints", fmt::format("{}: {} acknowledged, {} withdrawn, {} lost",
-                            short_count(number(counters, "hints")),
-                            short_count(number(counters, "acknowledged")),
-                            short_count(number(counters, "withdrawn")),
-                            short_count(number(counters, "lost"))));
+  line("hints", hints_text(counters));
   line("escalations", fmt::format("{}, {} blocked, {} deferrals, {} overruns",
                                   short_count(number(counters, "escalations")),
                                   short_count(number(counters, "blocked")),
@@ -137,14 +153,20 @@ std::string render_clients(const Json& clients, const Palette& palette) {
   return out;
 }
 
-std::string render_last_exit(const Json& exit) {
+std::string render_last_exit(const Json& exit, std::uint64_t now_ns) {
   const std::string cause = text(exit, "cause", "NONE");
   if (cause == "NONE") return "the kernel has not ended the scheduler\n";
   const std::string message = text(exit, "message", ""), dump = text(exit, "dump", "");
-  return fmt::format("{}: {} (code {:#x})\n{}{}{}{}", cause, text(exit, "reason"),
-                     static_cast<std::uint64_t>(exit.value("code", std::int64_t{0})), message,
-                     message.empty() ? "" : "\n", dump,
-                     dump.empty() || dump.back() == '\n' ? "" : "\n");
+  const auto then = number(exit, "time_ns");
+  return fmt::format(
+      "{} at {:%F %T}, {} ago: {} (code {:#x})\n{}{}{}{}", cause,
+      local_time(number(exit, "realtime_ns")), short_time(now_ns > then ? now_ns - then : 0),
+      text(exit, "reason"), static_cast<std::uint64_t>(exit.value("code", std::int64_t{0})),
+      message, message.empty() ? "" : "\n", dump, dump.empty() || dump.back() == '\n' ? "" : "\n");
+}
+
+std::string thread_title(const std::string& process, const std::string& thread) {
+  return process == thread ? process : process + "/" + thread;
 }
 
 std::string render_tunables(const Json& tunables) {
@@ -158,16 +180,8 @@ std::string render_tunables(const Json& tunables) {
 
 namespace {
 
-constexpr auto kEventRow = "{:<15} {:<12} {:>7} {:>7} {:<16.16} {:>4} {:>7} {:>8} {}";
-
-/// Of the local time zone, to the microsecond.
-std::string time_of_day(std::uint64_t realtime_ns) {
-  const auto seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
-  tm local{};
-  ::localtime_r(&seconds, &local);
-  return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec,
-                     realtime_ns / 1000 % 1'000'000);
-}
+constexpr std::size_t kEventName = 22;
+constexpr auto kEventRow = "{:<15} {:<12} {:>7} {:>7} {} {:>4} {:>7} {:>8} {}";
 
 void add_reasons(std::string& out, const char* title, const Json& counts) {
   for (const auto& [reason, count] : counts.items())
@@ -198,8 +212,12 @@ void add_histogram(std::string& out, const char* title, const Json& histogram) {
 
 }  // namespace
 
+std::string time_of_day(std::uint64_t realtime_ns) {
+  return fmt::format("{:%T}.{:06}", local_time(realtime_ns), realtime_ns / 1000 % 1'000'000);
+}
+
 std::string render_statistics(const Json& statistics) {
-  std::string out;
+  std::string out = "hints " + hints_text(member(statistics, "counters")) + "\n\n";
   for (const auto& [name, count] : member(statistics, "counters").items())
     if (count.is_number_unsigned())
       out += fmt::format("{:<27} {:>9}\n", name, short_count(count.get<std::uint64_t>()));
@@ -211,15 +229,18 @@ std::string render_statistics(const Json& statistics) {
 }
 
 std::string event_header(const Palette& palette) {
-  return palette.bold(fmt::format(kEventRow, "TIME", "TYPE", "WORKER", "TID", "PROCESS", "CPU",
-                                  "SEQ", "TOOK", "REASON")) +
+  return palette.bold(fmt::format(kEventRow, "TIME", "TYPE", "WORKER", "TID",
+                                  padded("PROCESS/THREAD", kEventName), "CPU", "SEQ", "TOOK",
+                                  "REASON")) +
          "\n";
 }
 
 std::string render_event(const Json& event) {
   const auto took = number(event, "value_ns");
+  const auto process = text(event, "process"), thread = text(event, "thread", "");
+  const auto name = thread.empty() ? process : thread_title(process, thread);
   return fmt::format(kEventRow, time_of_day(number(event, "realtime_ns")), text(event, "type"),
-                     number(event, "worker_id"), number(event, "tid"), text(event, "process"),
+                     number(event, "worker_id"), number(event, "tid"), padded(name, kEventName),
                      number(event, "cpu"), number(event, "seq"), took == 0 ? "-" : short_time(took),
                      text(event, "reason", "")) +
          "\n";

@@ -30,13 +30,19 @@ struct Palette {
 /// At most 100 columns.
 [[nodiscard]] std::string render_workers(const Json& workers, const Palette& palette);
 [[nodiscard]] std::string render_clients(const Json& clients, const Palette& palette);
-[[nodiscard]] std::string render_last_exit(const Json& exit);
+/// `exit` also has "realtime_ns"; `now_ns` is by the clock of the reply, CLOCK_MONOTONIC.
+[[nodiscard]] std::string render_last_exit(const Json& exit, std::uint64_t now_ns);
 [[nodiscard]] std::string render_tunables(const Json& tunables);
 /// A GetStatistics reply: counts, and histograms with bars; at most 80 columns.
 [[nodiscard]] std::string render_statistics(const Json& statistics);
-/// One line of columns; `event` also has "realtime_ns" and "process".
+/// Of the local time zone, to the microsecond: "14:02:11.123456".
+[[nodiscard]] std::string time_of_day(std::uint64_t realtime_ns);
+/// One line of columns; `event` also has "realtime_ns", "process" and "thread".
 [[nodiscard]] std::string render_event(const Json& event);
 [[nodiscard]] std::string event_header(const Palette& palette);
+
+/// "process/thread", or one name if both are the same.
+[[nodiscard]] std::string thread_title(const std::string& process, const std::string& thread);
 
 /// 1234567 -> "1.23M": at most five columns.
 [[nodiscard]] std::string short_count(std::uint64_t count);

@@ -12,8 +12,12 @@ std::string text(const Json& object, const char* key, const char* otherwise) {
   const auto it = object.find(key);
   if (it == object.end() || !it->is_string()) return otherwise;
   auto value = it->get<std::string>();
-  for (char& c : value)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(value[at]); };
+    if (byte(i) < 0x20 || byte(i) == 0x7f) value[i] = '?';
+    // U+0080 to U+009F in UTF-8: some terminals obey them as they obey an escape
+    if (byte(i) == 0xc2 && i + 1 < value.size() && byte(i + 1) < 0xa0) value.replace(i, 2, "?");
+  }
   return value;
 }
 

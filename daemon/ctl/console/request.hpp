@@ -19,6 +19,7 @@ enum class Command : std::uint8_t {
   tunables_get,
   tunables_set,
   events,
+  blame,
   top,
   stats,
   metrics,
@@ -40,14 +41,15 @@ struct Request {
   std::vector<std::string> assignments;  ///< tunables set: "slice_ns=5000000" or "slice=5ms"
   bool follow = false;                   ///< events
   std::vector<std::string> types;        ///< events: only these; empty: all
-  std::vector<std::uint64_t> workers;    ///< events: only of these
-  std::vector<std::uint64_t> pids;       ///< events: only of these processes
+  std::vector<std::uint64_t> workers;    ///< events, blame: only of these
+  std::vector<std::uint64_t> pids;       ///< events, blame: only of these processes
   std::uint64_t count = 10;              ///< events: how many
   double timeout_s = 10;                 ///< events: how long
   double interval_s = 2;                 ///< top: between two updates
   std::uint64_t iterations = 0;  ///< top: how many updates; 0: endless on a terminal, else 1
   std::string sort = "cpu";      ///< top
-  double seconds = 5;            ///< trace
+  double seconds = 5;            ///< trace, blame
+  bool folded = false;           ///< blame: for flame graphs
   std::string output = kStandardOutput;  ///< trace, dump: the file
   std::string shell;                     ///< completion
 };

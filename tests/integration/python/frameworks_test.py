@@ -10,7 +10,9 @@ from server_process import await_port, free_port, program, under_load
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UVICORN = ("-m", "uvicorn", "--port", "{port}", "--log-level", "warning")
-GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--log-level", "error")
+# gunicorn's worker loses a SIGTERM that comes before it has handlers of its own: its master kills it after this time
+GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "2", "--log-level", "error",
+            "--graceful-timeout", "5")
 FOR_ASGI = ("-k", "uvicorn.workers.UvicornWorker")
 SERVERS = {
     "uvicorn": (*UVICORN, "served:plain_asgi", "--loop", "asyncio"),

@@ -45,6 +45,11 @@ TEST_CASE("what is wrong is named by its path") {
   CHECK(error_of("{\"sokcet\": 1}") == "sokcet: unknown key");
   CHECK(error_of("{\"limits\": {\"workerz\": 1}}") == "limits.workerz: unknown key");
   CHECK(error_of("{\"socket\": 1}") == "socket: must be a string");
+  const std::string longest(107, 'x'), rule = "socket: must be a path of 1 to 107 bytes";
+  CHECK(parse_config("{\"socket\": \"" + longest + "\"}"));
+  for (const std::string& path : {std::string(), longest + "x", std::string("/x\\u0000y")})
+    CHECK(error_of("{\"socket\": \"" + path + "\"}") == rule);
+  CHECK(error_of("{\"socket_mode\": \"\"}").starts_with("socket_mode: must be"));
   CHECK(error_of("{\"limits\": []}") == "limits: must be an object");
   CHECK(error_of("{\"limits\": {\"workers\": -1}}").starts_with("limits.workers: must be"));
   CHECK(error_of("{\"limits\": {\"workers\": 1.5}}").starts_with("limits.workers: must be"));
@@ -62,7 +67,20 @@ TEST_CASE("what is wrong is named by its path") {
         "canary.starved_ms: must be from 0 to 60000");
   CHECK(error_of("{\"attach_group\": 1}") == "attach_group: must be a string");
   CHECK(error_of("[]") == "the file: must be an object");
-  CHECK(error_of("{").find("not valid JSON") != std::string::npos);
+  CHECK(error_of("{\n  \"mode\": \"observer\",\n}").find("not valid JSON: line 3, column 1: ") !=
+        std::string::npos);
+  CHECK(error_of("{\"mode\": \"observer\", \"limits\": {\"workers\": 1, \"workers\": 2}}")
+            .find("the key \"limits.workers\" twice") != std::string::npos);
+  CHECK(error_of("{\"mode\": 1e999}").find("not valid JSON: number overflow") != std::string::npos);
+  CHECK(parse_config("{\"tunables\": {}, \"limits\": {\"workers\": 1}}"));
+}
+
+TEST_CASE("only a regular file is read, so that none holds up the daemon") {
+  for (const std::string path : {"/dev/zero", "/dev/tty"}) {
+    const auto config = load_config(path, true);
+    REQUIRE_FALSE(config);
+    CHECK(config.error().text() == path + ": is not a regular file");
+  }
 }
 
 TEST_CASE("a missing file matters only if it is required") {

@@ -57,6 +57,20 @@ TEST_CASE("the two formats differ where they must") {
   CHECK(plain.find("EOF") == std::string::npos);
 }
 
+TEST_CASE("the daemon's own use and what it refused are among the metrics") {
+  const auto text = metrics(Exposition::prometheus);
+  for (const char* none : {"morpheus_refusals", "morpheus_ejections", "morpheus_canary_alarms"})
+    CHECK(holds(text, std::string(none) + "_total 0"));
+  for (const char* some :
+       {"process_cpu_seconds_total", "process_start_time_seconds", "process_resident_memory_bytes",
+        "process_virtual_memory_bytes", "process_open_fds", "process_max_fds", "process_threads"}) {
+    CAPTURE(some);
+    const auto at = ("\n" + text).find("\n" + std::string(some) + " ");
+    REQUIRE(at != std::string::npos);
+    CHECK(std::stod(text.substr(at + std::string(some).size())) > 0);
+  }
+}
+
 TEST_CASE("each series appears once") {
   std::istringstream lines(metrics(Exposition::openmetrics));
   std::set<std::string> seen;

@@ -15,8 +15,9 @@ using namespace morpheus::daemon;
 
 namespace {
 
-struct Fixture {
-  explicit Fixture(FakeOptions fake = {}, ConfigLimits limits = {}) : kernel(std::move(fake)) {
+struct ServiceFixture {
+  explicit ServiceFixture(FakeOptions fake = {}, ConfigLimits limits = {})
+      : kernel(std::move(fake)) {
     config.limits = limits;
     REQUIRE(kernel.start(config.tunables));
     add_worker_service(router, core);
@@ -66,7 +67,7 @@ const std::string kInvalid = "org.varlink.service.InvalidParameter";
 }  // namespace
 
 TEST_CASE("attaching gives three descriptors and at least the requested lines") {
-  Fixture f;
+  ServiceFixture f;
   auto attached = f.attach(65);
   REQUIRE(attached);
   CHECK(attached->fds.size() == 3);
@@ -76,7 +77,7 @@ TEST_CASE("attaching gives three descriptors and at least the requested lines") 
 }
 
 TEST_CASE("a new worker has none of the claims of the worker that had its line before") {
-  Fixture f;
+  ServiceFixture f;
   REQUIRE(f.attach());
   const auto slot = f.register_self();
   auto& line = f.caller.client->lines.runtime_line(0);
@@ -92,7 +93,7 @@ TEST_CASE("a new worker has none of the claims of the worker that had its line b
 }
 
 TEST_CASE("attaching with another major version or nonsense is refused by name") {
-  Fixture f;
+  ServiceFixture f;
   CHECK(f.error("Worker.Attach", {{"version_major", 2}, {"version_minor", 0}, {"workers", 1}}) ==
         "io.morpheus.Worker.VersionMismatch");
   CHECK(f.call("Worker.Attach", {{"version_major", 1}, {"version_minor", 9}, {"workers", 1}}));
@@ -109,21 +110,21 @@ TEST_CASE("attaching with another major version or nonsense is refused by name")
 TEST_CASE("quotas on lines, memory and workers are named") {
   ConfigLimits limits;
   limits.workers_per_client = 2;
-  Fixture f({}, limits);
+  ServiceFixture f({}, limits);
   auto refused = f.attach(3);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().parameters == Json{{"what", "workers_per_client"}, {"limit", 2}});
 
   limits = {};
   limits.memory_kib_per_uid = 8;
-  Fixture small({}, limits);
+  ServiceFixture small({}, limits);
   REQUIRE(small.attach(64));
   small.caller.client = nullptr;  // as another connection of the same user
   CHECK(small.attach(1).error().parameters["what"] == "memory_kib_per_uid");
 
   limits = {};
   limits.workers_per_uid = 1;
-  Fixture one({}, limits);
+  ServiceFixture one({}, limits);
   REQUIRE(one.attach());
   one.register_self();
   std::thread([&] {
@@ -133,7 +134,7 @@ TEST_CASE("quotas on lines, memory and workers are named") {
 }
 
 TEST_CASE("a worker goes through its lifecycle and no other way") {
-  Fixture f;
+  ServiceFixture f;
   CHECK(f.error("Worker.Register", {{"tid", ::gettid()}}) == "io.morpheus.Worker.NotAttached");
   REQUIRE(f.attach());
   const int slot = f.register_self();
@@ -157,7 +158,7 @@ TEST_CASE("a worker goes through its lifecycle and no other way") {
 }
 
 TEST_CASE("threads are named by tid or by pidfd, and must be the peer's") {
-  Fixture f;
+  ServiceFixture f;
   REQUIRE(f.attach());
   CHECK(f.error("Worker.Register") == kInvalid);
   CHECK(f.error("Worker.Register", {{"tid", 1}, {"pidfd", 0}}) == kInvalid);
@@ -178,7 +179,7 @@ TEST_CASE("threads are named by tid or by pidfd, and must be the peer's") {
 }
 
 TEST_CASE("a worker that comes back goes on counting where it stopped") {
-  Fixture f;
+  ServiceFixture f;
   REQUIRE(f.attach());
   REQUIRE(f.call("Worker.Register", {{"tid", ::gettid()}, {"last_ack_seq", 41}}));
   const auto& line = f.caller.client->lines.kernel_line(0);
@@ -187,7 +188,7 @@ TEST_CASE("a worker that comes back goes on counting where it stopped") {
 }
 
 TEST_CASE("a thread that ended makes room") {
-  Fixture f;
+  ServiceFixture f;
   REQUIRE(f.attach());
   std::thread([&] { f.register_self(); }).join();
   CHECK(f.core.clients().worker_count() == 1);
@@ -196,7 +197,7 @@ TEST_CASE("a thread that ended makes room") {
 }
 
 TEST_CASE("a detached client leaves nothing behind, but what was counted") {
-  Fixture f;
+  ServiceFixture f;
   REQUIRE(f.attach());
   const int slot = f.register_self();
   REQUIRE(f.to(slot, "RUNNING"));
@@ -211,7 +212,7 @@ TEST_CASE("a detached client leaves nothing behind, but what was counted") {
 }
 
 TEST_CASE("acknowledgements are measured and published") {
-  Fixture f;
+  ServiceFixture f;
   REQUIRE(f.attach());
   const int slot = f.register_self();
   REQUIRE(f.to(slot, "RUNNING"));
@@ -234,7 +235,7 @@ TEST_CASE("acknowledgements are measured and published") {
 }
 
 TEST_CASE("status and workers show the present state") {
-  Fixture f;
+  ServiceFixture f;
   REQUIRE(f.attach());
   const int slot = f.register_self();
   auto& runtime = f.caller.client->lines.runtime_line(slot);
@@ -257,7 +258,7 @@ TEST_CASE("status and workers show the present state") {
 }
 
 TEST_CASE("only admins change anything") {
-  Fixture f;
+  ServiceFixture f;
   CHECK(f.call("Control.SetMode", {{"mode", "enforced"}}));
   CHECK(f.core.global().block().scheduler_mode == MORPHEUS_ENFORCED);
   CHECK(f.call("Control.SetTunables", {{"slice_ns", 4'000'000}}));
@@ -273,7 +274,7 @@ TEST_CASE("only admins change anything") {
 }
 
 TEST_CASE("tunables change together or not at all") {
-  Fixture f;
+  ServiceFixture f;
   auto refused = f.call("Control.SetTunables", {{"slice_ns", 4'000'000}, {"grace_ns", 1}});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().name == "io.morpheus.Control.InvalidTunables");
@@ -282,7 +283,7 @@ TEST_CASE("tunables change together or not at all") {
 }
 
 TEST_CASE("Enforced that cannot be had says why, and nothing changes") {
-  Fixture f({0, "no sched_ext in this kernel", false});
+  ServiceFixture f({0, "no sched_ext in this kernel", false});
   auto refused = f.call("Control.SetMode", {{"mode", "enforced"}});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().name == "io.morpheus.Control.EnforcedUnavailable");
@@ -291,7 +292,7 @@ TEST_CASE("Enforced that cannot be had says why, and nothing changes") {
 }
 
 TEST_CASE("an ejected scheduler is not claimed to be in force") {
-  Fixture f({0, "", true});
+  ServiceFixture f({0, "", true});
   REQUIRE(f.call("Control.SetMode", {{"mode", "enforced"}}));
   CHECK(f.core.global().block().scheduler_mode == MORPHEUS_OBSERVER_ONLY);
   const auto status = f.call("Control.GetStatus");
@@ -300,7 +301,7 @@ TEST_CASE("an ejected scheduler is not claimed to be in force") {
 }
 
 TEST_CASE("the heartbeat shows clients a clean stop") {
-  Fixture f;
+  ServiceFixture f;
   CHECK(f.core.global().block().heartbeat_ns > 0);
   CHECK(f.core.global().block().magic == MORPHEUS_SCB_MAGIC);
   f.core.announce_stop();
@@ -308,7 +309,7 @@ TEST_CASE("the heartbeat shows clients a clean stop") {
 }
 
 TEST_CASE("unknown methods and interfaces are told apart") {
-  Fixture f;
+  ServiceFixture f;
   CHECK(f.error("Worker.Fly") == "org.varlink.service.MethodNotFound");
   CHECK(f.error("Air.Fly") == "org.varlink.service.InterfaceNotFound");
   Call info{"org.varlink.service.GetInterfaceDescription",

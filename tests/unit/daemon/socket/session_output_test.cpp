@@ -29,7 +29,7 @@ struct Pair {
   }
 };
 
-struct Fixture {
+struct OutputFixture {
   ConfigLimits limits;
   Accounts accounts{limits, 0};
   SessionOutput output{accounts, 1000};
@@ -40,7 +40,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("what waits for a peer is charged until the peer has read it") {
-  Fixture f;
+  OutputFixture f;
   const Pair pair;
   REQUIRE(f.output.charge(3));
   f.output.add("abc");
@@ -56,7 +56,7 @@ TEST_CASE("what waits for a peer is charged until the peer has read it") {
 }
 
 TEST_CASE("a long answer goes out piece by piece and is one request") {
-  Fixture f;
+  OutputFixture f;
   const Pair pair;
   int left = 3;
   f.output.begin_long_answer([&](std::string& text) {
@@ -78,7 +78,7 @@ TEST_CASE("a long answer goes out piece by piece and is one request") {
 }
 
 TEST_CASE("a peer is late only while something waits for it") {
-  Fixture f;
+  OutputFixture f;
   const auto late = SessionOutput::Clock::now() + 1h;
   CHECK_FALSE(f.output.is_stalled(late, 1s));
   f.output.add("abc");

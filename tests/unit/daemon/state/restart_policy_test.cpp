@@ -3,13 +3,10 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "proto/monotonic_clock.hpp"
+
+using morpheus::kSecond;
 using morpheus::daemon::RestartPolicy;
-
-namespace {
-
-constexpr std::uint64_t kSecond = 1'000'000'000;
-
-}  // namespace
 
 TEST_CASE("an ejected scheduler is restarted after pauses that double, and not for ever") {
   RestartPolicy policy(3, kSecond);

@@ -3,10 +3,12 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 using morpheus::Json;
 using namespace morpheus::ctl;
@@ -21,6 +23,8 @@ HostFacts good_host() {
   host.sched_ext_state = "disabled";
   host.ext_server_runtime_ns = 50'000'000;
   host.ext_server_period_ns = 1'000'000'000;
+  host.real_time_limit = 99;
+  host.file_limit = 131'072;
   return host;
 }
 
@@ -83,6 +87,19 @@ const struct {
      [](HostFacts& h) { h.capabilities = 1ull << 39; }},
     {"capabilities", Verdict::good, "this process has",
      [](HostFacts& h) { h.capabilities = kPerfmonAndBpf; }},
+    {"real time", Verdict::note, "no thread real-time",
+     [](HostFacts& h) { h.real_time_limit = 89; }},
+    {"hidepid", Verdict::note, "(hidepid=invisible): events and the log lack",
+     [](HostFacts& h) { h.hidepid = "invisible"; }},
+    {"hidepid", Verdict::limited, "finds no threads but its own",
+     [](HostFacts& h) {
+       h.hidepid = "2";
+       h.kernel_release = "6.12.95+deb13-amd64";
+     }},
+    {"open files", Verdict::note, "at most 1024", [](HostFacts& h) { h.file_limit = 1024; }},
+    {"memory", Verdict::note, "may use 64 MiB",
+     [](HostFacts& h) { h.memory_limit_bytes = 64u << 20; }},
+    {"CPU limit", Verdict::note, "is bounded", [](HostFacts& h) { h.has_cpu_limit = true; }},
     {"rseq slices", Verdict::note, "offers no", [](HostFacts&) {}},
     {"rseq slices", Verdict::note, "may ask", [](HostFacts& h) { h.slice_extension = 0; }},
 };
@@ -144,6 +161,28 @@ TEST_CASE("each fact of a host has its line, with the verdict that it deserves")
     host.lockdown = weaker;
     CHECK(verdict_on(host, running()) == ExitStatus::ok);
   }
+}
+
+TEST_CASE("limits of this process matter only where it could start the daemon, with an effect") {
+  const auto lines_of = [](const HostFacts& host, const DaemonFacts& daemon) {
+    return std::ranges::count_if(diagnose(host, daemon), [](const Finding& finding) {
+      const std::set<std::string> limits{"real time", "open files", "memory", "CPU limit"};
+      return limits.contains(finding.what);
+    });
+  };
+  auto host = good_host();
+  CHECK(lines_of(host, {}) == 0);
+  host.real_time_limit = 0;
+  host.file_limit = 1024;
+  host.memory_limit_bytes = 1;
+  host.has_cpu_limit = true;
+  CHECK(lines_of(host, {}) == 4);
+  CHECK(lines_of(host, running()) == 0);
+  host.capabilities = 1ull << 23;  // CAP_SYS_NICE
+  CHECK(lines_of(host, {}) == 3);
+  host.capabilities = 0;
+  host.sched_ext_state.reset();  // no Enforced mode anyway
+  CHECK(lines_of(host, {}) == 3);
 }
 
 TEST_CASE("what the daemon says of itself has its lines") {
@@ -232,7 +271,15 @@ TEST_CASE("a host is read from its files") {
   write("/proc/pressure/cpu", "some avg10=0.00\n");
   write("/proc/self/mounts", "none /x cgroup rw 0 0\n");
   CHECK_FALSE(read_host_facts(root).has_cgroup2);
-  write("/proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\nnone /x cgroup rw 0 0\n");
+  CHECK(read_host_facts(root).hidepid.empty());
+  CHECK_FALSE(read_host_facts(root).memory_limit_bytes);
+  write("/proc/self/mounts",
+        "proc /proc proc rw,nosuid,hidepid=invisible,gid=7 0 0\n"
+        "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\nnone /x cgroup rw 0 0\n");
+  write("/proc/self/cgroup", "1:name=systemd:/x\n0::/pods/one\n");
+  write("/sys/fs/cgroup/pods/memory.max", "4096\n");
+  write("/sys/fs/cgroup/pods/one/memory.max", "8192\n");
+  write("/sys/fs/cgroup/pods/one/cpu.max", "max 100000\n");
   write("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
   const auto host = read_host_facts(root);
   CHECK(host.config.at("CONFIG_PSI") == "y");
@@ -243,6 +290,11 @@ TEST_CASE("a host is read from its files") {
   CHECK(host.sched_ext_ops == "lavd");
   CHECK(host.ext_server_runtime_ns == 50'000'000u);
   CHECK(host.isolated_cpus == "2-3");
+  CHECK(host.hidepid == "invisible");
+  CHECK(host.memory_limit_bytes == 4096u);
+  CHECK_FALSE(host.has_cpu_limit);
+  write("/sys/fs/cgroup/pods/cpu.max", "50000 100000\n");
+  CHECK(read_host_facts(root).has_cpu_limit);
   CHECK(host.has_pressure);
   CHECK(host.has_cgroup2);
   CHECK(host.has_cgroup1);

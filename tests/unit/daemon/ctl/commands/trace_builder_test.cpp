@@ -2,6 +2,10 @@
 #include "daemon/ctl/commands/trace_builder.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <ctime>
+#include <set>
+#include <string>
 #include <vector>
 
 using morpheus::Json;
@@ -10,8 +14,8 @@ using namespace morpheus::ctl;
 namespace {
 
 /// Feeds events of worker 7 (tid 70 of process 60) to a builder; times in microseconds.
-struct Fixture {
-  Fixture() {
+struct TraceFixture {
+  TraceFixture() {
     trace.introduce(Json::array({{{"worker_id", 7}, {"client_id", 1}, {"pid", 60}, {"tid", 70}}}),
                     Json::array({{{"client_id", 1}, {"name", "app"}}}));
   }
@@ -46,7 +50,7 @@ constexpr std::uint64_t kCpus = 5'000'000;
 }  // namespace
 
 TEST_CASE("a run is on the worker's track and on its CPU's") {
-  Fixture f;
+  TraceFixture f;
   f.event(100, "HINT", 0, {{"reason", "PRESSURE"}});
   f.event(200, "RUN", 50);
   f.event(300, "STOP", 100, {{"runnable", true}});
@@ -56,13 +60,16 @@ TEST_CASE("a run is on the worker's track and on its CPU's") {
   CHECK(f.one("X", "app 70", kCpus)["tid"] == kCpus + 2);
   CHECK(f.one("X", "waiting")["ts"] == 150.0);
   CHECK(f.one("X", "waiting")["dur"] == 50.0);
-  CHECK(f.one("M", "thread_name", kCpus)["args"]["name"] == "CPU 1");
+  std::set<std::string> tracks;
+  for (const auto& made : f.out)
+    if (made["name"] == "thread_name" && made["pid"] == kCpus) tracks.insert(made["args"]["name"]);
+  CHECK(tracks == std::set<std::string>{"CPU 1", "time of day"});
   CHECK(f.one("M", "process_name")["args"]["name"] == "app");
 }
 
 TEST_CASE(
     "a hint lasts from its decision to its acknowledgement, wherever the kernel noticed that") {
-  Fixture f;
+  TraceFixture f;
   f.event(100, "RUN");
   f.event(110, "HINT", 0, {{"reason", "BUDGET"}});
   f.event(190, "ACKNOWLEDGED", 30);
@@ -71,10 +78,42 @@ TEST_CASE(
   CHECK(f.one("b", "hint BUDGET")["ts"] == 110.0);
   CHECK(f.one("e", "hint BUDGET")["ts"] == 140.0);
   CHECK(f.one("e", "hint BUDGET")["args"]["ended"] == "acknowledged");
+  for (const auto& made : f.out)
+    CHECK(made["ph"] != "i");  // drawn once, not a second time as instants
+}
+
+TEST_CASE("an acknowledgement of a hint from before the trace is an instant") {
+  TraceFixture f;
+  f.event(100, "RUN");
+  f.event(190, "ACKNOWLEDGED", 30);
+  f.trace.finish();
+  CHECK(f.one("i", "acknowledged")["ts"] == 190.0);
+}
+
+TEST_CASE("a track has the seconds of the host's clock") {
+  ::setenv("TZ", "UTC0", 1);
+  ::tzset();
+  std::vector<Json> seconds;
+  constexpr std::uint64_t kSecondOfDay = 1'000'000'000;
+  TraceBuilder trace(
+      [&](const Json& made) {
+        if (made["ph"] == "X" && made["tid"] == kCpus) seconds.push_back(made);
+      },
+      3600 * kSecondOfDay);
+  for (const std::uint64_t at : {500'000'000ull, 2'250'000'000ull})
+    trace.add({{"time_ns", at}, {"type", "FROZEN"}, {"worker_id", 1}, {"tid", 5}});
+  trace.finish();
+  REQUIRE(seconds.size() == 3);
+  CHECK(seconds[0]["name"] == "01:00:00");
+  CHECK(seconds[0]["ts"] == 500'000.0);
+  CHECK(seconds[0]["dur"] == 500'000.0);
+  CHECK(seconds[1]["name"] == "01:00:01");
+  CHECK(seconds[2]["name"] == "01:00:02");
+  CHECK(seconds[2]["dur"] == 250'000.0);
 }
 
 TEST_CASE("a hint that stays open while the worker is off its CPU is timed from its next run") {
-  Fixture f;
+  TraceFixture f;
   f.event(100, "RUN");
   f.event(110, "HINT", 0, {{"reason", "PRESSURE"}});
   f.event(120, "STOP", 20, {{"runnable", true}});
@@ -84,7 +123,7 @@ TEST_CASE("a hint that stays open while the worker is off its CPU is timed from 
 }
 
 TEST_CASE("a CPU lost inside a critical section is shown until the worker has it again") {
-  Fixture f;
+  TraceFixture f;
   f.event(100, "RUN");
   f.event(150, "DEFERRED", 50, {{"critical", true}});
   f.event(170, "STOP", 70, {{"runnable", true}, {"critical", true}});
@@ -102,7 +141,7 @@ TEST_CASE("a CPU lost inside a critical section is shown until the worker has it
 
 TEST_CASE(
     "nothing is drawn from before the trace, nor across lost events, and what is open is closed") {
-  Fixture f;
+  TraceFixture f;
   f.event(1000, "STOP", 5000);
   CHECK(f.one("X", "running").is_null());
   f.event(1100, "RUN");
@@ -119,7 +158,7 @@ TEST_CASE(
 }
 
 TEST_CASE("escalations and event types that are not known are instants") {
-  Fixture f;
+  TraceFixture f;
   f.event(100, "ESCALATED", 9, {{"reason", "THREAD_KICK"}});
   f.event(110, "ESCALATED", 9, {{"reason", "CGROUP_THROTTLE"}});
   f.event(120, "FROZEN", 9);
@@ -129,7 +168,7 @@ TEST_CASE("escalations and event types that are not known are instants") {
 }
 
 TEST_CASE("a throttle lasts from the first ignored hint until the kernel says that it is over") {
-  Fixture f;
+  TraceFixture f;
   f.event(100, "THROTTLED", 500);
   f.event(400, "THROTTLED", 500);
   f.event(700, "UNTHROTTLED", 600);  // before its time: Enforced mode has ended
@@ -143,12 +182,12 @@ TEST_CASE("a throttle lasts from the first ignored hint until the kernel says th
 TEST_CASE(
     "a throttle without an event of its end is shown no longer than it can last, nor than the "
     "trace") {
-  Fixture f;
+  TraceFixture f;
   f.event(100, "THROTTLED", 500);
   f.event(2000, "RUN");
   f.trace.finish();
   CHECK(f.one("e", "throttled")["ts"] == 600.0);
-  Fixture g;
+  TraceFixture g;
   g.event(100, "THROTTLED", 500);
   g.event(300, "RUN");
   g.trace.finish();

@@ -56,6 +56,25 @@ TEST_CASE("degraded means: chosen but not in force") {
   CHECK_FALSE(is_degraded({{"mode", "observer"}, {"scheduler", {{"attached", false}}}}));
 }
 
+TEST_CASE("the last exit says when it was, and how long ago") {
+  const Json exit{
+      {"cause", "EJECTED"},
+      {"reason", "runnable task stall"},
+      {"time_ns", 5'000'000'000},
+      {"realtime_ns", 1'764'547'200'000'000'000}};  // the first of December, in Greenwich
+  const auto text = render_last_exit(exit, 17'000'000'000);
+  CHECK((text.starts_with("EJECTED at 2025-12-01 ") || text.starts_with("EJECTED at 2025-11-30 ")));
+  CHECK(text.find(":00, 12.0 s ago: runnable task") != std::string::npos);
+  CHECK(render_last_exit({{"cause", "NONE"}}, 1) == "the kernel has not ended the scheduler\n");
+}
+
+TEST_CASE("each hint is counted in one place, and late ones besides") {
+  const Json counters{{"hints", 291}, {"acknowledged", 44}, {"withdrawn", 246}, {"lost", 49}};
+  CHECK(render_status({{"counters", counters}}, Palette{})
+            .find("291: 44 acknowledged, 246 withdrawn, 1 open; 49 of them late") !=
+        std::string::npos);
+}
+
 TEST_CASE("statistics fit 80 columns and show where the times lie") {
   const std::uint64_t big = ~0ull;
   const Json statistics{
