@@ -88,15 +88,15 @@ def timeline(out, trace):
                  (min(e["ts"] + e["dur"], end) - max(e["ts"], start)) / 2000, 0.32)
                 for e in runs if e["name"] == name and e["ts"] < end and e["ts"] + e["dur"] > start]
 
-    def marks(phase, prefix):
+    def marks(phase, prefix, ended=None):
         return [((e["ts"] - start) / 1000, lanes[e["pid"], e["tid"]]) for e in events
                 if e["ph"] == phase and e["name"].startswith(prefix) and start <= e["ts"] < end
-                and (e["pid"], e["tid"]) in lanes]
+                and (e["pid"], e["tid"]) in lanes and ended in (None, e["args"].get("ended"))]
 
     blocks = [(boxes(name), f"with boxxyerrorbars fs solid 1 noborder lc rgb '{colour}' title '{name}'")
               for name, colour in STRETCHES.items()]
     blocks += [(marks("b", "hint"), "with points pt 11 ps 0.8 lc rgb '#c02020' title 'hint'"),
-               (marks("i", "acknowledged"), "with points pt 7 ps 0.6 lc rgb '#207020' title 'acknowledged'"),
+               (marks("e", "hint", "acknowledged"), "with points pt 7 ps 0.6 lc rgb '#207020' title 'acknowledged'"),
                (marks("i", "escalated"), "with points pt 2 ps 1 lw 2 lc rgb '#000000' title 'escalated'")]
     blocks = [(rows, style) for rows, style in blocks if rows]
     labels = ", ".join(f"'{named.get(track, 'worker')}' {lane}" for track, lane in lanes.items())

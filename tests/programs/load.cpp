@@ -17,6 +17,7 @@
 #include <fstream>
 #include <mutex>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <thread>
 
@@ -25,7 +26,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr uid_t kNobody = 65534;
-constexpr std::size_t kMaxThreads = 16;
+constexpr std::size_t kMaxThreads = 2048;
 constexpr auto kStartLimit = 60s;  // an emulated machine under load is slow
 
 void bind(std::size_t thread, unsigned cpu) {
@@ -38,9 +39,10 @@ void bind(std::size_t thread, unsigned cpu) {
   if (sched_setaffinity(0, sizeof(set), &set) != 0) std::_Exit(90);
 }
 
-std::vector<Match> matches(std::size_t players) {
-  std::vector<Match> all(players);
-  for (std::size_t i = 0; i + 1 < players; i += 2) {
+std::vector<Match> matches(const std::vector<ThreadSpec>& threads) {
+  std::vector<Match> all(threads.size());
+  for (std::size_t i = 0; i + 1 < threads.size(); i += 2) {
+    if (threads[i].manner != Manner::player) continue;
     std::array<int, 2> there{}, back{};
     if (::pipe(there.data()) != 0 || ::pipe(back.data()) != 0) std::_Exit(94);
     all[i] = {back[0], there[1], true};
@@ -54,17 +56,19 @@ std::vector<Match> matches(std::size_t players) {
 struct Load::Shared {
   std::atomic<std::uint32_t> ready;
   std::atomic<bool> started;
-  std::array<Account, kMaxThreads> threads;
+  std::span<Account> threads;  // behind this, in the same memory
 };
 
 Load::Load(const std::string& socket, unsigned cpu, std::vector<ThreadSpec> threads,
            Witness* witness)
     : specs_(std::move(threads)), witness_(witness) {
   if (specs_.size() > kMaxThreads) throw std::runtime_error("too many threads for a load");
-  auto* memory =
-      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const memory = ::mmap(nullptr, sizeof(Shared) + specs_.size() * sizeof(Account),
+                              PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::runtime_error("no memory for a load");
   shared_ = new (memory) Shared{};
+  auto* const accounts = new (shared_ + 1) Account[specs_.size()]{};
+  shared_->threads = {accounts, specs_.size()};
   pid_ = ::fork();
   if (pid_ < 0) throw std::runtime_error("cannot fork a load");
   if (pid_ == 0) child(socket, cpu);
@@ -91,7 +95,7 @@ Load::~Load() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   if (witness_ != nullptr) witness_->clear();
-  ::munmap(shared_, sizeof(Shared));
+  ::munmap(shared_, sizeof(Shared) + specs_.size() * sizeof(Account));
 }
 
 void Load::child(const std::string& socket, unsigned cpu) {
@@ -106,7 +110,7 @@ void Load::child(const std::string& socket, unsigned cpu) {
     std::fprintf(stderr, "load: attach: %s\n", morpheus_error_text(error));
     std::_Exit(91);
   }
-  const auto pipes = matches(specs_.size());
+  const auto pipes = matches(specs_);
   std::mutex lock;
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < specs_.size(); ++i)
@@ -128,14 +132,14 @@ void Load::run(std::size_t index, unsigned cpu, std::mutex& lock, Match match) {
   actor.act();
 }
 
-pid_t Load::tid(std::size_t thread) const { return shared_->threads.at(thread).tid; }
-std::uint64_t Load::hints(std::size_t thread) const { return shared_->threads.at(thread).hints; }
+pid_t Load::tid(std::size_t thread) const { return shared_->threads[thread].tid; }
+std::uint64_t Load::hints(std::size_t thread) const { return shared_->threads[thread].hints; }
 std::uint64_t Load::safe_points(std::size_t thread) const {
-  return shared_->threads.at(thread).safe_points;
+  return shared_->threads[thread].safe_points;
 }
-sim::Histogram Load::times(std::size_t thread) const { return shared_->threads.at(thread).times; }
+sim::Histogram Load::times(std::size_t thread) const { return shared_->threads[thread].times; }
 std::uint64_t Load::last_escalation_ns(std::size_t thread) const {
-  return shared_->threads.at(thread).last_escalation_ns;
+  return shared_->threads[thread].last_escalation_ns;
 }
 
 Seen Load::seen(std::size_t thread) const {

@@ -69,6 +69,11 @@ void Actor::unit() {
       return sleep_and_look();
     case Manner::player:
       return play();
+    case Manner::grabber:
+      return grab();
+    case Manner::yielder:
+      std::this_thread::yield();
+      return;
     case Manner::locker:
       lock_and_work();
       break;
@@ -84,7 +89,7 @@ void Actor::sleep_and_look() {
   const auto due = Clock::now() + std::chrono::microseconds(spec_.sleep_us);
   std::this_thread::sleep_until(due);
   account_.times.add(ns_since(due));
-  burn(20us);
+  burn(std::chrono::microseconds(spec_.work_us));
 }
 
 // Half of the time without the lock. Both halves are long compared with a futex call.
@@ -98,6 +103,13 @@ void Actor::lock_and_work() {
     burn(kUnit);
   }
   morpheus_critical_exit(self_);
+}
+
+void Actor::grab() {
+  morpheus_critical_enter(self_);
+  burn(8ms);
+  morpheus_critical_exit(self_);
+  std::this_thread::sleep_for(1us);
 }
 
 void Actor::play() {

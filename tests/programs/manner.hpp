@@ -24,9 +24,11 @@ enum class Manner : std::uint8_t {
   acker,        ///< a worker that acknowledges every hint and goes on
   prophet,      ///< a worker that claims to have acknowledged hints that are yet to come
   flipper,      ///< a deaf worker that consents and withdraws its consent all the time
-  locker,  ///< a cooperative worker that takes the load's lock in a critical section, again and
-           ///< again
-  player,  ///< no worker: sends a byte to and fro with its neighbour (0 with 1, 2 with 3, ...)
+  locker,   ///< a cooperative worker that takes the load's lock in a critical section, again and
+            ///< again
+  grabber,  ///< a worker that is critical for 8 ms, then sleeps for an instant, again and again
+  yielder,  ///< no worker: gives its CPU up all the time
+  player,   ///< no worker: sends a byte to and fro with its neighbour (0 with 1, 2 with 3, ...)
 };
 
 struct ThreadSpec {
@@ -37,10 +39,12 @@ struct ThreadSpec {
   int policy = MORPHEUS_POLICY_THREAD_KICK;
   unsigned priority = MORPHEUS_PRIORITY_DEFAULT;
   unsigned sleep_us = 1000;  ///< of a sleeper
+  unsigned work_us = 20;     ///< of a sleeper, after it woke
 };
 
 [[nodiscard]] constexpr bool is_worker(Manner manner) {
-  return manner != Manner::rival && manner != Manner::sleeper && manner != Manner::player;
+  return manner != Manner::rival && manner != Manner::sleeper && manner != Manner::yielder &&
+         manner != Manner::player;
 }
 
 /// What a thread reports to the parent process.
@@ -73,6 +77,7 @@ class Actor {
   void sleep_and_look();
   void lock_and_work();
   void play();
+  void grab();
   void claim();
   void look();
   [[nodiscard]] volatile morpheus_scb_runtime& runtime_line() const;

@@ -11,8 +11,6 @@
 namespace morpheus::bench {
 namespace {
 
-constexpr double kNsPerUs = 1000.0;
-
 double percent_of(std::uint64_t part, std::uint64_t whole) {
   return 100.0 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(1, whole));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "tests/bench/measuring/load.hpp"
 
-#include <grp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -20,19 +19,13 @@
 
 #include "proto/monotonic_clock.hpp"
 #include "tests/bench/measuring/testimony.hpp"
+#include "tests/bench/measuring/unprivileged.hpp"
 #include "tests/bench/measuring/work_unit.hpp"
 
 namespace morpheus::bench {
 namespace {
 
-constexpr uid_t kNobody = 65534;
 constexpr std::uint64_t kProbePeriodNs = 1'000'000;
-
-void give_up_root() {
-  if (::geteuid() != 0) return;
-  if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)
-    throw std::runtime_error("cannot give up root");
-}
 
 void pin_to(int cpu) {
   cpu_set_t only;
@@ -184,7 +177,7 @@ LoadProcess::LoadProcess(Board& board, const LoadSpec& spec) : board_(board), pi
   if (pid_ < 0) throw std::runtime_error("cannot fork");
   if (pid_ > 0) return;
   or_die([&] {
-    give_up_root();
+    if (!give_up_root()) throw std::runtime_error("cannot give up root");
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after it: a change of user clears this
     ::prctl(PR_SET_TIMERSLACK, 1UL);     // the default, 50 us, would be the probe's lateness
     morpheus_options options{};

@@ -5,11 +5,7 @@
 #include <cmath>
 
 namespace morpheus::bench {
-namespace {
-
-constexpr double kNsPerUs = 1000.0;
-
-}  // namespace
+namespace {}  // namespace
 
 double rounded(double us) { return std::round(us * 10) / 10; }
 

@@ -8,6 +8,8 @@
 
 namespace morpheus::bench {
 
+inline constexpr double kNsPerUs = 1000.0;
+
 /// To a tenth.
 [[nodiscard]] double rounded(double us);
 

@@ -50,9 +50,9 @@ Cost run_load(const Bench& bench, Subject subject, bool with_workers,
           static_cast<double>(context_switches() - switches)};
 }
 
-class Reporter {
+class CostReporter {
  public:
-  explicit Reporter(SubjectFigures& figures, bool is_emulated)
+  explicit CostReporter(SubjectFigures& figures, bool is_emulated)
       : figures_(figures), is_emulated_(is_emulated) {}
 
   // The callbacks of a scheduler: `prefix` and the callback's name.
@@ -107,7 +107,7 @@ class Reporter {
 
 void measure_cost(const Bench& bench) {
   const ProgramClock clock;
-  Reporter reporter(bench.figures, bench.host.is_emulated());
+  CostReporter reporter(bench.figures, bench.host.is_emulated());
   const auto subjects =
       bench.possible({Subject::kernel, Subject::fifo, Subject::observer, Subject::enforced});
   bench.each_round_alone(subjects, [&](Subject subject) {

@@ -2,7 +2,6 @@
 // How late a task runs that is due every millisecond. It shares a runtime's only thread with a task
 // that hogs it between safe points, while two other programs hog that thread's CPU. While the
 // thread waits for the CPU, a relief thread keeps its timers.
-#include <grp.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +19,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/bench/measuring/unprivileged.hpp"
 #include "tests/bench/scheduler/parts.hpp"
 
 namespace morpheus::bench {
@@ -30,11 +30,10 @@ using Clock = std::chrono::steady_clock;
 using test::Load;
 using test::Manner;
 
-constexpr uid_t kNobody = 65534;
 constexpr auto kPeriod = 1ms;
 constexpr std::size_t kOtherHogs = 2;
-constexpr double kMostLateUs = 800;  // on real CPUs
-constexpr double kTimesBetter = 1;   // where emulation hides most of it
+constexpr double kMostLateUs = 800;      // on real CPUs
+constexpr double kProbeTimesBetter = 1;  // where emulation hides most of it
 
 task<> hog(std::chrono::microseconds between_safe_points) {
   for (;;) {
@@ -95,9 +94,7 @@ class Runtime {
   }
   [[noreturn]] void run(const std::string& socket, unsigned cpu,
                         std::chrono::microseconds between_safe_points) {
-    if (::geteuid() == 0 &&
-        (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
-      std::_Exit(92);
+    if (!give_up_root()) std::_Exit(92);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of user, which clears this
     ::setenv("MORPHEUS_SOCKET", socket.c_str(), 1);
     runtime_options options;
@@ -154,9 +151,9 @@ void measure_hog(const Bench& bench) {
         bench.figures.add("how late a thread of its own is, p99", "us", subject,
                           us_of_threads(bench));
         if (const auto ratio = better.of(subject, us(990)))
-          bench.figures.add(
-              "p99, times better than the kernel", "x", subject, *ratio,
-              is_enforced && is_emulated ? std::optional(at_least(kTimesBetter)) : std::nullopt);
+          bench.figures.add("p99, times better than the kernel", "x", subject, *ratio,
+                            is_enforced && is_emulated ? std::optional(at_least(kProbeTimesBetter))
+                                                       : std::nullopt);
       });
 }
 

@@ -20,9 +20,9 @@ constexpr double kTimesBetterObserver = 20;  // on real CPUs
 constexpr double kPassedP99 = 1;
 constexpr double kPassedP999 = 2;
 
-class Reporter {
+class LatencyReporter {
  public:
-  Reporter(const Bench& bench, Board& board)
+  LatencyReporter(const Bench& bench, Board& board)
       : figures_(bench.figures), is_emulated_(bench.host.is_emulated()), board_(board) {}
 
   void add(Subject subject, std::size_t column, const Testimony& seen) {
@@ -88,7 +88,7 @@ void measure_latency(const Bench& bench) {
   LoadProcess load(board, {static_cast<int>(Host::crowded_cpu()), options.safe_point_us,
                            bench.host.daemon().socket()});
   const auto still_alive = [&] { load.expect_alive(); };
-  Reporter reporter(bench, board);
+  LatencyReporter reporter(bench, board);
   std::size_t column = 0;
   bench.each_round(subjects, [&](Subject subject) {
     board.prepare({column, has_hints(subject) ? AtSafePoint::heed : AtSafePoint::nothing},

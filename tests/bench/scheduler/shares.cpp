@@ -43,8 +43,10 @@ double worst_deviation(const std::vector<double>& times, const std::vector<doubl
   return 100 * worst;
 }
 
-/// Whether a loaded scheduler has the callback by which the kernel reports these weights.
-bool learns_weights() {
+/// Whether a loaded scheduler has the callback by which the kernel reports these weights; ours
+/// reads them without.
+bool learns_weights(Subject subject) {
+  if (subject == Subject::enforced) return true;
   const auto programs = ProgramClock::read();
   return std::ranges::any_of(
       programs, [](const auto& program) { return program.first.ends_with("cgroup_set_weight"); });
@@ -83,7 +85,7 @@ void nice(const Bench& bench, Subject subject) {
 
 void groups(const Bench& bench, Subject subject) {
   if (!ControlGroup::can_be_made()) return bench.figures.skip("there is no cgroup v2 here");
-  if (needs_sched_ext(subject) && !learns_weights())
+  if (needs_sched_ext(subject) && !learns_weights(subject))
     return bench.figures.skip(std::string(name(subject)) +
                               " does not ask the kernel for the weights of control groups");
   struct Member {

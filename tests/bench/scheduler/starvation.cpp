@@ -22,7 +22,7 @@ using Stints = std::span<const std::uint32_t, WITNESS_STINT_BUCKETS>;
 // The daemon's defaults.
 constexpr double kSliceMs = 5;
 constexpr double kGraceMs = 10;
-constexpr double kHoldCapMs = 100;
+constexpr double kUsualHoldCapMs = 100;
 constexpr double kHintLeadMs = 1;
 
 constexpr double kWithinPercent = 99;
@@ -102,7 +102,7 @@ std::vector<ThreadSpec> crowd() {
 /// would lose its CPU.
 void never_without_consent(const Bench& bench, Witness& witness) {
   constexpr double kShortMs = 0.1;
-  bench.host.set_tunables_ms(kShortMs, kShortMs, kHoldCapMs, 0);
+  bench.host.set_tunables_ms(kShortMs, kShortMs, kUsualHoldCapMs, 0);
   witness.allow(static_cast<std::uint64_t>(2 * kShortMs * 1e6));
   const auto threads = crowd();
   const std::size_t refusing = threads.size() - 1;
@@ -136,7 +136,7 @@ void never_without_consent(const Bench& bench, Witness& witness) {
               never());
   figures.add("kicks of the one beside them that consented", "count", Subject::enforced,
               static_cast<double>(witness.count(refusing).kicked), at_least(1));
-  bench.host.set_tunables_ms(kSliceMs, kGraceMs, kHoldCapMs, kHintLeadMs);
+  bench.host.set_tunables_ms(kSliceMs, kGraceMs, kUsualHoldCapMs, kHintLeadMs);
 }
 
 }  // namespace

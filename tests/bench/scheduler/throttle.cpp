@@ -19,7 +19,7 @@ using test::Manner;
 using test::ThreadSpec;
 
 constexpr double kOffPoints = 2;
-constexpr unsigned kBoundPercent = 35;
+constexpr unsigned kQuotaPercent = 35;
 constexpr ThreadSpec kRival{.manner = Manner::rival};
 // Where the kernel does not report a new bound to its scheduler, the daemon looks once a second.
 constexpr auto kSettle = std::chrono::milliseconds(1500);
@@ -72,7 +72,7 @@ void measure_throttle(const Bench& bench) {
   if (!ControlGroup::can_be_made()) return bench.figures.skip("there is no cgroup v2 here");
   bench.each_round(bench.possible({Subject::kernel, Subject::fifo, Subject::enforced}),
                    [&](Subject subject) {
-                     operators_bound(bench, subject, kBoundPercent);
+                     operators_bound(bench, subject, kQuotaPercent);
                      if (subject != Subject::enforced) return;
                      penalty(bench, MORPHEUS_POLICY_CGROUP_THROTTLE, "CGROUP_THROTTLE");
                      penalty(bench, MORPHEUS_POLICY_HYBRID, "HYBRID");

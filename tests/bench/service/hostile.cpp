@@ -2,7 +2,6 @@
 #include "tests/bench/service/hostile.hpp"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -18,12 +17,12 @@
 #include <stdexcept>
 
 #include "proto/varlink_socket.hpp"
+#include "tests/bench/measuring/unprivileged.hpp"
 
 namespace morpheus::bench {
 namespace {
 
 using namespace std::string_literals;
-constexpr uid_t kNobody = 65534;
 
 struct BadInput {
   std::string bytes;
@@ -97,9 +96,7 @@ bool send_one(const std::string& socket, const BadInput& input) {
 
 [[noreturn]] void rage(const std::string& socket, std::atomic<std::uint64_t>& calls) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::geteuid() == 0 &&
-      (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
-    ::_exit(1);
+  if (!give_up_root()) ::_exit(1);
   std::vector<varlink::Client> clients;
   for (int i = 0; i < 4; ++i)
     if (auto client = varlink::Client::connect(socket)) clients.push_back(std::move(*client));

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 
@@ -132,10 +131,11 @@ class Tidy:
 
     def commands(self):
         """The words of the command that compiles each source."""
-        with open(os.path.join(self.build, "compile_commands.json"), encoding="utf-8") as file:
-            entries = json.load(file)
-        return {self.name_of(os.path.join(self.build, entry["file"])): shlex.split(entry["command"])
-                for entry in entries}
+        with open(os.path.join(self.build, "meson-info/intro-targets.json"), encoding="utf-8") as file:
+            groups = [group for target in json.load(file) for group in target["target_sources"]]
+        return {self.name_of(source): group["parameters"]
+                for group in groups if group.get("language") == "cpp"
+                for source in [*group["sources"], *group.get("unity_sources", [])]}
 
     def name_of(self, path):
         return os.path.relpath(path, self.root)
@@ -172,8 +172,9 @@ class Tidy:
         with open(file, "w", encoding="utf-8") as output:
             output.write(paste.text())
         found = self.findings(file, paste.flags)
-        if any(DOES_NOT_COMPILE in what for _, _, what in found):
-            print(f"{file} does not compile: checking its sources one by one")
+        wrong = [(line, what) for _, line, what in found if DOES_NOT_COMPILE in what]
+        if wrong:
+            print(f"{file}:{wrong[0][0]} does not compile: {wrong[0][1]}; checking its sources one by one")
             found = self.one_by_one(paste)
         breaches = set()
         for path, line, what in found:

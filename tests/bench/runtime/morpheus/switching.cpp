@@ -30,13 +30,13 @@ using Channel = morpheus::channel<std::size_t>;
 task<> serve(Channel& in, Channel& out, std::size_t messages) {
   while (messages-- > 0) {
     const auto value = co_await in.receive();
-    co_await out.send(*value + 1);
+    (void)co_await out.send(*value + 1);
   }
 }
 
 task<> ask(Channel& in, Channel& out, std::size_t messages) {
   for (std::size_t value = 0; messages-- > 0;) {
-    co_await out.send(value);
+    (void)co_await out.send(value);
     value = *co_await in.receive();
   }
 }
