@@ -44,6 +44,7 @@ extern void bpf_task_release(struct task_struct *p) __ksym;
 extern void bpf_rcu_read_lock(void) __ksym;
 extern void bpf_rcu_read_unlock(void) __ksym;
 extern bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask *cpumask) __ksym;
+extern u32 bpf_cpumask_first(const struct cpumask *cpumask) __ksym;
 extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __ksym;
 extern int *bpf_iter_num_next(struct bpf_iter_num *it) __ksym;
 extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __ksym;
@@ -55,6 +56,7 @@ extern s32 scx_bpf_dsq_nr_queued(u64 dsq_id) __ksym __weak;
 extern s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym __weak;
 extern s32 scx_bpf_pick_idle_cpu(const struct cpumask *allowed, u64 flags) __ksym __weak;
 extern void scx_bpf_kick_cpu(s32 cpu, u64 flags) __ksym __weak;
+extern void scx_bpf_dump_bstr(char *format, unsigned long long *values, u32 size) __ksym __weak;
 extern int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, u64 dsq_id, u64 flags) __ksym __weak;
 extern struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym __weak;
 extern void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq *it) __ksym __weak;
@@ -150,14 +152,22 @@ static __always_inline bool compat_on_cpu(struct task_struct *p)
 	return ((struct task_struct___before_7 *)p)->on_cpu;
 }
 
-#define TASK_ON_RQ_MIGRATING 2
-
-/* Is it between two runqueues? */
-static __always_inline bool compat_is_migrating(struct task_struct *p)
+/* 0: asleep; 1: on a runqueue; 2, the kernel's TASK_ON_RQ_MIGRATING: between two. */
+static __always_inline int compat_on_rq(struct task_struct *p)
 {
 	if (bpf_core_field_size(p->on_rq) == sizeof(u8))
-		return p->on_rq == TASK_ON_RQ_MIGRATING;
-	return ((struct task_struct___before_7 *)p)->on_rq == TASK_ON_RQ_MIGRATING;
+		return p->on_rq;
+	return ((struct task_struct___before_7 *)p)->on_rq;
+}
+
+static __always_inline bool is_asleep(struct task_struct *p)
+{
+	return compat_on_rq(p) == 0;
+}
+
+static __always_inline bool is_migrating(struct task_struct *p)
+{
+	return compat_on_rq(p) == 2;
 }
 
 /*

@@ -6,6 +6,7 @@
  */
 #include "observer.bpf.c"
 #include "placement.bpf.c"
+#include "exit.bpf.c"
 #include "scheduler.bpf.c"
 #include "calls.bpf.c"
 #include "blame.bpf.c"

@@ -104,7 +104,7 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 	note_queued(p);
 	slice = policy_slice_beside(runnable_beside(p), &tunables);
 	/* The kernel moves it, since its CPUs have changed: its virtual time is another queue's. */
-	if (compat_is_migrating(p))
+	if (is_migrating(p))
 		vtime = clock + policy_vtime_delta(tunables.slice_ns, weight_of(p));
 	if (!woken) {
 		vtime = policy_vtime_entered(vtime, clock, slice);
@@ -148,12 +148,17 @@ void BPF_PROG(morpheus_enable, struct task_struct *p)
 /*
  * The thread may have come to another queue, whose clock says nothing about what it owes. It pays a
  * whole slice, the most that it can have run since it was last charged: changing one's CPUs gains
- * nothing.
+ * nothing. One that runs or waits has its new CPU's clock when the kernel moves it; one that sleeps
+ * and is bound is moved when it wakes, and nothing asks us then.
  */
 SEC("struct_ops/set_cpumask")
 void BPF_PROG(morpheus_set_cpumask, struct task_struct *p, const struct cpumask *mask)
 {
-	p->scx.dsq_vtime = clock_of(p)->now + policy_vtime_delta(tunables.slice_ns, weight_of(p));
+	struct queue_clock *clock = is_bound(p) && is_asleep(p)
+					    ? bound_clock(bpf_cpumask_first(p->cpus_ptr))
+					    : clock_of(p);
+
+	p->scx.dsq_vtime = clock->now + policy_vtime_delta(tunables.slice_ns, weight_of(p));
 }
 
 SEC("struct_ops/runnable")

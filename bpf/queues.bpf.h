@@ -37,6 +37,11 @@ static __always_inline struct queue_clock *shared_clock(u32 llc)
 	return &shared_queues[llc & (MORPHEUS_MAX_LLCS - 1)].clock;
 }
 
+static __always_inline struct queue_clock *bound_clock(u32 cpu)
+{
+	return &cpu_state(cpu)->bound.clock;
+}
+
 static __always_inline u64 dsq_of(struct task_struct *p)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
@@ -49,7 +54,7 @@ static __always_inline struct queue_clock *clock_of(struct task_struct *p)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
-	return is_bound(p) ? &cpu_state(cpu)->bound.clock : shared_clock(llc_of_cpu(cpu));
+	return is_bound(p) ? bound_clock(cpu) : shared_clock(llc_of_cpu(cpu));
 }
 
 /* What `p` owes or is owed goes with it to the queue of another LLC. */

@@ -10,7 +10,6 @@
  * waits; the callbacks here decide which thread has the CPU and for how long.
  */
 #include "escalation.bpf.h"
-#include "exit.bpf.h"
 #include "preemption.bpf.h"
 #include "slices.bpf.h"
 #include "turns.bpf.h"
@@ -222,13 +221,6 @@ s32 BPF_PROG(morpheus_init)
 	return err;
 }
 
-SEC("struct_ops/exit")
-void BPF_PROG(morpheus_exit, struct scx_exit_info *info)
-{
-	mode = MORPHEUS_OBSERVER_ONLY;
-	note_exit(info);
-}
-
 /* 6.17 brought this member; elsewhere the daemon clears it and reads cpu.max itself. */
 SEC("struct_ops/cgroup_set_bandwidth")
 void BPF_PROG(morpheus_cgroup_set_bandwidth, struct cgroup *cgrp, u64 period_us, u64 quota_us,
@@ -255,6 +247,9 @@ struct sched_ext_ops morpheus_ops = {
 	.cgroup_set_bandwidth = (void *)morpheus_cgroup_set_bandwidth,
 	.init = (void *)morpheus_init,
 	.exit = (void *)morpheus_exit,
+	.dump = (void *)morpheus_dump,
+	.dump_cpu = (void *)morpheus_dump_cpu,
+	.dump_task = (void *)morpheus_dump_task,
 	.flags = SCX_OPS_ENQ_LAST, /* a lone thread can be out of time, too */
 	.timeout_ms = 30000, /* the kernel's own bound: ten thousand threads may crowd a CPU */
 	.name = "morpheus",

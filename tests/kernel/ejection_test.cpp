@@ -51,7 +51,12 @@ TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and resta
     INFO(last_exit["reason"] << ": " << last_exit["message"]);
     CHECK(last_exit["reason"].get<std::string>().find("stall") != std::string::npos);
     CHECK(last_exit["message"].get<std::string>().find("failed to run for") != std::string::npos);
-    CHECK(last_exit["dump"].get<std::string>().find("CPU states") != std::string::npos);
+    const auto dump = last_exit["dump"].get<std::string>();
+    CHECK(dump.find("CPU states") != std::string::npos);
+    CHECK(dump.find("hold cap 100000000 ns") != std::string::npos);  // from here on, ours
+    CHECK(dump.find("bound threads: ") != std::string::npos);
+    CHECK(dump.find(" ns of virtual time, weight 1048576 of 1048576, worker 0") !=
+          std::string::npos);
     CHECK(daemon.ctl({"last-exit"}).out.find("stall") != std::string::npos);
   }
   REQUIRE(eventually([&] { return scheduler(daemon)["attached"] == true; }));

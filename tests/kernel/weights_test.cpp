@@ -3,14 +3,19 @@
 // at all. Shares and policies are the kernel's own, from /proc.
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <future>
+#include <semaphore>
 #include <thread>
 #include <utility>
 
@@ -20,6 +25,8 @@
 #include "tests/programs/load.hpp"
 
 using namespace morpheus::test;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -51,6 +58,39 @@ std::array<double, 3> cpu_times(const std::array<const Load*, 3>& loads, int sec
     times[i] += static_cast<double>(loads[i]->seen(0).cpu_ns);
   return times;
 }
+
+/// A thread that sleeps until it is woken.
+class Sleeper {
+ public:
+  Sleeper() {
+    thread_ = std::jthread([this] {
+      tid_.set_value(::gettid());
+      for (wake_.acquire(); !ends_; wake_.acquire()) awake_.release();
+    });
+    tid_known_ = tid_.get_future().get();
+  }
+  ~Sleeper() {
+    ends_ = true;
+    wake_.release();
+  }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+  [[nodiscard]] pid_t tid() const { return tid_known_; }
+  /// Wakes it: until it has run.
+  Clock::duration wakes_in() {
+    const auto begun = Clock::now();
+    wake_.release();
+    awake_.acquire();
+    return Clock::now() - begun;
+  }
+
+ private:
+  std::promise<pid_t> tid_;
+  pid_t tid_known_ = 0;
+  std::atomic<bool> ends_ = false;
+  std::binary_semaphore wake_{0}, awake_{0};
+  std::jthread thread_;
+};
 
 }  // namespace
 
@@ -140,7 +180,6 @@ TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not f
   set_mode(daemon, "enforced");
   // By its weight alone each of its turns would be followed by 50 s without one, and 30 s end a
   // scheduler.
-  using Clock = std::chrono::steady_clock;
   const auto begun = Clock::now();
   auto had_cpu = begun;
   auto used = light.seen(0).cpu_ns;
@@ -154,6 +193,25 @@ TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not f
   }
   CHECK(longest < std::chrono::seconds(14));
   CHECK(sched_ext_state() == "enabled");
+}
+
+TEST_CASE("enforced: a thread that is moved while it sleeps waits by its new CPU's clock") {
+  need_sched_ext();
+  // Light threads drive the clock of their CPU far ahead of the other's.
+  ObservingDaemon daemon(Json{{"canary", {{"starved_ms", 0}}}});  // which is such a thread
+  const Load light(daemon.socket(), 0, {kRival, kRival}, nullptr);
+  const Crowd ordinary(daemon, {kRival, kRival});
+  for (std::size_t i = 0; i < light.size(); ++i)
+    REQUIRE(::setpriority(PRIO_PROCESS, static_cast<id_t>(light.tid(i)), 19) == 0);
+  set_mode(daemon, "enforced");
+  Sleeper sleeper;
+  int late = 0;
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(50ms);  // until it sleeps
+    allow(sleeper.tid(), {i % 2 == 0 ? 0 : crowded_cpu()});
+    late += sleeper.wakes_in() > 500ms ? 1 : 0;
+  }
+  CHECK(late < 3);
 }
 
 TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of another") {

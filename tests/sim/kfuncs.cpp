@@ -144,6 +144,7 @@ void bpf_rcu_read_unlock(void) {}
 bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask* mask) {
   return cpu >= mask->lo && cpu <= mask->hi;
 }
+u32 bpf_cpumask_first(const struct cpumask* mask) { return mask->lo; }
 
 s32 scx_bpf_create_dsq(u64, s32) { return 0; }
 s32 scx_bpf_select_cpu_dfl(struct task_struct* p, s32 prev_cpu, u64, bool* is_idle) {
@@ -152,6 +153,7 @@ s32 scx_bpf_select_cpu_dfl(struct task_struct* p, s32 prev_cpu, u64, bool* is_id
 s32 scx_bpf_dsq_nr_queued(u64 dsq_id) { return the_machine->queued(dsq_id); }
 s32 scx_bpf_task_cpu(const struct task_struct* p) { return static_cast<s32>(p->thread_info.cpu); }
 void scx_bpf_kick_cpu(s32 cpu, u64) { the_machine->kick(static_cast<u32>(cpu)); }
+void scx_bpf_dump_bstr(char*, unsigned long long*, u32) {}
 void scx_bpf_dsq_insert(struct task_struct* p, u64 dsq_id, u64 slice, u64) {
   the_machine->insert(p, dsq_id, slice);
 }

@@ -210,6 +210,7 @@ void Machine::change_affinity(Thread& t) {
   t.allowed = mask;
   t.truth.displaced_at = 0;  // it is enqueued anew
   t.task.nr_cpus_allowed = static_cast<int>(mask.hi - mask.lo + 1);
+  if (t.sched_class == SchedClass::ext) morpheus_set_cpumask(&t.task, t.task.cpus_ptr);
   if (counted) morpheus_runnable(&t.task, 0);
   if (t.state == RunState::running && t.sched_class == SchedClass::ext) {
     morpheus_running(&t.task);

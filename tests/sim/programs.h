@@ -41,6 +41,7 @@ void morpheus_tick(struct task_struct *p);
 void morpheus_running(struct task_struct *p);
 void morpheus_stopping(struct task_struct *p, bool runnable);
 void morpheus_enable(struct task_struct *p);
+void morpheus_set_cpumask(struct task_struct *p, const struct cpumask *mask);
 void morpheus_runnable(struct task_struct *p, u64 enq_flags);
 void morpheus_quiescent(struct task_struct *p, u64 deq_flags);
 s32 morpheus_init(void);

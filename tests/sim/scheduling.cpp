@@ -170,6 +170,7 @@ void Machine::schedule(Cpu& c, bool preempt, bool runnable) {
       morpheus_quiescent(&prev->task, 0);
     }
     prev->task.scx.flags &= ~SCX_TASK_QUEUED;
+    prev->task.on_rq = 0;
     --c.runqueue.nr_running;
   }
   Thread* next = pick(c, runnable ? prev : nullptr);

@@ -60,6 +60,7 @@ void Machine::arrive(Thread& t) {
   be_on(here);
   t.state = RunState::runnable;
   t.wait_since = t.woken_at = t.starve_since = now();
+  t.task.on_rq = 1;
   t.task.scx.flags |= SCX_TASK_QUEUED;
   ++c.runqueue.nr_running;
   const auto oldest = c.fair_floor - kFairSleepCredit;

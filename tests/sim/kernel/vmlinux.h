@@ -145,13 +145,15 @@ struct scx_exit_info {
 struct scx_init_task_args {
 	bool fork;
 };
+struct scx_dump_ctx;
+
 struct sched_ext_ops {
 	void *select_cpu, *enqueue, *dequeue, *dispatch, *tick, *runnable, *running, *stopping,
 		*quiescent;
 	void *yield, *update_idle, *set_weight, *set_cpumask, *init_task, *exit_task, *enable,
 		*disable;
 	void *cgroup_set_bandwidth;
-	void *cpu_online, *cpu_offline, *init, *exit;
+	void *cpu_online, *cpu_offline, *init, *exit, *dump, *dump_cpu, *dump_task;
 	u32 dispatch_max_batch, timeout_ms;
 	u64 flags;
 	char name[128];
