@@ -57,15 +57,6 @@ struct bound_queue {
 	u32 queued; /* a thread may wait there: see bound_wait() */
 };
 
-enum queue_of_cpu { QUEUE_NONE, QUEUE_BOUND, QUEUE_SHARED };
-
-/* Whose turn it is while threads wait in both of the CPU's queues. */
-struct turn {
-	u64 since_ns;   /* since when it waits, see policy_passed_over_since() */
-	u32 round;      /* how many slices the other queue's threads need for one each */
-	u8 passed_over; /* which queue has waited for the other, enum queue_of_cpu */
-};
-
 /* Help for another last-level cache, whose queue is much longer. */
 struct balance {
 	u64 alone_until; /* it could not help: until then it looks at its own queue only */
@@ -101,7 +92,6 @@ struct cpu_state {
 	u64 ahead_until; /* see policy_may_go_ahead() */
 
 	struct bound_queue bound __attribute__((aligned(CACHE_LINE)));
-	struct turn turn;
 	struct balance balance;
 
 	struct preemption preemption __attribute__((aligned(CACHE_LINE)));

@@ -63,19 +63,15 @@ SEC("struct_ops/dump_cpu")
 void BPF_PROG(morpheus_dump_cpu, struct scx_dump_ctx *dump, s32 cpu, bool idle)
 {
 	struct cpu_state *c = cpu_state(cpu);
-	u64 now = bpf_ktime_get_ns();
 
 	if (idle)
 		return;
 	dump_line("worker %llu; waiters %llu; run of %lld ns, weight %llu", (u64)running_worker(c),
-		  (u64)c->waiters.count, c->run.start_ns ? now - c->run.start_ns : 0,
+		  (u64)c->waiters.count, c->run.start_ns ? bpf_ktime_get_ns() - c->run.start_ns : 0,
 		  (u64)c->run.weight);
 	dump_line("bound threads: %lld, clock %llu; shared queue: %lld, clock %llu",
 		  (u64)scx_bpf_dsq_nr_queued(cpu), c->bound.clock.now,
 		  (u64)scx_bpf_dsq_nr_queued(shared_dsq(cpu)), shared_clock(llc_of_cpu(cpu))->now);
-	if (c->turn.passed_over)
-		dump_line("queue %llu (1: bound, 2: shared) passed over for %lld ns",
-			  (u64)c->turn.passed_over, now - c->turn.since_ns);
 }
 
 SEC("struct_ops/dump_task")

@@ -39,17 +39,21 @@ OUT_OF_LINE s32 cpu_to_hint(struct task_struct *p, s32 cpu)
 SEC("struct_ops/select_cpu")
 s32 BPF_PROG(morpheus_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
+	/* Where it slept is task_cpu; prev_cpu is where the waker would like it, as a workqueue. */
+	u32 from = llc_of_cpu(scx_bpf_task_cpu(p));
 	bool idle = false;
 	s32 cpu;
 
 	cpu_state(bpf_get_smp_processor_id())->woken_in_sync =
 		wake_flags & SCX_VALUE(scx_wake_flags, SCX_WAKE_SYNC) ? p->pid : 0;
-	if (is_out_of_time(p) && !slept_in_kernel(p))
+	if (is_out_of_time(p) && !slept_in_kernel(p)) {
+		change_llc(p, from, llc_of_cpu(prev_cpu));
 		return prev_cpu; /* it will be parked: no idle CPU for it */
+	}
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
 	if (!idle && nr_workers && !is_bound(p))
 		cpu = cpu_to_hint(p, cpu);
-	change_llc(p, llc_of_cpu(prev_cpu), llc_of_cpu(cpu));
+	change_llc(p, from, llc_of_cpu(cpu));
 	if (idle)
 		compat_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), tunables.slice_ns, 0);
 	return cpu;

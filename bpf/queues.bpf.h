@@ -106,15 +106,11 @@ static __always_inline bool contended(s32 cpu)
 	return bound_wait(cpu_state(cpu), cpu) || unbound_wait(cpu);
 }
 
-static __always_inline u32 round_of_bound(s32 cpu)
+static __always_inline u32 cpus_of_llc(void)
 {
-	return policy_round(scx_bpf_dsq_nr_queued(cpu), 1);
-}
+	u32 cpus = (u32)nr_cpus / (u32)(nr_llcs ?: 1);
 
-static __always_inline u32 round_of_shared(s32 cpu)
-{
-	return policy_round(scx_bpf_dsq_nr_queued(shared_dsq(cpu)),
-			    (u32)nr_cpus / (u32)(nr_llcs ?: 1));
+	return cpus ?: 1;
 }
 
 /* The place of the last thread that waits in `dsq`; false if no thread does. */

@@ -47,7 +47,7 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 		prev->scx.slice = slot ? LEASE_NS : slice_of(prev);
 		return;
 	}
-	if (!take_next(c, cpu, on_rq ? prev : NULL) && on_rq) {
+	if (!take_next(c, cpu) && on_rq) {
 		c->run.gave_up = 0;
 		prev->scx.slice = slice_of(prev);
 	}
@@ -187,8 +187,7 @@ void BPF_PROG(morpheus_stopping, struct task_struct *p, bool runnable)
 	if (c->run.ahead)
 		c->ahead_until = policy_charge_ahead(c->ahead_until, bpf_ktime_get_ns(), ran,
 						     weight, &tunables);
-	else if (c->turn.passed_over)
-		c->turn.since_ns = passed_since(c, p, bpf_ktime_get_ns());
+	credit_passed_over(c, scx_bpf_task_cpu(p), p, ran, weight);
 	c->run.start_ns = 0;
 	charge_running(c, p);
 	/*

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Which thread runs next on a CPU: the present one again, or the first of one of its two queues.
- * Within a queue virtual time decides. Between the queues it decides only in part: while both are
- * crowded the distances from their clocks need not change, so the two also take turns.
+ * Virtual time decides: within a queue, and between the two by the distances from their clocks.
  */
 #ifndef MORPHEUS_BPF_TURNS_BPF_H
 #define MORPHEUS_BPF_TURNS_BPF_H
@@ -25,7 +24,7 @@ static __always_inline u32 running_weight(struct cpu_state *c)
 
 /*
  * Is the running thread owed more than every thread that waits in its queue? Where threads wait in
- * the CPU's other queue, too, it does not stay: the queues have turns.
+ * the CPU's other queue, too, it does not stay: the first of both is found.
  */
 static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_struct *p, bool yielded)
 {
@@ -41,43 +40,31 @@ static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_stru
 }
 
 /*
- * Since when the queue that was passed over counts as waiting, if the running thread stopped now.
+ * `p` ran for `ran` here, and threads may have waited in the CPU's other queue. That queue's clock
+ * is not moved by its own threads then: it moves as far as each of them could have had of the run.
  */
-static __always_inline u64 passed_since(struct cpu_state *c, struct task_struct *p, u64 now)
+static __always_inline void credit_passed_over(struct cpu_state *c, s32 cpu, struct task_struct *p,
+					       u64 ran, u32 weight)
 {
-	if (c->run.ahead || c->turn.passed_over != (is_bound(p) ? QUEUE_BOUND : QUEUE_SHARED))
-		return c->turn.since_ns;
-	return policy_passed_over_since(c->turn.since_ns, now,
-					p->se.sum_exec_runtime - c->run.vtime_exec_ns,
-					c->turn.round);
+	s32 bound, shared;
+
+	if (!is_bound(p) && !READ_ONCE(c->bound.queued))
+		return;
+	bound = scx_bpf_dsq_nr_queued(cpu);
+	shared = scx_bpf_dsq_nr_queued(shared_dsq(cpu));
+	if (is_bound(p) && shared > 0)
+		__sync_fetch_and_add(
+			&shared_clock(llc_of_cpu(cpu))->now,
+			policy_passed_over(ran, weight, cpus_of_llc() * (1 + bound) + shared));
+	else if (!is_bound(p) && bound > 0)
+		c->bound.clock.now +=
+			policy_passed_over(ran, weight, 1 + bound + shared / cpus_of_llc());
 }
 
-/*
- * Threads wait in both queues, and virtual times say only which queue's first is further behind.
- * That queue comes first, but the other has its turn once it was passed over for long.
- */
-static __always_inline bool turn_of_bound(struct cpu_state *c, s32 cpu, struct task_struct *prev,
-					  bool bound_first)
-{
-	u8 passed_over = bound_first ? QUEUE_SHARED : QUEUE_BOUND;
-	u64 now = bpf_ktime_get_ns();
-
-	if (c->turn.passed_over != passed_over) {
-		c->turn.passed_over = passed_over;
-		c->turn.since_ns = now;
-		return bound_first;
-	}
-	c->turn.round = bound_first ? round_of_bound(cpu) : round_of_shared(cpu);
-	if (policy_passed_over_long(prev ? passed_since(c, prev, now) : c->turn.since_ns, now,
-				    c->turn.round, &tunables))
-		return !bound_first;
-	return bound_first;
-}
-
-static __always_inline bool take_own(struct cpu_state *c, s32 cpu, struct task_struct *prev)
+/* Threads wait in both queues: the one goes first that its queue's threads owe more. */
+static __always_inline bool take_own(struct cpu_state *c, s32 cpu)
 {
 	u64 shared_queue = shared_dsq(cpu), here = 0, shared = 0;
-	bool bound_first;
 
 	if (!bound_wait(c, cpu))
 		return compat_move_to_local(shared_queue);
@@ -85,22 +72,14 @@ static __always_inline bool take_own(struct cpu_state *c, s32 cpu, struct task_s
 		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 	here -= c->bound.clock.now;
 	shared -= shared_clock(llc_of_cpu(cpu))->now;
-	bound_first = !policy_vtime_before(shared, here);
-	/*
-	 * A thread that goes ahead of virtual time uses up no turn: the others of its queue wait
-	 * on.
-	 */
-	if (!policy_is_ahead(bound_first ? here : shared))
-		bound_first = turn_of_bound(c, cpu, prev, bound_first);
-	if (bound_first)
-		return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
-	return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
+	if (policy_vtime_before(shared, here))
+		return compat_move_to_local(shared_queue) || compat_move_to_local(cpu);
+	return compat_move_to_local(cpu) || compat_move_to_local(shared_queue);
 }
 
-/* `prev`: the running thread, if it would go on. */
-static __always_inline bool take_next(struct cpu_state *c, s32 cpu, struct task_struct *prev)
+static __always_inline bool take_next(struct cpu_state *c, s32 cpu)
 {
-	return take_own(c, cpu, prev) || (nr_llcs > 1 && take_anywhere(c, cpu));
+	return take_own(c, cpu) || (nr_llcs > 1 && take_anywhere(c, cpu));
 }
 
 #endif

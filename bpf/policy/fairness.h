@@ -83,15 +83,6 @@ POLICY_FN bool policy_vtime_before(__u64 a, __u64 b)
 }
 
 /*
- * How many slices one CPU of `cpus` needs until each of `waiting` threads, and one more, has had
- * one.
- */
-POLICY_FN __u32 policy_round(__u32 waiting, __u32 cpus)
-{
-	return 1 + waiting / (cpus ? cpus : 1);
-}
-
-/*
  * How far a queue's clock must come at least: within this time to the place of each thread that
  * waits there now. A thread that is light, alone or by its group, would else wait for as long as
  * its weight is worth, and the kernel ejects a scheduler that lets a thread wait for 30 s. After a

@@ -75,27 +75,14 @@ POLICY_FN bool policy_stays(__u64 vtime, __u64 first, __u32 weight, __u64 turn_n
 }
 
 /*
- * A CPU has two queues, and only one moves its clock while the other is served: their threads'
- * distances need not change for as long as both are crowded. So the queue that was passed over has
- * its turn once each thread of the other has had a slice: a round.
+ * A CPU has two queues, and a queue's clock follows its own threads. While the other queue was
+ * served, it moves by this: by what each of the threads that compete, `competing`, could have had
+ * of a run of `ran_ns`, if all weigh as much as the one that had it. So those that are passed over
+ * come to be owed more, and those that owe pay it off, however few of their queue run.
  */
-POLICY_FN bool policy_passed_over_long(__u64 since_ns, __u64 now, __u32 round,
-				       const struct morpheus_tunables *t)
+POLICY_FN __u64 policy_passed_over(__u64 ran_ns, __u32 weight, __u32 competing)
 {
-	return now - since_ns >= t->slice_ns * round;
-}
-
-/*
- * Since when it counts as passed over, after one of its threads ran for `ran_ns`. Its turn is over
- * when a slice was used, not when a thread that wakes takes the CPU from the one that had it. While
- * it has its turn it is not passed over: otherwise two of its threads, with slices as long as a
- * round, would have every turn.
- */
-POLICY_FN __u64 policy_passed_over_since(__u64 since_ns, __u64 now, __u64 ran_ns, __u32 round)
-{
-	__u64 served = ran_ns * (1ull + round);
-
-	return served < now - since_ns ? since_ns + served : now;
+	return policy_vtime_delta(ran_ns, weight) / (competing ? competing : 1);
 }
 
 /*

@@ -31,9 +31,10 @@ MUTANTS = {
                        "return policy_vtime_before(vtime + cost, first);"),
     "local_queue_forgotten": (QUEUES, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
     "bound_forgotten": (PLACEMENT, "\tnote_queued(p);\n", ""),
+    "woken_by_the_old_clock": (PLACEMENT, "u32 from = llc_of_cpu(scx_bpf_task_cpu(p));", "u32 from = llc_of_cpu(prev_cpu);"),
     "flag_taken_without_lock": (PREEMPTION, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
     "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced.slice ? c->displaced.slot : 0", "c->displaced.slot"),
-    "passed_over_for_ever": (TURN_POLICY, "return now - since_ns >= t->slice_ns * round;", "return 0;"),
+    "passed_over_for_ever": (TURN_POLICY, "return policy_vtime_delta(ran_ns, weight) / (competing ? competing : 1);", "return 0;"),
     "withdrawn_not_counted": (HINTS, "w->withdrawn++;", ""),
 }

@@ -38,10 +38,13 @@ void Machine::wake(Thread& t) {
   t.direct = false;
   std::uint32_t to = t.allowed.lo;
   if (t.allowed.hi != t.allowed.lo) {
-    if (t.sched_class == SchedClass::ext)
+    if (t.sched_class == SchedClass::ext) {
+      // a workqueue says where it would like its thread: not always where that one slept
+      const auto wake_cpu = t.rng.one_in(4) ? t.rng.between(t.allowed.lo, t.allowed.hi)
+                                            : std::uint64_t{t.task.thread_info.cpu};
       to = static_cast<std::uint32_t>(
-          morpheus_select_cpu(&t.task, static_cast<s32>(t.task.thread_info.cpu), SCX_ENQ_WAKEUP));
-    else
+          morpheus_select_cpu(&t.task, static_cast<s32>(wake_cpu), SCX_ENQ_WAKEUP));
+    } else
       to = fair_cpu(t);
     if (to < t.allowed.lo || to > t.allowed.hi) to = t.allowed.lo, t.direct = false;
   }

@@ -66,24 +66,13 @@ TEST_CASE("policy: a yield is worth a slice of the thread's own") {
   CHECK_FALSE(policy_stays(kNow, kNow + slice, kOne / 2, 0, true, &kTunables));
 }
 
-TEST_CASE(
-    "policy: of a CPU's two queues none is passed over for longer than a round of the other") {
+TEST_CASE("policy: of a CPU's two queues the one that is passed over comes to be owed more") {
   const std::uint64_t slice = kTunables.slice_ns;
-  CHECK(policy_round(0, 1) == 1);
-  CHECK(policy_round(4, 2) == 3);
-  CHECK(policy_round(4, 0) == 5);
-  CHECK_FALSE(policy_passed_over_long(1000, 1000 + slice - 1, 1, &kTunables));
-  CHECK(policy_passed_over_long(1000, 1000 + slice, 1, &kTunables));
-  CHECK_FALSE(policy_passed_over_long(1000, 1000 + 3 * slice - 1, 3, &kTunables));
-  CHECK(policy_passed_over_long(1000, 1000 + 3 * slice, 3, &kTunables));
-}
-
-TEST_CASE(
-    "policy: a queue's turn lasts until a slice was used, and no claim is left from longer ones") {
-  const std::uint64_t slice = kTunables.slice_ns, since = kNow - 3 * slice;
-  CHECK(policy_passed_over_since(since, kNow, slice / 10, 3) == since + 4 * slice / 10);
-  CHECK(policy_passed_over_since(since, kNow, slice, 3) == kNow);
-  CHECK(policy_passed_over_since(since, kNow, 10 * slice, 3) == kNow);
+  CHECK(policy_passed_over(slice, POLICY_WEIGHT_UNIT, 1) == slice);
+  CHECK(policy_passed_over(slice, POLICY_WEIGHT_UNIT, 5) == slice / 5);
+  CHECK(policy_passed_over(slice, POLICY_WEIGHT_UNIT / 16, 4) == 4 * slice);
+  CHECK(policy_passed_over(slice, 16 * POLICY_WEIGHT_UNIT, 4) == slice / 64);
+  CHECK(policy_passed_over(slice, POLICY_WEIGHT_UNIT, 0) == slice);
 }
 
 TEST_CASE("policy: an ordinary thread is preempted by one that lags more than the lead") {
