@@ -285,16 +285,13 @@ OUT_OF_LINE void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, bool
 	u64 earliest =
 		clock + policy_vtime_delta(policy_slice_beside(runnable_beside(p), &tunables),
 					   weight_of(p));
-	s32 cpu;
 
 	if (behind && policy_vtime_before(vtime, earliest))
 		vtime = earliest;
 	if (!compat_move_vtime(it, p, dsq_of(p), vtime))
 		return;
 	note_queued(p);
-	cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-	if (cpu >= 0)
-		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+	wake_idle_cpu(p);
 }
 
 /*

@@ -25,7 +25,7 @@ int reset_cpu(u32 *cpu)
 	c->slot = 0;
 	c->timer_armed = 0;
 	__builtin_memset(&c->waiters, 0, sizeof(c->waiters));
-	cpu_is_idle[key & (MORPHEUS_MAX_CPUS - 1)] = 0;
+	note_idle(key, false);
 	return bpf_timer_set_callback(&t->timer, on_timer);
 }
 

@@ -101,11 +101,33 @@ _Static_assert(sizeof(struct cpu_state) == 4 * CACHE_LINE,
 	       "cpu_state: a group has outgrown its line");
 
 static struct cpu_state cpus[MORPHEUS_MAX_CPUS];
-static u8 cpu_is_idle[MORPHEUS_MAX_CPUS];
+/* A bit for each CPU: a wakeup looks for one that idles, and most often 64 do not at once. */
+static u64 idle_cpus[MORPHEUS_MAX_CPUS / 64];
 
 static __always_inline struct cpu_state *cpu_state(u32 cpu)
 {
 	return &cpus[cpu & (MORPHEUS_MAX_CPUS - 1)];
+}
+
+static __always_inline u64 *idle_word(u32 cpu)
+{
+	return &idle_cpus[cpu / 64 & (MORPHEUS_MAX_CPUS / 64 - 1)];
+}
+
+static __always_inline bool cpu_is_idle(u32 cpu)
+{
+	return READ_ONCE(*idle_word(cpu)) & 1ull << cpu % 64;
+}
+
+/* Most switches change nothing: they must not take the line from the CPUs beside this one. */
+static __always_inline void note_idle(u32 cpu, bool idle)
+{
+	if (cpu_is_idle(cpu) == idle)
+		return;
+	if (idle)
+		__sync_fetch_and_or(idle_word(cpu), 1ull << cpu % 64);
+	else
+		__sync_fetch_and_and(idle_word(cpu), ~(1ull << cpu % 64));
 }
 
 #endif

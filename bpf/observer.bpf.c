@@ -39,7 +39,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		note_parked(c, prev, preempt);
 	if (!nr_workers)
 		return 0;
-	cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] = next->pid == 0;
+	note_idle(cpu, next->pid == 0);
 	if (c->waiters.claimant)
 		settle_claim(c, next);
 	if (c->slot) {
@@ -56,16 +56,6 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	return 0;
 }
 
-/* A worker that another thread registered while it ran was never seen to get its CPU. */
-static __always_inline void adopt_current(struct cpu_state *c, u32 cpu)
-{
-	struct task_struct *p = bpf_get_current_task_btf();
-	struct worker_lines *lines = lines_of(p);
-
-	if (lines)
-		enter(c, cpu, p, lines, bpf_ktime_get_ns());
-}
-
 static __always_inline void wakes(struct task_struct *p)
 {
 	struct cpu_state *c;
@@ -79,18 +69,18 @@ static __always_inline void wakes(struct task_struct *p)
 	lines = lines_of(p);
 	if (lines)
 		worker_of(lines->slot)->wait_start_ns = bpf_ktime_get_ns();
-	if (cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)]) {
-		cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] = 0;
+	if (cpu_is_idle(cpu)) {
+		note_idle(cpu, false);
 		c->waiters.claimant = p->pid;
 		return;
 	}
 	if (has_idle_cpu(p))
 		return;
 	add_waiting(c, p->pid, runnable_beside(p));
-	if (!c->slot && cpu == bpf_get_smp_processor_id())
-		adopt_current(c, cpu);
-	else if (c->slot)
+	if (c->slot)
 		waiters_changed(c, bpf_ktime_get_ns());
+	else if (cpu == bpf_get_smp_processor_id())
+		adopt(c, cpu, bpf_get_current_task_btf());
 }
 
 SEC("tp_btf/sched_wakeup")
@@ -117,14 +107,14 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dest)
 	from = cpu_state(p->thread_info.cpu);
 	if (from->waiters.claimant == (u32)p->pid) {
 		from->waiters.claimant = 0;
-		cpu_is_idle[p->thread_info.cpu & (MORPHEUS_MAX_CPUS - 1)] = 1;
+		note_idle(p->thread_info.cpu, true);
 	}
 	if (!from->waiters.count || !remove_waiting(from, p->pid))
 		return 0;
 	if (!from->waiters.count)
 		waiters_changed(from, bpf_ktime_get_ns());
 	/* Our own scheduler moves a thread only in order to run it there now. */
-	if (mode == MORPHEUS_ENFORCED || cpu_is_idle[dest & (MORPHEUS_MAX_CPUS - 1)])
+	if (mode == MORPHEUS_ENFORCED || cpu_is_idle(dest))
 		return 0;
 	add_waiting(to, p->pid, runnable_beside(p));
 	waiters_changed(to, bpf_ktime_get_ns());

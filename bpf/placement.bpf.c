@@ -116,6 +116,8 @@ void BPF_PROG(morpheus_enqueue, struct task_struct *p, u64 enq_flags)
 		/* It was out of time, and its CPU is about to idle: there is time again. */
 		if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_LAST))
 			scx_bpf_kick_cpu(cpu, 0);
+		else if (!is_bound(p))
+			wake_idle_cpu(p);
 		return;
 	}
 	vtime = place_of_woken(p, vtime, clock);

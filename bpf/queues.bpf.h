@@ -90,6 +90,15 @@ static __always_inline void note_queued(struct task_struct *p)
 		WRITE_ONCE(cpu_state(scx_bpf_task_cpu(p))->bound.queued, 1);
 }
 
+/* For `p`, which waits and did not wake: a CPU that idles would not look by itself. */
+static __always_inline void wake_idle_cpu(struct task_struct *p)
+{
+	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+
+	if (cpu >= 0)
+		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+}
+
 /*
  * Does any other thread wait for this CPU? In the CPU's local queue, too: the kernel itself puts
  * some threads there, those that exit or may not migrate now.

@@ -119,6 +119,18 @@ OUT_OF_LINE void enter(struct cpu_state *c, u32 cpu, struct task_struct *p,
 }
 
 /*
+ * `p` has the CPU `c`. A worker that was registered while it ran, as a library does for its workers
+ * after a new daemon has come, was never seen to get it.
+ */
+static __always_inline void adopt(struct cpu_state *c, u32 cpu, struct task_struct *p)
+{
+	struct worker_lines *lines = nr_workers ? lines_of(p) : NULL;
+
+	if (lines && (c->slot != lines->slot || !worker_of(lines->slot)->run_start_ns))
+		enter(c, cpu, p, lines, bpf_ktime_get_ns());
+}
+
+/*
  * It leaves with a hint open. If it was not asked just now, it had to be removed to make room,
  * unless a higher class merely displaced it.
  */

@@ -20,10 +20,13 @@ void BPF_PROG(morpheus_dispatch, s32 cpu, struct task_struct *prev)
 {
 	struct cpu_state *c = cpu_state(cpu);
 	bool on_rq = prev && (prev->scx.flags & SCX_VALUE(scx_ent_flags, SCX_TASK_QUEUED));
-	u32 slot = running_worker(c), yielded = c->run.yielded, ended = c->run.ended;
+	u32 slot, yielded = c->run.yielded, ended = c->run.ended;
 
 	c->run.yielded = 0;
 	c->run.ended = 0;
+	if (on_rq)
+		adopt(c, cpu, prev);
+	slot = running_worker(c);
 	/*
 	 * The tick ends a slice by setting it to 0 and says so. A slice that is 0 for no such
 	 * reason comes from a kick that was meant for the thread before. It must not cost a worker
@@ -114,6 +117,7 @@ void BPF_PROG(morpheus_tick, struct task_struct *p)
 		c->run.vtime_exec_ns = p->se.sum_exec_runtime;
 	if (nr_llcs > 1)
 		look_around(c, cpu, bpf_ktime_get_ns());
+	adopt(c, cpu, p);
 	slot = running_worker(c);
 	lines = slot ? lines_of(p) : NULL;
 	if (lines && lines->slot == slot) {

@@ -93,14 +93,20 @@ OUT_OF_LINE void settle_claim(struct cpu_state *c, struct task_struct *next)
 /* Is a CPU idle on which `p` may run? Then no worker need make room. */
 OUT_OF_LINE bool has_idle_cpu(struct task_struct *p)
 {
-	int cpu;
+	const int words = (u32)(nr_cpus + 63) / 64;
+	int word, i;
 
 	if (p->nr_cpus_allowed == 1)
 		return false;
-	bpf_for(cpu, 0, nr_cpus) {
-		if (cpu_is_idle[cpu & (MORPHEUS_MAX_CPUS - 1)] &&
-		    bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
-			return true;
+	bpf_for(word, 0, words) {
+		u64 idle = READ_ONCE(*idle_word(word * 64));
+
+		if (!idle)
+			continue;
+		bpf_for(i, 0, 64) {
+			if (idle >> i & 1 && bpf_cpumask_test_cpu(word * 64 + i, p->cpus_ptr))
+				return true;
+		}
 	}
 	return false;
 }

@@ -94,7 +94,7 @@ void Checker::slice_decided(std::uint32_t slot, const policy_claims& claims, boo
   if (verdict == POLICY_SLICE_DEFER) ++truth.deferrals, ++figures_.deferrals;
   if (verdict == POLICY_SLICE_OVERRUN) ++truth.overruns, ++figures_.overruns;
   // A tick of slack: the programs cannot see every moment at which a higher class held the CPU.
-  if (verdict == POLICY_SLICE_DEFER && truth.seen &&
+  if (verdict == POLICY_SLICE_DEFER &&
       machine_.now() - truth.held_since >= machine_.tunables().hold_cap_ns + kTick)
     fail("cap", t,
          "deferred beyond the cap: " + std::to_string((machine_.now() - truth.held_since) / kUs) +
@@ -157,6 +157,10 @@ void Checker::event(const morpheus_event& event) {
   const bool open = truth.seq != truth.closed_seq;
   if (event.seq != truth.seq) fail("sequence", t, "an event names a hint that is not the last one");
   switch (event.type) {
+    case MORPHEUS_EVENT_RUN:
+      if (!truth.seen) truth.held_since = machine_.now();  // it ran when it was registered
+      truth.seen = true;
+      break;
     case MORPHEUS_EVENT_ACKNOWLEDGED:
       if (!open) fail("one-hint", t, "an acknowledgement of a hint that was not open");
       if (t.runtime.last_ack_seq != truth.seq)

@@ -32,15 +32,12 @@ struct Figures {
   std::uint64_t escalations = 0, blocked = 0, deferrals = 0, overruns = 0;
   /// The CPU was lost to our class inside a critical section, after the cap.
   std::uint64_t critical_lost = 0;
-  /// The same before the cap, by workers that were registered while they ran.
-  std::uint64_t critical_lost_unseen = 0;
   std::uint64_t yields = 0, idle_yields = 0;  ///< of those, without a waiting thread
   std::uint64_t escalated_for_nobody = 0;
   /// Hints for a waiter of the CPU that the slot's previous owner has.
   std::uint64_t hinted_by_ghost = 0;
   std::uint64_t hinted_asleep = 0;  ///< hints to a worker that is about to sleep
   /// Patrols that found a waiting thread and a CPU for it that had been idle for two ticks.
-  std::uint64_t idle_beside_waiter = 0;
   std::uint64_t longest_wait_ns = 0;  ///< runnable without a CPU, Enforced
   Histogram wake_to_run;              ///< of ordinary threads that were woken
   Histogram hint_to_ack;

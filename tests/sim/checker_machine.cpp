@@ -34,10 +34,7 @@ void Checker::loses(Thread& prev, const Thread& next) {
   if (prev.runtime.is_in_critical_section == 0) return;
   ++figures_.critical_lost;
   const auto held = machine_.now() - truth.held_since;
-  if (!truth.seen)
-    return weakness(figures_.critical_lost_unseen, "unseen", prev,
-                    "registered while it ran: lost its CPU inside a critical section");
-  if (held < machine_.tunables().hold_cap_ns)
+  if (!truth.seen || held < machine_.tunables().hold_cap_ns)
     fail("critical", prev,
          "lost its CPU to thread " + std::to_string(next.index) +
              " inside a critical section, after " + std::to_string(held / kUs) + " us");
@@ -134,7 +131,7 @@ void Checker::patrol() {
   for (auto cpu = t.allowed.lo; cpu <= t.allowed.hi; ++cpu)
     if (machine_.cpu(cpu).current == nullptr &&
         machine_.now() - machine_.cpu(cpu).idle_since > 2 * kTick) {
-      return weakness(figures_.idle_beside_waiter, "idle", t, "waits while a CPU is idle");
+      fail("idle", t, "waits while a CPU is idle");
     }
 }
 

@@ -9,15 +9,16 @@
 namespace morpheus::sim {
 
 enum class EventType : std::uint8_t {
-  tick,     ///< the periodic interrupt of a CPU
-  timer,    ///< a CPU's pinned BPF timer
-  preempt,  ///< the timer by which a woken thread takes a CPU, on the CPU that armed it
-  step,     ///< the running thread reaches the end of a stretch of its program
-  resched,  ///< an interrupt from another CPU: pick again
-  kick,     ///< the same, with SCX_KICK_PREEMPT
-  wake,     ///< a sleeping thread's time has come
-  arrive,   ///< a woken thread reaches the runqueue of its CPU
-  operate,  ///< the daemon does something
+  tick,       ///< the periodic interrupt of a CPU
+  timer,      ///< a CPU's pinned BPF timer
+  preempt,    ///< the timer by which a woken thread takes a CPU, on the CPU that armed it
+  step,       ///< the running thread reaches the end of a stretch of its program
+  resched,    ///< an interrupt from another CPU: pick again
+  kick,       ///< the same, with SCX_KICK_PREEMPT
+  kick_idle,  ///< the same, with SCX_KICK_IDLE
+  wake,       ///< a sleeping thread's time has come
+  arrive,     ///< a woken thread reaches the runqueue of its CPU
+  operate,    ///< the daemon does something
 };
 
 struct Event {

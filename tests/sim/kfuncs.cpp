@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the programs call: helpers, and the kernel functions of sched_ext.
 #include <algorithm>
+#include <utility>
 
 #include "tests/sim/machine.hpp"
 
@@ -98,8 +99,15 @@ bool Machine::move_to_local(std::uint64_t id) {
   return false;
 }
 
-void Machine::kick(std::uint32_t cpu) {
-  events_.push(now() + rng_.between(1 * kUs, 20 * kUs), EventType::kick, cpu);
+std::int32_t Machine::pick_idle(const cpumask& allowed) {
+  for (auto cpu = allowed.lo; cpu <= allowed.hi; ++cpu)
+    if (std::exchange(cpus_[cpu].idle_flag, false)) return static_cast<std::int32_t>(cpu);
+  return -1;
+}
+
+void Machine::kick(std::uint32_t cpu, std::uint64_t flags) {
+  const auto type = flags & SCX_KICK_IDLE ? EventType::kick_idle : EventType::kick;
+  events_.push(now() + rng_.between(1 * kUs, 20 * kUs), type, cpu);
 }
 
 }  // namespace morpheus::sim
@@ -152,7 +160,10 @@ s32 scx_bpf_select_cpu_dfl(struct task_struct* p, s32 prev_cpu, u64, bool* is_id
 }
 s32 scx_bpf_dsq_nr_queued(u64 dsq_id) { return the_machine->queued(dsq_id); }
 s32 scx_bpf_task_cpu(const struct task_struct* p) { return static_cast<s32>(p->thread_info.cpu); }
-void scx_bpf_kick_cpu(s32 cpu, u64) { the_machine->kick(static_cast<u32>(cpu)); }
+s32 scx_bpf_pick_idle_cpu(const struct cpumask* allowed, u64) {
+  return the_machine->pick_idle(*allowed);
+}
+void scx_bpf_kick_cpu(s32 cpu, u64 flags) { the_machine->kick(static_cast<u32>(cpu), flags); }
 void scx_bpf_dump_bstr(char*, unsigned long long*, u32) {}
 void scx_bpf_dsq_insert(struct task_struct* p, u64 dsq_id, u64 slice, u64) {
   the_machine->insert(p, dsq_id, slice);

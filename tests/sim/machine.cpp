@@ -76,6 +76,9 @@ void Machine::handle(const Event& event) {
     case EventType::step:
       if (event.generation == c.step_generation && c.current != nullptr) step(c);
       break;
+    case EventType::kick_idle:
+      if (c.current == nullptr) c.need_resched = true;
+      break;
     case EventType::kick:
       if (c.current != nullptr && c.current->sched_class == SchedClass::ext)
         c.current->task.scx.slice = 0;

@@ -69,7 +69,8 @@ class Machine {
   void insert_vtime(task_struct* p, std::uint64_t dsq, std::uint64_t slice, std::uint64_t vtime);
   bool move_to_local(std::uint64_t dsq);
   void fire_elsewhere();
-  void kick(std::uint32_t cpu);
+  std::int32_t pick_idle(const cpumask& allowed);
+  void kick(std::uint32_t cpu, std::uint64_t flags);
   [[nodiscard]] VtimeQueue* dsq(std::uint64_t id);
   [[nodiscard]] std::int32_t queued(std::uint64_t dsq) const;
   Checker& checker() { return checker_; }

@@ -4,7 +4,7 @@
 HINT_POLICY, ESCALATION_POLICY, SLICE_POLICY, TURN_POLICY = (
     f"bpf/policy/{chapter}.h" for chapter in ("hints", "escalation", "slices", "turns"))
 OBSERVER, PLACEMENT, SCHEDULER = (f"bpf/{half}.bpf.c" for half in ("observer", "placement", "scheduler"))
-HINTS, QUEUES, PREEMPTION = (f"bpf/{room}.bpf.h" for room in ("hints", "queues", "preemption"))
+HINTS, QUEUES, PREEMPTION, RUNS = (f"bpf/{room}.bpf.h" for room in ("hints", "queues", "preemption", "runs"))
 
 MUTANTS = {
     "none": None,
@@ -32,6 +32,8 @@ MUTANTS = {
     "local_queue_forgotten": (QUEUES, "scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu) > 0", "0"),
     "bound_forgotten": (PLACEMENT, "\tnote_queued(p);\n", ""),
     "woken_by_the_old_clock": (PLACEMENT, "u32 from = llc_of_cpu(scx_bpf_task_cpu(p));", "u32 from = llc_of_cpu(prev_cpu);"),
+    "registered_running_unknown": (RUNS, "if (lines && (c->slot", "if (0 && (c->slot"),
+    "idle_beside_requeued": (PLACEMENT, "\t\t\twake_idle_cpu(p);\n", "\t\t\t(void)wake_idle_cpu;\n"),
     "flag_taken_without_lock": (PREEMPTION, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
     "queued_anew_goes_on": (SCHEDULER, "p->scx.slice == c->displaced.slice ? c->displaced.slot : 0", "c->displaced.slot"),

@@ -96,7 +96,7 @@ __s32 programs_cpu_of_preempt_timer(const struct bpf_timer *timer)
 void programs_reset(__s32 count, __u32 llcs, const struct morpheus_tunables *t)
 {
 	__builtin_memset(cpus, 0, sizeof(cpus));
-	__builtin_memset(cpu_is_idle, 0, sizeof(cpu_is_idle));
+	__builtin_memset(idle_cpus, 0, sizeof(idle_cpus));
 	__builtin_memset(workers, 0, sizeof(workers));
 	__builtin_memset(&scheduler_exit, 0, sizeof(scheduler_exit));
 	for (__u32 slot = 0; slot < MORPHEUS_MAX_WORKERS; slot++)

@@ -175,7 +175,10 @@ void Machine::schedule(Cpu& c, bool preempt, bool runnable) {
   }
   Thread* next = pick(c, runnable ? prev : nullptr);
   if (next == prev && runnable) return;
-  if (next == nullptr && prev == nullptr) return;
+  if (next == nullptr && prev == nullptr) {
+    c.idle_flag = true;  // another CPU was faster: this one idles anew
+    return;
+  }
   if (prev != nullptr && runnable) {
     if (preempt && next != nullptr) checker_.loses(*prev, *next);
     put_prev(c, *prev);

@@ -40,7 +40,7 @@ struct Truth {
   std::uint64_t displaced_at = 0;  ///< a higher class took its CPU in mid-slice
   std::uint64_t hints = 0, acknowledged = 0, withdrawn = 0, lost = 0;
   std::uint64_t escalations = 0, blocked = 0, deferrals = 0, overruns = 0;
-  bool seen = false;  ///< got a CPU since it was registered: before, the programs do not know it
+  bool seen = false;  ///< by the programs: it may have run when it was registered
   std::uint64_t ran_ns = 0, waited_ns = 0;  ///< since it was registered; upper bounds
 };
 
