@@ -2,7 +2,7 @@
 /*
  * How the scheduler ended: the kernel's reason, message and dump, for the operator, and the cause,
  * from which the daemon decides whether to attach it again. And what this scheduler adds to the
- * kernel's dump, which an operator can have at any time by SysRq-D. The kernel asks for that with
+ * kernel's dump, which an operator can have at any time by sysrq-D. The kernel asks for that with
  * runqueues locked: it only reads.
  */
 #include "bandwidth.bpf.h"

@@ -170,7 +170,7 @@ def run_machine(settings, kernel):
     cpus = "2" if kernel == "newest" else "2,sockets=2"
     log = settings.log(label)
     # each kill costs two starts of the daemon, and those take seconds in an emulated machine
-    limit = 2400 + 30 * settings.crashes
+    limit = 4200 + 30 * settings.crashes
     command = [settings.path("tests/vm/run"), "--kernel", version, "--smp", cpus, "--timeout", str(limit),
                "--boot-log", f"{log}.boot", "--", "env", f"MORPHEUS_CRASHES={settings.crashes}",
                "/build/tests/kernel/kernel_tests", "~suspend:*", *programs.REPORTERS]
