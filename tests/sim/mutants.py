@@ -33,6 +33,7 @@ MUTANTS = {
     "bound_forgotten": (PLACEMENT, "\tnote_queued(p);\n", ""),
     "woken_by_the_old_clock": (PLACEMENT, "u32 from = llc_of_cpu(scx_bpf_task_cpu(p));", "u32 from = llc_of_cpu(prev_cpu);"),
     "registered_running_unknown": (RUNS, "if (lines && (c->slot", "if (0 && (c->slot"),
+    "idle_beside_requeued": (PLACEMENT, "\t\t\twake_idle_cpu(p);\n", "\t\t\t(void)wake_idle_cpu;\n"),
     "flag_taken_without_lock": (PREEMPTION, "(scx_bpf_dsq_nr_queued(cpu) > 0 || unbound_wait(cpu))", "contended(cpu)"),
     "displaced_begins_anew": (SCHEDULER, "runnable && p->scx.slice ? c->slot : 0", "0"),
     "passed_over_for_ever": (TURN_POLICY, "return policy_vtime_delta(ran_ns, weight) / (competing ? competing : 1);", "return 0;"),
