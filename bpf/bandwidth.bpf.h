@@ -132,7 +132,7 @@ OUT_OF_LINE void report_end(struct group *g, u64 now)
 /* The same for all groups of `p`, up to the root. True: at least one has nothing left. */
 OUT_OF_LINE bool charge_groups(struct task_struct *p, u64 ran, u64 now)
 {
-	struct cgroup *cgrp = p->cgroups->dfl_cgrp;
+	struct cgroup *cgrp = read_only(p)->cgroups->dfl_cgrp;
 	bool over = false;
 	int level;
 
@@ -216,7 +216,7 @@ OUT_OF_LINE void note_parked(struct cpu_state *c, struct task_struct *p, bool pr
 /* Throttles the group of `p`, a worker. False: the operator does not allow it. */
 OUT_OF_LINE bool throttle_group(struct task_struct *p, u32 slot, u64 now)
 {
-	struct cgroup *cgrp = p->cgroups->dfl_cgrp, *at = cgrp;
+	struct cgroup *cgrp = read_only(p)->cgroups->dfl_cgrp, *at = cgrp;
 	u64 own = cgrp->kn->id;
 	bool is_allowed = false;
 	struct group *g;

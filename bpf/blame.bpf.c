@@ -161,11 +161,11 @@ static __always_inline void report_wait(struct task_struct *p, const struct blam
 	w->head = blame_head(MORPHEUS_BLAME_WAIT, waiter->slot, waiter->generation, uid_of(p),
 			     waiter->seq);
 	w->waited_ns = now - waiter->since_ns;
-	w->cgroup_id = p->cgroups->dfl_cgrp->kn->id;
+	w->cgroup_id = read_only(p)->cgroups->dfl_cgrp->kn->id;
 	w->tid = p->pid;
 	w->pid = p->tgid;
 	name_of(p, w->thread);
-	name_of(p->group_leader, w->process);
+	name_of(read_only(p)->group_leader, w->process);
 	bpf_ringbuf_submit(w, blame_wakeup());
 }
 

@@ -108,7 +108,7 @@ OUT_OF_LINE void add_to_groups(struct task_group *tg, s32 runnable, s64 weight)
 /* `p` becomes runnable (1), or ceases to be (-1): in the group and with the nice value it has. */
 static __always_inline void count_in_groups(struct task_struct *p, s32 runnable)
 {
-	struct task_group *tg = p->sched_task_group;
+	struct task_group *tg = read_only(p)->sched_task_group;
 
 	if (tg && tg->parent)
 		add_to_groups(tg, runnable, runnable * (s64)own_weight(p));
@@ -140,7 +140,7 @@ OUT_OF_LINE u32 weight_in_groups(struct task_group *tg, u32 weight)
 
 static __always_inline u32 weight_of(struct task_struct *p)
 {
-	struct task_group *tg = p->sched_task_group;
+	struct task_group *tg = read_only(p)->sched_task_group;
 	u32 weight = own_weight(p);
 
 	return tg && tg->parent ? weight_in_groups(tg, weight) : weight;

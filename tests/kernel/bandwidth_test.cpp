@@ -81,7 +81,7 @@ TEST_CASE("enforced: an operator's cpu.max holds, and so does a change of it") {
   need_control_groups();
   ControlGroup group("morpheus-bound");
   group.write("cpu.max", "20000 100000");
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   Crowd load(daemon, {kRival, kRival});
   group.take(load.pid());
   set_mode(daemon, "enforced");
@@ -98,7 +98,7 @@ TEST_CASE("enforced: a deaf worker's group is throttled where the operator allow
   const int policy = GENERATE(MORPHEUS_POLICY_CGROUP_THROTTLE, MORPHEUS_POLICY_HYBRID);
   ControlGroup group("morpheus-throttled");
   const auto before = group.read("cpu.max");
-  ObservingDaemon daemon(throttling("morpheus-throttled", 20, 60'000));
+  OwnDaemon daemon(throttling("morpheus-throttled", 20, 60'000));
   Crowd load(daemon, {deaf(policy), kRival}, &witness());
   Crowd neighbour(daemon, {kRival});
   group.take(load.pid());
@@ -119,7 +119,7 @@ TEST_CASE("enforced: a deaf worker's group is throttled where the operator allow
 TEST_CASE("enforced: a group that the operator did not name is never throttled") {
   need_control_groups();
   ControlGroup group("morpheus-spared");
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   Crowd load(daemon, {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival});
   group.take(load.pid());
   set_mode(daemon, "enforced");
@@ -131,7 +131,7 @@ TEST_CASE("enforced: a group that the operator did not name is never throttled")
 TEST_CASE("enforced: a penalty ends") {
   need_control_groups();
   ControlGroup group("morpheus-penalty");
-  ObservingDaemon daemon(throttling("morpheus-penalty", 10, 3000));
+  OwnDaemon daemon(throttling("morpheus-penalty", 10, 3000));
   Crowd load(daemon, {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival});
   group.take(load.pid());
   Listener beginning(daemon);
@@ -152,7 +152,7 @@ TEST_CASE("enforced: a penalty ends") {
 TEST_CASE("enforced: a penalty that is not served yet ends with the mode, and its end is told") {
   need_control_groups();
   ControlGroup group("morpheus-amnesty");
-  ObservingDaemon daemon(throttling("morpheus-amnesty", 10, 600'000));
+  OwnDaemon daemon(throttling("morpheus-amnesty", 10, 600'000));
   Crowd load(daemon, {deaf(MORPHEUS_POLICY_CGROUP_THROTTLE), kRival});
   group.take(load.pid());
   Listener listener(daemon);

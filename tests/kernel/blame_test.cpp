@@ -95,7 +95,7 @@ void check_place(const Json& worker) {
 
 TEST_CASE("observer: blame names the planted function, its line and the thread that waited",
           "[observer]") {
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   overlook_stalls(daemon);
   const Guilty guilty(daemon);
   const auto workers = blame_until(daemon, [](const Json& seen) {
@@ -112,7 +112,7 @@ TEST_CASE("observer: blame names the planted function, its line and the thread t
 
 TEST_CASE("observer: another ordinary user sees nothing of a stranger's worker, its own user does",
           "[observer]") {
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   const Guilty guilty(daemon);
   (void)blame_until(daemon, [](const Json& seen) { return samples_of(seen, "deaf0") > 0; });
   const auto as = [&](int uid) {
@@ -131,7 +131,7 @@ TEST_CASE("observer: another ordinary user sees nothing of a stranger's worker, 
 
 TEST_CASE("observer: top's worst pair, and the worker for which threads wait, are the planted ones",
           "[observer]") {
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   overlook_stalls(daemon);
   const Guilty guilty(daemon);
   const auto workers =
@@ -155,7 +155,7 @@ TEST_CASE("observer: top's worst pair, and the worker for which threads wait, ar
 
 TEST_CASE(
     "enforced: blame names the deaf worker by its late hints, and hardly the one that answers") {
-  EnforcingDaemon daemon;
+  const auto& daemon = enforcing_daemon();
   // longer than most moments for which an emulated machine stops
   set_tunables_ms(daemon, 5, 60, 500);
   control(daemon, "SetTunables", {{"hint_lead_ns", 4'500'000}});

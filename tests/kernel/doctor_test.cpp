@@ -80,7 +80,7 @@ void check_ext_server(const Examination& doctor) {
 }  // namespace
 
 TEST_CASE("observer: doctor's lines agree with what the kernel has", "[observer]") {
-  const ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   const Examination doctor(daemon);
   CAPTURE(doctor.findings.dump(1));
 
@@ -103,9 +103,8 @@ TEST_CASE("observer: doctor's lines agree with what the kernel has", "[observer]
 }
 
 TEST_CASE("enforced: doctor sees whose scheduler runs, and that it is in another daemon's way") {
-  need_sched_ext();
-  const DaemonProcess ours(Backend::bpf), other(Backend::bpf);
-  set_mode(ours, "enforced");
+  const auto& ours = enforcing_daemon();
+  const DaemonProcess other(Backend::bpf);
   const Examination doctor(ours);
   CHECK(doctor.says("sched_ext", "Morpheus' scheduler runs"));
   CHECK(doctor.says("daemon", "enforced mode"));

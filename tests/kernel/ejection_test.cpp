@@ -41,7 +41,8 @@ TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and resta
   if (std::filesystem::exists(server)) no_server = std::make_unique<Setting>(server, "0");
 
   // the canary would be faster than the kernel
-  EnforcingDaemon daemon(Json{{"canary", {{"starved_ms", 0}}}});
+  OwnDaemon daemon(Json{{"canary", {{"starved_ms", 0}}}});
+  set_mode(daemon, "enforced");
   Crowd load(daemon, {kRival});
   {
     const RealTimeThread hog(crowded_cpu());
@@ -67,7 +68,9 @@ TEST_CASE("enforced: a starved thread gets the scheduler ejected, told and resta
 }
 
 TEST_CASE("enforced: what the administrator ends by sysrq is not started again") {
-  EnforcingDaemon daemon;
+  need_sched_ext();
+  OwnDaemon daemon;
+  set_mode(daemon, "enforced");
   std::ofstream("/proc/sysrq-trigger") << "S" << std::flush;
   REQUIRE(eventually([&] { return sched_ext_state() == "disabled"; }));
   REQUIRE(eventually([&] { return control(daemon, "GetLastExit")["cause"] == "ORDERED"; }));
@@ -83,7 +86,8 @@ TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
   need_sched_ext();
   const auto online = "/sys/devices/system/cpu/cpu" + std::to_string(crowded_cpu()) + "/online";
   if (!std::filesystem::exists(online)) SKIP("no CPU here can be taken offline");
-  EnforcingDaemon daemon;
+  OwnDaemon daemon;
+  set_mode(daemon, "enforced");
   {
     const Setting off(online, "0");
     REQUIRE(eventually([&] { return control(daemon, "GetLastExit")["cause"] == "RESTART"; }));
@@ -95,7 +99,8 @@ TEST_CASE("enforced: a CPU that goes and comes back restarts the scheduler") {
 TEST_CASE("suspend: Enforced mode goes on after the machine has slept") {
   if (std::getenv("MORPHEUS_MAY_SUSPEND") == nullptr)
     SKIP("only in a machine of its own, see tests/runner/jobs.py");
-  EnforcingDaemon daemon;
+  OwnDaemon daemon;
+  set_mode(daemon, "enforced");
   Crowd load(daemon, {kWorker, kSleeper});
   const auto before = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > before + 5; }));

@@ -18,18 +18,17 @@ using namespace morpheus::test;
 namespace {
 
 /// Slices are long against the tick, so that counts mean the same on a slow, emulated machine.
-class LongSlices : public EnforcingDaemon {
- public:
-  LongSlices() {
-    set_tunables_ms(*this, 20, 20, 200);
-    REQUIRE(sched_ext_state() == "enabled");
-  }
-};
+const DaemonProcess& with_long_slices() {
+  const auto& daemon = enforcing_daemon();
+  set_tunables_ms(daemon, 20, 20, 200);
+  REQUIRE(sched_ext_state() == "enabled");
+  return daemon;
+}
 
 }  // namespace
 
 TEST_CASE("enforced: a deaf worker that consented is kicked, and its rival gets the CPU") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   Crowd load(daemon, {kDeaf, kRival}, &witness());
   // its slices are shorter than the deaf worker's turns, but it stays
   CHECK(measure_until([&] { return load.shares(4)[1]; },
@@ -41,7 +40,7 @@ TEST_CASE("enforced: a deaf worker that consented is kicked, and its rival gets 
 }
 
 TEST_CASE("enforced: a worker that did not consent is never kicked, but shares by slices") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   Crowd load(daemon, {{.manner = Manner::deaf}, kRival}, &witness());
   const auto shares = load.shares(4);
   CHECK(witness().count(0).kicked == 0);
@@ -54,7 +53,7 @@ TEST_CASE("enforced: a worker that did not consent is never kicked, but shares b
 }
 
 TEST_CASE("enforced: workers that answer are never kicked, whatever they consented to") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   // An emulated machine stands still for longer than a grace now and then; no worker can help it.
   set_tunables_ms(daemon, 20, 1000, 2000);
   Crowd load(daemon, {kConsentingWorker, kConsentingWorker, kSleeper, kRival}, &witness());
@@ -69,7 +68,7 @@ TEST_CASE("enforced: workers that answer are never kicked, whatever they consent
 }
 
 TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   Crowd load(daemon,
              {{.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_REGISTERED},
               {.manner = Manner::deaf, .escapable = true, .state = MORPHEUS_WORKER_QUIESCING},
@@ -87,7 +86,7 @@ TEST_CASE("enforced: a worker outside RUNNING is never asked nor kicked") {
 }
 
 TEST_CASE("enforced: a critical section is not interrupted before the hold cap") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   set_tunables_ms(daemon, 5, 10, 2000);
   Crowd load(daemon, {{.manner = Manner::critical, .escapable = true}, kRival, kSleeper},
              &witness());
@@ -106,7 +105,7 @@ TEST_CASE("enforced: a critical section is not interrupted before the hold cap")
 }
 
 TEST_CASE("enforced: the hold cap ends a critical section that does not end") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   set_tunables_ms(daemon, 5, 10, 50);
   Crowd load(daemon, {{.manner = Manner::critical, .escapable = true}, kRival}, &witness());
   const auto shares = load.shares(4);
@@ -118,7 +117,7 @@ TEST_CASE("enforced: the hold cap ends a critical section that does not end") {
 }
 
 TEST_CASE("enforced: equal threads get equal shares, nice ones less") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   set_tunables_ms(daemon, 5, 10, 100);
   Crowd load(daemon, {kWorker, kWorker, kRival, {.manner = Manner::rival, .nice = 5}}, &witness());
   const auto is_good = [](const auto& shares) {
@@ -131,7 +130,7 @@ TEST_CASE("enforced: equal threads get equal shares, nice ones less") {
 }
 
 TEST_CASE("enforced: of two threads the heavier one has more than every other turn") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   set_tunables_ms(daemon, 5, 10, 100);
   Crowd load(daemon, {kRival, {.manner = Manner::rival, .nice = 5}}, &witness());
   const auto is_good = [](const auto& shares) {
@@ -143,7 +142,7 @@ TEST_CASE("enforced: of two threads the heavier one has more than every other tu
 }
 
 TEST_CASE("enforced: who loses the CPU to a higher class in mid-turn pays for all of that turn") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   set_tunables_ms(daemon, 5, 10, 100);
   // Each turn of the first is as long as the cap, and is interrupted. The second must get as much
   // afterwards, although it lets the third go ahead and is queued anew each time.
@@ -161,7 +160,7 @@ TEST_CASE("enforced: who loses the CPU to a higher class in mid-turn pays for al
 
 TEST_CASE("enforced: the mode changes while workers run, and no hint state is lost") {
   need_sched_ext();
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   for (int round = 0; round < 3; ++round) {
     set_mode(daemon, "enforced");
@@ -181,7 +180,9 @@ TEST_CASE("enforced: the mode changes while workers run, and no hint state is lo
 }
 
 TEST_CASE("enforced: killed with -9, the kernel's own scheduler takes over and clients go on") {
-  EnforcingDaemon daemon;
+  need_sched_ext();
+  OwnDaemon daemon;
+  set_mode(daemon, "enforced");
   Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   const auto at_start = load.hints(0);
   REQUIRE(eventually([&] { return load.hints(0) > at_start + 10; }));
@@ -199,7 +200,7 @@ TEST_CASE("enforced: killed with -9, the kernel's own scheduler takes over and c
 
 TEST_CASE("enforced: the operator's switch works for root and is refused by name to others") {
   need_sched_ext();
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   Crowd load(daemon, {kWorker, kSleeper}, &witness());
   const auto refused = daemon.ctl({"mode", "enforced"}, 65534);
   CHECK(refused.status == 1);
@@ -215,14 +216,16 @@ TEST_CASE("enforced: the operator's switch works for root and is refused by name
 }
 
 TEST_CASE("enforced: an orderly stop gives the machine back") {
-  EnforcingDaemon daemon;
+  need_sched_ext();
+  OwnDaemon daemon;
+  set_mode(daemon, "enforced");
   CHECK(daemon.stop(SIGTERM) == 0);
   CHECK(sched_ext_state() == "disabled");
 }
 
 TEST_CASE(
     "enforced: who wakes beside a thread that has just begun does not wait for its whole slice") {
-  LongSlices daemon;
+  const auto& daemon = with_long_slices();
   // The sleep is so short that the other one's run, which begins with it, is never long by its end.
   const Crowd load(daemon, {kRival, {.manner = Manner::sleeper, .sleep_us = 100}});
   std::this_thread::sleep_for(std::chrono::seconds(4));
@@ -232,7 +235,7 @@ TEST_CASE(
 }
 
 TEST_CASE("enforced: a worker that is alone is interrupted by ticks and once a slice, no more") {
-  const LongSlices daemon;
+  const auto& daemon = with_long_slices();
   for (const auto state : {MORPHEUS_WORKER_RUNNING, MORPHEUS_WORKER_QUIESCING}) {
     const Crowd load(daemon, {{.manner = Manner::cooperative, .state = state}});
     INFO("state " << state);

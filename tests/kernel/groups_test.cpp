@@ -87,7 +87,7 @@ class Groups {
     ControlGroup group;
   };
 
-  ObservingDaemon daemon_;
+  const DaemonProcess& daemon_ = observing_daemon();
   std::deque<Named> groups_;
   std::deque<Crowd> loads_;
 };

@@ -9,11 +9,14 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/reporters/catch_reporter_event_listener.hpp>
+#include <catch2/reporters/catch_reporter_registrars.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -31,14 +34,30 @@ std::string first_line(const char* path) {
   return line;
 }
 
-/// `config`, where a daemon with it can load its BPF programs.
-const Json& where_bpf_loads(const Json& config) {
-  need_bpf();
-  return config;
+struct Shared {
+  DaemonProcess daemon{Backend::bpf};
+  Json tunables;  // as they were at its start
+};
+
+std::optional<Shared>& shared() {
+  static std::optional<Shared> shared;
+  return shared;
 }
 
-const Json& where_sched_ext_is(const Json& config) {
-  need_sched_ext();
+class EndOfShared : public Catch::EventListenerBase {
+ public:
+  using EventListenerBase::EventListenerBase;
+  void testCaseEnded(const Catch::TestCaseStats& test) override {
+    if (!test.totals.assertions.allOk()) shared().reset();
+  }
+  void testRunEnded(const Catch::TestRunStats& /*run*/) override { shared().reset(); }
+};
+CATCH_REGISTER_LISTENER(EndOfShared)
+
+/// `config`, where a daemon with it can load its BPF programs and is the only one.
+const Json& where_bpf_loads(const Json& config) {
+  need_bpf();
+  end_shared_daemon();
   return config;
 }
 
@@ -157,12 +176,28 @@ Json throttling(const std::string& group, unsigned percent, unsigned penalty_ms)
       {"throttle", {{"cgroups", {"/" + group}}, {"percent", percent}, {"penalty_ms", penalty_ms}}}};
 }
 
-ObservingDaemon::ObservingDaemon(const Json& config)
-    : DaemonProcess(where_bpf_loads(config), Backend::bpf) {}
-
-EnforcingDaemon::EnforcingDaemon(const Json& config)
-    : DaemonProcess(where_sched_ext_is(config), Backend::bpf) {
-  set_mode(*this, "enforced");
+const DaemonProcess& observing_daemon() {
+  need_bpf();
+  if (!shared()) {
+    auto& begun = shared().emplace();
+    begun.tunables = control(begun.daemon, "GetTunables")["tunables"];
+  }
+  const auto& daemon = shared()->daemon;
+  set_mode(daemon, "observer");
+  control(daemon, "SetTunables", shared()->tunables);
+  REQUIRE(eventually([&] { return control(daemon, "GetStatus")["clients"] == 0; }));
+  return daemon;
 }
+
+const DaemonProcess& enforcing_daemon() {
+  need_sched_ext();
+  const auto& daemon = observing_daemon();
+  set_mode(daemon, "enforced");
+  return daemon;
+}
+
+void end_shared_daemon() { shared().reset(); }
+
+OwnDaemon::OwnDaemon(const Json& config) : DaemonProcess(where_bpf_loads(config), Backend::bpf) {}
 
 }  // namespace morpheus::test

@@ -62,16 +62,19 @@ Json worker(const DaemonProcess& daemon, pid_t tid);
 /// The part of a configuration that lets the daemon throttle one control group.
 [[nodiscard]] Json throttling(const std::string& group, unsigned percent, unsigned penalty_ms);
 
-/// A daemon with its BPF programs, in Observer mode. Skips the test where they cannot be loaded.
-class ObservingDaemon : public DaemonProcess {
- public:
-  explicit ObservingDaemon(const Json& config = Json::object());
-};
+/// The daemon that tests share, since loading the BPF programs takes long where the kernel is
+/// emulated: in Observer mode, with the default tunables and without a client. Skips the test where
+/// BPF programs cannot be loaded. A test that fails leaves none to the next one.
+[[nodiscard]] const DaemonProcess& observing_daemon();
+/// The same in Enforced mode. Skips the test where the kernel has no sched_ext.
+[[nodiscard]] const DaemonProcess& enforcing_daemon();
 
-/// A daemon in Enforced mode. Skips the test where the kernel has no sched_ext.
-class EnforcingDaemon : public DaemonProcess {
+void end_shared_daemon();
+
+/// A test's own daemon, which it may configure and end; ends the shared one. In Observer mode.
+class OwnDaemon : public DaemonProcess {
  public:
-  explicit EnforcingDaemon(const Json& config = Json::object());
+  explicit OwnDaemon(const Json& config = Json::object());
 };
 
 }  // namespace morpheus::test

@@ -39,11 +39,17 @@ Finished types(const DaemonProcess& daemon, const std::string& line,
   return ended;
 }
 
-Json asks(const DaemonProcess& daemon, const std::string& line) {
-  types(daemon, line);
+/// What a command prints for another program.
+Json answer(const DaemonProcess& daemon, const std::string& line) {
   const auto ended = run_line(daemon, line + " --json", "/");
   REQUIRE(ended.status == 0);
   return parse_json(ended.out);
+}
+
+/// The same, after it was typed for a reader.
+Json asks(const DaemonProcess& daemon, const std::string& line) {
+  types(daemon, line);
+  return answer(daemon, line);
 }
 
 /// The operator of docs/walk.md: types its commands, one after the other, and no others.
@@ -139,7 +145,7 @@ std::size_t ended(const std::vector<Json>& hints, const std::string& how) {
 
 TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect, go back") {
   need_sched_ext();
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   Crowd load(daemon, {kDeaf, kWorker, kSleeper}, &witness());
   Walk walk(daemon);
 
@@ -196,7 +202,7 @@ TEST_CASE("walk: find the worker in the way, explain it, enforce, see the effect
 
 TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when nobody traces",
           "[observer]") {
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   Crowd load(daemon, {kWorker, kWorker, kSleeper}, &witness());
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["acknowledged"] > 0; }));
   const auto before = load.seen(0).cpu_ns;
@@ -219,18 +225,18 @@ TEST_CASE("observer: a trace's runs are what /proc counts, and cost nothing when
     return end["args"]["ended"] == "acknowledged";
   }));
   // a subscriber that only follows hints gets no runs
-  const auto happened = asks(daemon, "morpheusctl events --count 200 --timeout 20");
+  const auto happened = answer(daemon, "morpheusctl events --count 200 --timeout 20");
   REQUIRE(happened["events"].size() == 200);
   for (const auto& event : happened["events"]) {
     CHECK(event["type"] != "RUN");
     CHECK(event["type"] != "STOP");
   }
-  const auto waits = asks(daemon, "morpheusctl stats")["wait"]["counts"];
+  const auto waits = answer(daemon, "morpheusctl stats")["wait"]["counts"];
   CHECK(std::ranges::any_of(waits, [](const Json& count) { return count > 0; }));
 }
 
 TEST_CASE("enforced: a trace shows critical sections that hold the CPU, and for how long") {
-  EnforcingDaemon daemon;
+  const auto& daemon = enforcing_daemon();
   set_tunables_ms(daemon, 20, 20, 200);
   Crowd load(daemon, {kCritical, kRival}, &witness());
   REQUIRE(eventually([&] { return worker(daemon, load.tid(0))["overruns"] > 0; }));
@@ -242,7 +248,7 @@ TEST_CASE("enforced: a trace shows critical sections that hold the CPU, and for 
 }
 
 TEST_CASE("observer: top says which threads run, wait, are critical or asleep", "[observer]") {
-  const ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   const Crowd load(daemon, {kWorker, kCritical}, &witness());
   const auto doing = [&](std::size_t thread) {
     const auto top = parse_json(daemon.ctl({"top", "-d", "0.1", "--json"}).out);

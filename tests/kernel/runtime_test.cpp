@@ -179,8 +179,7 @@ task<> look_for_modes(Report& report, morpheus::runtime& runtime, unsigned wante
 template <void (*kPlay)(Report&, morpheus::runtime&)>
 void play_beside(const std::string& mode, std::vector<ThreadSpec> others, Report const*& report,
                  Application& application) {
-  DaemonProcess daemon(Backend::bpf);
-  if (mode == "enforced") set_mode(daemon, mode);
+  const auto& daemon = mode == "enforced" ? enforcing_daemon() : observing_daemon();
   Load load(daemon.socket(), crowded_cpu(), std::move(others), nullptr);
   REQUIRE(application.play(daemon, kPlay) == 0);
   report = &application.report();
@@ -231,7 +230,7 @@ TEST_CASE("enforced: what waits behind a thread that lost its CPU is run by anot
 TEST_CASE("enforced: the runtime's modes follow what the kernel does") {
   need_sched_ext();
   if (::sysconf(_SC_NPROCESSORS_ONLN) < 2) SKIP("needs two CPUs");
-  DaemonProcess daemon(Backend::bpf);
+  const auto& daemon = observing_daemon();
   constexpr unsigned kDeterministic = 1U << MORPHEUS_DETERMINISTIC,
                      kPressured = 1U << MORPHEUS_PRESSURED, kDefensive = 1U << MORPHEUS_DEFENSIVE;
   Application acknowledging;

@@ -98,7 +98,7 @@ TEST_CASE("enforced: cpu.weight gives the threads of control groups shares of 1 
   need_control_groups();
   const ControlGroup one("morpheus-one"), two("morpheus-two"), four("morpheus-four");
   two.write("cpu.weight", "200");
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   const Crowd a(daemon, {kWorker}), b(daemon, {kWorker}), c(daemon, {kWorker});
   one.take(a.pid());
   two.take(b.pid());
@@ -119,7 +119,7 @@ TEST_CASE("enforced: a weight that a user gives to his own group takes nothing f
   users.write("cgroup.subtree_control", "+cpu");
   users.give_to(65534);
   const ControlGroup greedy("morpheus-users/greedy"), modest("morpheus-users/modest");
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   const Crowd a(daemon, {kWorker}), b(daemon, {kWorker}), c(daemon, {kWorker});
   greedy.take(a.pid());
   modest.take(b.pid());
@@ -141,7 +141,7 @@ TEST_CASE("enforced: the worker of the lowest priority is asked to make room") {
   const auto with_priority = [](unsigned priority) {
     return ThreadSpec{.manner = Manner::cooperative, .priority = priority};
   };
-  EnforcingDaemon daemon;
+  const auto& daemon = enforcing_daemon();
   const Load workers(
       daemon.socket(), Load::kEachCpu,
       {with_priority(first_is_low ? 400 : 500), with_priority(first_is_low ? 500 : 400)}, nullptr);
@@ -154,7 +154,7 @@ TEST_CASE("enforced: the worker of the lowest priority is asked to make room") {
 }
 
 TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds nothing") {
-  EnforcingDaemon daemon;
+  const auto& daemon = enforcing_daemon();
   const Crowd load(daemon,
                    {kWorker,
                     {.manner = Manner::cooperative, .priority = MORPHEUS_PRIORITY_MAX},
@@ -170,7 +170,7 @@ TEST_CASE("enforced: a low priority takes from a worker's share, a high one adds
 
 TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not for ever") {
   need_sched_ext();
-  ObservingDaemon daemon;
+  const auto& daemon = observing_daemon();
   const std::vector<ThreadSpec> half(15, kRival);
   const Crowd crowd(daemon, half);
   const Crowd more(daemon, half);
@@ -198,7 +198,7 @@ TEST_CASE("enforced: the lightest thread in a crowd waits for seconds, but not f
 TEST_CASE("enforced: a thread that is moved while it sleeps waits by its new CPU's clock") {
   need_sched_ext();
   // Light threads drive the clock of their CPU far ahead of the other's.
-  ObservingDaemon daemon(Json{{"canary", {{"starved_ms", 0}}}});  // which is such a thread
+  OwnDaemon daemon(Json{{"canary", {{"starved_ms", 0}}}});  // which is such a thread
   const Load light(daemon.socket(), 0, {kRival, kRival}, nullptr);
   const Crowd ordinary(daemon, {kRival, kRival});
   for (std::size_t i = 0; i < light.size(); ++i)
@@ -218,7 +218,7 @@ TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of anot
   need_sched_ext();
   if (crowded_cpu() != 1 || caches_of(0) == caches_of(1))
     SKIP("needs two CPUs with a last-level cache each");
-  EnforcingDaemon daemon;
+  const auto& daemon = enforcing_daemon();
   // They are born where their parent runs: without help one of them could have a CPU to itself.
   const Load load(daemon.socket(), Load::kAnyCpu, std::vector<ThreadSpec>(8, kWorker), nullptr);
   CHECK(measure_until([&] { return std::ranges::max(load.shares(8)); },
@@ -236,7 +236,7 @@ TEST_CASE("enforced: threads that crowd one cache are helped by the CPUs of anot
 
 TEST_CASE("scope workers: only workers are scheduled, and only while Enforced mode lasts") {
   need_sched_ext();
-  ObservingDaemon daemon(Json{{"scope", "workers"}});
+  OwnDaemon daemon(Json{{"scope", "workers"}});
   Crowd load(daemon, {kWorker, kWorker, kSleeper});
   const auto policies = [&] {
     return std::array{load.seen(0).policy, load.seen(1).policy, load.seen(2).policy};

@@ -21,7 +21,7 @@ from sources import commit_of
 from summary import close
 
 USAGE_ERROR = 64
-MACHINES_AT_ONCE = 2
+AT_ONCE = 2  # of those that use one core
 
 _JOBS_OF = {"coverage": coverage_jobs, "mutants": mutant_jobs}  # parts of other files than jobs.py
 
@@ -110,7 +110,8 @@ class Report:
     def job(self, job, results, seconds):
         failed = sum(result.word == FAIL for result in results)
         skipped = sum(result.word == SKIP for result in results)
-        label = results[0].label if job.is_machine and results else job.label
+        labels = {result.label for result in results}  # a virtual machine's has its kernel's version
+        label = labels.pop() if len(labels) == 1 else job.label
         print(f"{label}: {len(results)} tests in {seconds:.0f} s, {failed} failed, {skipped} skipped", flush=True)
         self._run.results += results
         self._run.jobs[label] = self._run.jobs.get(label, 0.0) + seconds
@@ -130,7 +131,7 @@ class Report:
 
 
 def play(jobs, report):
-    """Runs the jobs one after the other, and the machines two at a time at the end."""
+    """Runs the jobs that use all cores one after the other, and then the others two at a time."""
     def timed(job):
         started = time.monotonic()
         try:
@@ -141,11 +142,11 @@ def play(jobs, report):
         return job, results, time.monotonic() - started
 
     for job in jobs:
-        if not job.is_machine:
+        if not job.uses_one_core:
             report.job(*timed(job))
-    machines = [job for job in jobs if job.is_machine]
-    with concurrent.futures.ThreadPoolExecutor(MACHINES_AT_ONCE) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(timed, job) for job in machines]):
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        side_by_side = [pool.submit(timed, job) for job in jobs if job.uses_one_core]
+        for done in concurrent.futures.as_completed(side_by_side):
             report.job(*done.result())
 
 

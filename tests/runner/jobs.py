@@ -54,7 +54,7 @@ class Job:
     label: str
     seconds: int  # about how long it takes on two cores: for sharing a run out
     run: Callable[[], list[Result]]
-    is_machine: bool = False  # an emulated machine keeps one core busy: two run side by side
+    uses_one_core: bool = False  # two such run side by side
 
 
 def catch_program(settings, label, path, *, tests=(), environment=None):
@@ -115,7 +115,8 @@ def _python(settings, part, tests, seconds=20):
                "-p", "no:cacheprovider", tests]
     environment = {"PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"}
     yield Job(label, seconds, lambda: programs.run(
-        label, command, settings.log(label), limit=max(programs.TIME_LIMIT, 4 * seconds), environment=environment))
+        label, command, settings.log(label), limit=max(programs.TIME_LIMIT, 4 * seconds), environment=environment),
+        uses_one_core=True)
 
 
 def native_jobs(settings, part, without=()):
@@ -126,7 +127,7 @@ def native_jobs(settings, part, without=()):
         yield Job(part, 0, lambda: [missing])
     for path in found:
         label = f"{part} {os.path.basename(path)}"
-        yield Job(label, 20, lambda label=label, path=path: catch_program(settings, label, path))
+        yield Job(label, 20, lambda label=label, path=path: catch_program(settings, label, path), uses_one_core=True)
     names = [name for name in _registered(settings, part) if name not in without]
     if names:
         yield Job(f"{part} (meson)", 30, lambda: run_registered(settings, part, names))
@@ -147,17 +148,21 @@ def _kernel(settings):
         left_out = Result(SKIP, "kernel", "virtual machines (left out by --kernels none)")
         yield Job("kernel machines", 0, lambda: [left_out])
     for kernel in settings.kernels:
-        yield Job(f"kernel {kernel}", 600, lambda kernel=kernel: run_machine(settings, kernel), is_machine=True)
+        # the other kernels differ little in how a daemon dies
+        crashes = settings.crashes if kernel == "newest" else Settings.crashes
+        yield Job(f"kernel {kernel}", 1000 + 15 * crashes, lambda kernel=kernel, crashes=crashes:
+                  run_machine(settings, kernel, crashes), uses_one_core=True)
     if "newest" in settings.kernels:
-        yield Job("suspend", 30, lambda: run_suspend(settings), is_machine=True)
+        yield Job("suspend", 30, lambda: run_suspend(settings), uses_one_core=True)
 
 
 def kernel_native(settings):
     return Job("kernel native", 60, lambda: catch_program(
-        settings, "kernel native", settings.built("tests/kernel/kernel_tests"), tests=["[observer]"]))
+        settings, "kernel native", settings.built("tests/kernel/kernel_tests"), tests=["[observer]"]),
+        uses_one_core=True)
 
 
-def run_machine(settings, kernel):
+def run_machine(settings, kernel, crashes):
     label = f"kernel {kernel}"
     image = subprocess.run([settings.path("tests/vm/kernel"), "path", kernel], stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, text=True, check=False)
@@ -170,9 +175,9 @@ def run_machine(settings, kernel):
     cpus = "2" if kernel == "newest" else "2,sockets=2"
     log = settings.log(label)
     # each kill costs two starts of the daemon, and those take seconds in an emulated machine
-    limit = 4200 + 30 * settings.crashes
+    limit = 4200 + 30 * crashes
     command = [settings.path("tests/vm/run"), "--kernel", version, "--smp", cpus, "--timeout", str(limit),
-               "--boot-log", f"{log}.boot", "--", "env", f"MORPHEUS_CRASHES={settings.crashes}",
+               "--boot-log", f"{log}.boot", "--", "env", f"MORPHEUS_CRASHES={crashes}",
                "/build/tests/kernel/kernel_tests", "~suspend:*", *programs.REPORTERS]
     return programs.run(label, command, log, limit=limit + 60, on_result=settings.on_result)
 
@@ -261,7 +266,7 @@ def build_apart(settings, label, directory, options, targets, environment=None):
 
 
 def _system(settings):
-    yield Job("system", 900, lambda: run_system(settings))
+    yield Job("system", 900, lambda: run_system(settings), uses_one_core=True)
 
 
 def run_system(settings):

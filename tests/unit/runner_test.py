@@ -260,23 +260,46 @@ class CommandLine(unittest.TestCase):
     def test_a_log_that_is_missing_holds_no_results(self):
         self.assertEqual(programs.read("it", "/nonexistent/log"), [])
 
-    def test_a_job_that_cannot_run_fails_and_the_next_one_runs(self):
+    def play(self, script):
+        """What a script prints that has `runner`, `jobs` and a `report`, and how it ended."""
         with tempfile.TemporaryDirectory() as directory:
             script = f"""
-import importlib.util, sys
+import importlib.util, sys, threading, time
 sys.path.insert(0, {RUNNER!r})
 spec = importlib.util.spec_from_file_location("runner", {os.path.join(RUNNER, "__main__.py")!r})
 runner = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(runner)
-def missing(): raise FileNotFoundError("no such program")
+import jobs
 run = runner.Run()
 report = runner.Report(runner.Settings({ROOT!r}, {directory!r}), run)
-import jobs
+{script}"""
+            return subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False)
+
+    def test_a_job_that_cannot_run_fails_and_the_next_one_runs(self):
+        ended = self.play("""
+def missing(): raise FileNotFoundError("no such program")
 runner.play([jobs.Job("gone", 1, missing), jobs.Job("there", 1, lambda: [runner.Result("PASS", "a", "x")])], report)
 print(run.closing_line())
-"""
-            ended = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False)
-            self.assertEqual(ended.stdout.splitlines()[-1:], ["1 passed, 1 failed, 0 skipped"], ended.stderr)
+""")
+        self.assertEqual(ended.stdout.splitlines()[-1:], ["1 passed, 1 failed, 0 skipped"], ended.stderr)
+
+    def test_jobs_that_use_one_core_run_two_at_a_time_and_the_others_alone(self):
+        ended = self.play("""
+running, seen, lock = set(), [], threading.Lock()
+def job(name, uses_one_core):
+    def work():
+        with lock:
+            running.add(name)
+            seen.append("".join(sorted(running)))
+        time.sleep(0.2)
+        with lock:
+            running.remove(name)
+        return []
+    return jobs.Job(name, 1, work, uses_one_core)
+runner.play([job("a", True), job("B", False), job("c", True), job("D", False), job("e", True)], report)
+print(*seen)
+""")
+        self.assertRegex(ended.stdout.splitlines()[-1], "^B D a ac (ae|ce)$", ended.stderr)
 
     def test_repetitions_that_differ_are_named(self):
         run = Run(results=[Result(PASS, "a", "x"), Result(FAIL, "a", "x"), Result(PASS, "a", "y"), Result(PASS, "a", "y")])

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <tuple>
 #include <utility>
 
 namespace morpheus::ctl {
@@ -17,6 +18,10 @@ struct Growing {
   std::map<std::pair<std::string, std::string>, Growing> callers;  // by function and module
 };
 
+bool comes_first(const CodeNode& a, const CodeNode& b) {
+  return std::tie(b.weight, a.place) < std::tie(a.weight, b.place);
+}
+
 CodeNode grown(const Growing& from) {
   CodeNode node;
   node.weight = from.weight;
@@ -24,7 +29,7 @@ CodeNode grown(const Growing& from) {
       std::ranges::max_element(from.lines, {}, [](const auto& l) { return l.second; });
   if (most != from.lines.end()) node.place = most->first;
   for (const auto& [key, caller] : from.callers) node.callers.push_back(grown(caller));
-  std::ranges::stable_sort(node.callers, std::ranges::greater(), &CodeNode::weight);
+  std::ranges::sort(node.callers, comes_first);
   return node;
 }
 

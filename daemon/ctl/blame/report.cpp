@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "daemon/ctl/blame/code_tree.hpp"
@@ -34,8 +35,9 @@ std::vector<const Victim*> worst_first(const Culprit& culprit) {
   std::vector<const Victim*> victims;
   victims.reserve(culprit.victims.size());
   for (const auto& [tid, victim] : culprit.victims) victims.push_back(&victim);
-  std::ranges::stable_sort(victims, std::ranges::greater(),
-                           [](const Victim* v) { return v->waits.total_ns; });
+  std::ranges::sort(victims, [](const Victim* a, const Victim* b) {
+    return std::tie(b->waits.total_ns, a->tid) < std::tie(a->waits.total_ns, b->tid);
+  });
   return victims;
 }
 
@@ -151,8 +153,9 @@ std::vector<const StackEntry*> most_seen_first(const Culprit& culprit) {
   std::vector<const StackEntry*> entries;
   entries.reserve(culprit.stacks.size());
   for (const auto& entry : culprit.stacks) entries.push_back(&entry);
-  std::ranges::stable_sort(entries, std::ranges::greater(),
-                           [](const StackEntry* entry) { return entry->second.count; });
+  std::ranges::sort(entries, [](const StackEntry* a, const StackEntry* b) {
+    return std::tie(b->second.count, a->first) < std::tie(a->second.count, b->first);
+  });
   return entries;
 }
 

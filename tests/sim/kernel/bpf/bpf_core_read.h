@@ -8,5 +8,6 @@
 #define bpf_core_field_exists(field) 1
 #define bpf_core_field_size(field) sizeof(field)
 #define bpf_core_enum_value(type, name) (name)
+#define bpf_core_cast(pointer, type) ((type *)(pointer))
 
 #endif

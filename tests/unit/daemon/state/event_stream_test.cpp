@@ -3,6 +3,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "proto/json.hpp"
+
 using namespace morpheus::daemon;
 
 TEST_CASE("a subscriber that is too slow loses events and learns how many") {

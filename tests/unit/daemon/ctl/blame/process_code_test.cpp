@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "daemon/ctl/blame/symbolizer.hpp"
 
 using namespace morpheus::ctl;
+using morpheus::Json;
 
 namespace {
 
