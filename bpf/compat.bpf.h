@@ -192,8 +192,8 @@ static __always_inline bool compat_was_interrupted(struct task_struct *p)
  * straight line, and short loops stay loops.
  */
 /*
- * `p`, to read what it points to. For each pointer that is read from a trusted one the verifier looks
- * through all types of the kernel, in order until 7.0: that was half of the time that a load took.
+ * `p`, to read what it points to. For each pointer that is read from a trusted one the verifier
+ * looks through all types of the kernel, one by one up to 6.19: half of the time of a load.
  */
 #define read_only(p) bpf_core_cast(p, struct task_struct)
 

@@ -22,13 +22,13 @@ bool comes_first(const CodeNode& a, const CodeNode& b) {
   return std::tie(b.weight, a.place) < std::tie(a.weight, b.place);
 }
 
-CodeNode grown(const Growing& from) {
+CodeNode node_of(const Growing& from) {
   CodeNode node;
   node.weight = from.weight;
   const auto most =
       std::ranges::max_element(from.lines, {}, [](const auto& l) { return l.second; });
   if (most != from.lines.end()) node.place = most->first;
-  for (const auto& [key, caller] : from.callers) node.callers.push_back(grown(caller));
+  for (const auto& [key, caller] : from.callers) node.callers.push_back(node_of(caller));
   std::ranges::sort(node.callers, comes_first);
   return node;
 }
@@ -98,7 +98,7 @@ CodeNode code_tree(const std::vector<WeighedPlaces>& stacks) {
       at->lines[place] += weight;
     }
   }
-  return grown(root);
+  return node_of(root);
 }
 
 std::vector<std::string> draw_tree(const CodeNode& root, std::size_t columns) {

@@ -156,12 +156,6 @@ class Tidy:
             found.append((file, 1, f"{self.program} failed: {done.stderr.strip()}"))
         return found
 
-    def one_by_one(self, paste):
-        for path in paste.paths:
-            file = os.path.join(self.root, path)
-            if os.path.isfile(file):
-                yield from self.findings(file, paste.flags)
-
     def breaches(self, paste):
         """The findings in a paste as (path, line, text); each is found but once."""
         file = os.path.join(self.work, paste.name + ".cpp")
@@ -172,10 +166,10 @@ class Tidy:
         with open(file, "w", encoding="utf-8") as output:
             output.write(paste.text())
         found = self.findings(file, paste.flags)
-        wrong = [(line, what) for _, line, what in found if DOES_NOT_COMPILE in what]
-        if wrong:
-            print(f"{file}:{wrong[0][0]} does not compile: {wrong[0][1]}; checking its sources one by one")
-            found = self.one_by_one(paste)
+        wrong = [(line, what) for path, line, what in found if path == file and DOES_NOT_COMPILE in what]
+        if wrong:  # two sources use a name for two things, mostly
+            path, line = paste.origin(wrong[0][0])
+            return {(path, line, f"does not compile in one source with the others of {paste.name}: {wrong[0][1]}")}
         breaches = set()
         for path, line, what in found:
             if path == file:

@@ -3,6 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <vector>
 
 #include "daemon/ctl/blame/code_tree.hpp"
 #include "daemon/ctl/blame/worst_pair.hpp"
@@ -34,8 +35,8 @@ Json wait_of(int worker, int tid, const char* thread, std::uint64_t waited_ns) {
            {{"tid", tid}, {"pid", 7}, {"thread", thread}, {"process", "nginx"}, {"cgroup_id", 5}}}};
 }
 
-Json reply(Json samples, Json waits) {
-  return {{"samples", std::move(samples)}, {"waits", std::move(waits)}, {"dropped", 0}};
+Json reply(const std::vector<Json>& samples, const std::vector<Json>& waits) {
+  return {{"samples", samples}, {"waits", waits}, {"dropped", 0}};
 }
 
 const Json kFrames = Json::array({{{"build_id", "ab"}, {"offset", 16}}, {{"address", 99}}});
