@@ -46,19 +46,24 @@ static __always_inline bool stays(struct cpu_state *c, s32 cpu, struct task_stru
 static __always_inline void credit_passed_over(struct cpu_state *c, s32 cpu, struct task_struct *p,
 					       u64 ran, u32 weight)
 {
-	s32 bound, shared;
+	const bool bound = is_bound(p);
+	const u64 here = cpu, shared = shared_dsq(cpu);
+	const u64 own = bound ? here : shared, other = bound ? shared : here;
+	s32 waiting, beside;
 
-	if (!is_bound(p) && !READ_ONCE(c->bound.queued))
+	if (!bound && !READ_ONCE(c->bound.queued))
 		return;
-	bound = scx_bpf_dsq_nr_queued(cpu);
-	shared = scx_bpf_dsq_nr_queued(shared_dsq(cpu));
-	if (is_bound(p) && shared > 0)
+	waiting = scx_bpf_dsq_nr_queued(other);
+	if (waiting <= 0)
+		return;
+	beside = scx_bpf_dsq_nr_queued(own);
+	if (bound)
 		__sync_fetch_and_add(
 			&shared_clock(llc_of_cpu(cpu))->now,
-			policy_passed_over(ran, weight, cpus_of_llc() * (1 + bound) + shared));
-	else if (!is_bound(p) && bound > 0)
+			policy_passed_over(ran, weight, cpus_of_llc() * (1 + beside) + waiting));
+	else
 		c->bound.clock.now +=
-			policy_passed_over(ran, weight, 1 + bound + shared / cpus_of_llc());
+			policy_passed_over(ran, weight, 1 + waiting + beside / cpus_of_llc());
 }
 
 /* Threads wait in both queues: the one goes first that its queue's threads owe more. */
