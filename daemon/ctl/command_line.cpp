@@ -142,7 +142,9 @@ class Definition {
         ->allow_extra_args(false)
         ->check(process_id());
     blame->add_flag("--folded", request_.folded,
-                    "Print stacks for flame graphs, with microseconds");
+                    "Print stacks for flame graph tools, with microseconds");
+    blame->add_flag("--svg", request_.svg, "Print a flame graph as an SVG picture")
+        ->excludes("--folded");
     CLI::App* trace =
         verb("trace", "Record runs, hints and escalations for ui.perfetto.dev", Command::trace);
     trace->add_option("--seconds", request_.seconds, "How long to record; Ctrl-C stops early")

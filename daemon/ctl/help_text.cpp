@@ -121,6 +121,7 @@ constexpr Text kTexts[] = {
     {"blame", kBlameColumns, R"(
   morpheusctl blame                          look for 5 s, then say who and where
   morpheusctl blame --seconds 1 --pid 1234   only one process, for a shorter time
+  morpheusctl blame --seconds 2 --svg > blame.svg        open it in a browser
   morpheusctl blame --seconds 2 --folded > folded.txt    for flame graph tools
   morpheusctl blame --seconds 2 --json | jq '.workers[0].stacks[0].places[0]')"},
     {"trace", {}, R"(

@@ -38,6 +38,11 @@ TEST_CASE("blame names the worker, the thread that waited, and says what it does
   const auto folded = deaf.blame({"--folded"});
   CHECK(folded.status == 0);
   CHECK(folded.out.find(";fake;(unknown);(unknown) ") != std::string::npos);
+  const auto svg = deaf.blame({"--svg"});
+  CHECK(svg.status == 0);
+  CHECK(svg.out.starts_with("<svg xmlns="));
+  CHECK(svg.out.find("<title>(unknown): ") != std::string::npos);
+  CHECK(deaf.blame({"--svg", "--folded"}).status == 2);
   const auto json = parse_json(deaf.blame({"--json"}).out);
   REQUIRE(json["workers"].size() == 1);
   CHECK(json["schema_version"] == 1);

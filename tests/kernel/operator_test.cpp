@@ -28,14 +28,17 @@ Finished run_line(const DaemonProcess& daemon, const std::string& line,
                           daemon.socket() + " \"$@\"; }\ncd " + directory + "\n" + line});
 }
 
+void show(const std::string& line, const Finished& ended) {
+  std::cout << "$ " << line << "\n" << ended.out << ended.err;
+  if (ended.status != 0) std::cout << "[exit status " << ended.status << "]\n";
+  std::cout << std::endl;
+}
+
 /// The same; prints what the operator sees.
 Finished types(const DaemonProcess& daemon, const std::string& line,
                const std::string& directory = "/") {
-  std::cout << "$ " << line << std::endl;
   auto ended = run_line(daemon, line, directory);
-  std::cout << ended.out << ended.err;
-  if (ended.status != 0) std::cout << "[exit status " << ended.status << "]\n";
-  std::cout << std::endl;
+  show(line, ended);
   return ended;
 }
 
@@ -46,10 +49,13 @@ Json answer(const DaemonProcess& daemon, const std::string& line) {
   return parse_json(ended.out);
 }
 
-/// The same, after it was typed for a reader.
+/// The same; meanwhile the operator types it, too, and what he sees is printed.
 Json asks(const DaemonProcess& daemon, const std::string& line) {
-  types(daemon, line);
-  return answer(daemon, line);
+  const TempDir desk;
+  const auto ended = run_line(daemon, line + " --json >answer & " + line + "; wait $!", desk.path);
+  show(line, ended);
+  REQUIRE(ended.status == 0);
+  return read_json(desk.path + "/answer");
 }
 
 /// The operator of docs/walk.md: types its commands, one after the other, and no others.

@@ -58,6 +58,8 @@ ExitStatus show_blame(varlink::Client& client, const Request& request) {
                            [&](std::uint64_t id) { return groups.path_of(id); }};
   if (request.folded)
     print(fold_blame(report));
+  else if (request.svg)
+    print(draw_blame(report));
   else if (request.json)
     print_json(blame_json(report));
   else

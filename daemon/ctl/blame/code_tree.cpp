@@ -107,10 +107,9 @@ std::vector<std::string> draw_tree(const CodeNode& root, std::size_t columns) {
   return std::move(drawing.lines);
 }
 
-std::string folded(const Places& places) {
+std::string folded(const std::vector<std::string>& frames) {
   std::string line;
-  for (const auto& place : places | std::views::reverse) {
-    auto name = function_of(place);
+  for (auto name : frames) {
     std::ranges::replace(name, ';', ':');
     line += (line.empty() ? "" : ";") + name;
   }

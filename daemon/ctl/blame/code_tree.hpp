@@ -37,8 +37,8 @@ struct WeighedPlaces {
 /// a hundredth of the root's weight are left out.
 [[nodiscard]] std::vector<std::string> draw_tree(const CodeNode& root, std::size_t columns);
 
-/// The stack as flame graph tools read it: "outermost;...;innermost".
-[[nodiscard]] std::string folded(const Places& places);
+/// A stack, the outermost frame first, as flame graph tools read it: "outermost;...;innermost".
+[[nodiscard]] std::string folded(const std::vector<std::string>& frames);
 
 /// At most `columns` columns; what is cut off is replaced by "...".
 [[nodiscard]] std::string cut_to(const std::string& text, std::size_t columns);

@@ -4,16 +4,22 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 #include <tuple>
 #include <utility>
 
 #include "daemon/ctl/blame/code_tree.hpp"
+#include "daemon/ctl/console/flame_graph.hpp"
 
 namespace morpheus::ctl {
 namespace {
 
 constexpr std::size_t kMostShown = 10;  // culprits, and victims of each
+
+std::string none_text(const BlameReport& report) {
+  return fmt::format("No thread was kept waiting by a worker for {:.3g} s.", report.seconds);
+}
 
 std::string waits_text(const Waits& waits) {
   return fmt::format("{} {}, {} in all, {} the longest", short_count(waits.count),
@@ -57,7 +63,7 @@ class Page {
   std::string text() {
     const auto culprits = report_.tally.by_guilt();
     if (culprits.empty()) {
-      line(fmt::format("No thread was kept waiting by a worker for {:.3g} s.", report_.seconds));
+      line(none_text(report_));
     } else {
       line(fmt::format("{} samples in {:.3g} s. Who kept threads waiting, the most guilty first:",
                        report_.tally.samples(), report_.seconds));
@@ -138,6 +144,19 @@ class Page {
 
 Json waits_json(const Waits& waits) {
   return {{"count", waits.count}, {"total_ns", waits.total_ns}, {"longest_ns", waits.longest_ns}};
+}
+
+std::vector<WeighedStack> stacks_of(const BlameReport& report) {
+  std::vector<WeighedStack> stacks;
+  for (const auto* culprit : report.tally.by_guilt()) {
+    for (const auto& [stack, seen] : culprit->stacks) {
+      std::vector<std::string> frames{culprit->process, culprit->thread};
+      for (const auto& place : report.symbols.places_of(*culprit, stack) | std::views::reverse)
+        frames.push_back(function_of(place));
+      stacks.push_back({std::move(frames), seen.age_ns});
+    }
+  }
+  return stacks;
 }
 
 Json place_json(const Place& place) {
@@ -231,16 +250,18 @@ std::string render_blame(const BlameReport& report, std::size_t columns, const P
 
 std::string fold_blame(const BlameReport& report) {
   std::map<std::string, std::uint64_t> lines;
-  for (const auto* culprit : report.tally.by_guilt()) {
-    auto title = culprit->process + ";" + culprit->thread;
-    for (const auto& [stack, seen] : culprit->stacks) {
-      const auto places = report.symbols.places_of(*culprit, stack);
-      lines[places.empty() ? title : title + ";" + folded(places)] += seen.age_ns / 1000;
-    }
-  }
+  for (const auto& stack : stacks_of(report)) lines[folded(stack.frames)] += stack.weight_ns / 1000;
   std::string out;
   for (const auto& [line, us] : lines) out += fmt::format("{} {}\n", line, us);
   return out;
+}
+
+std::string draw_blame(const BlameReport& report) {
+  const auto stacks = stacks_of(report);
+  return flame_graph(stacks.empty()
+                         ? none_text(report)
+                         : fmt::format("Code that kept threads waiting, in {:g} s", report.seconds),
+                     stacks);
 }
 
 Json blame_json(const BlameReport& report) {

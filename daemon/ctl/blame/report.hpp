@@ -25,6 +25,8 @@ struct BlameReport {
 /// A line for each stack: "process;thread;outermost;...;innermost MICROSECONDS", the time for which
 /// threads had waited then.
 [[nodiscard]] std::string fold_blame(const BlameReport& report);
+/// The same as a flame graph, in SVG.
+[[nodiscard]] std::string draw_blame(const BlameReport& report);
 [[nodiscard]] Json blame_json(const BlameReport& report);
 
 /// What a reader should know of a culprit's stacks, a sentence each: names that are missing, stacks

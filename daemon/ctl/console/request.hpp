@@ -49,7 +49,8 @@ struct Request {
   std::uint64_t iterations = 0;  ///< top: how many updates; 0: endless on a terminal, else 1
   std::string sort = "cpu";      ///< top
   double seconds = 5;            ///< trace, blame
-  bool folded = false;           ///< blame: for flame graphs
+  bool folded = false;           ///< blame: for flame graph tools
+  bool svg = false;              ///< blame: a flame graph
   std::string output = kStandardOutput;  ///< trace, dump: the file
   std::string shell;                     ///< completion
 };

@@ -95,6 +95,8 @@ TEST_CASE("the report says who, who waited, where, and what it does not know") {
   for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
     CHECK(end - at <= 80);
   CHECK(fold_blame(report) == "load;deaf?[0m;(unknown) 2000\n");
+  CHECK_THAT(draw_blame(report), ContainsSubstring("Code that kept threads waiting, in 5 s"));
+  CHECK_THAT(draw_blame(report), ContainsSubstring("<title>deaf?[0m: 2.00 ms, 100.0 %</title>"));
   const auto json = blame_json(report);
   CHECK(json["workers"][0]["waits"]["longest_ns"] == 12'000'000);
   CHECK(json["workers"][0]["victims"].size() == 2);
@@ -105,6 +107,8 @@ TEST_CASE("without samples the report says so") {
   const Tally tally;
   const Symbolizer symbols;
   CHECK_THAT(render_blame({tally, symbols, 5, [](auto) { return ""; }}, 80, Palette{}),
+             ContainsSubstring("No thread was kept waiting by a worker for 5 s"));
+  CHECK_THAT(draw_blame({tally, symbols, 5, [](auto) { return ""; }}),
              ContainsSubstring("No thread was kept waiting by a worker for 5 s"));
 }
 
@@ -124,7 +128,7 @@ TEST_CASE("the tree has the deaf functions first, and below each its callers") {
                                  "         < main", "   10 %  < main", " 10 %  serve()  load.cpp:7",
                                  "       < main"});
   for (const auto& line : draw_tree(tree, 24)) CHECK(line.size() <= 24);
-  CHECK(folded({crunch, {"a;b", "", "", 0}, {"", "", "libc.so.6", 0}}) ==
+  CHECK(folded({function_of({"", "", "libc.so.6", 0}), "a;b", "crunch()"}) ==
         "[libc.so.6];a:b;crunch()");
 }
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "daemon/ctl/console/flame_graph.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "daemon/ctl/console/columns.hpp"
+#include "daemon/ctl/console/render.hpp"
+
+namespace morpheus::ctl {
+namespace {
+
+constexpr double kWidth = 1200, kRow = 18, kMargin = 10, kTitle = 30;
+constexpr double kColumn = 6.7;  // of the font
+
+struct Frame {
+  std::uint64_t weight_ns = 0;
+  std::map<std::string, Frame> callees;
+
+  [[nodiscard]] std::size_t depth() const {
+    std::size_t deepest = 0;
+    for (const auto& [name, callee] : callees) deepest = std::max(deepest, 1 + callee.depth());
+    return deepest;
+  }
+};
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+class Picture {
+ public:
+  explicit Picture(const Frame& root)
+      : root_(root), height_(kTitle + kRow * static_cast<double>(root.depth()) + kMargin) {}
+
+  std::string draw(const std::string& title) {
+    svg_ = fmt::format(
+        R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}">
+<style>
+svg {{ background: #fff; font: 11px monospace }}
+text {{ fill: #111; pointer-events: none }}
+.title {{ font-size: 14px }}
+rect {{ stroke: #fff; stroke-width: 0.5 }}
+rect:hover {{ stroke: #111; stroke-width: 1.5 }}
+@media (prefers-color-scheme: dark) {{
+  svg {{ background: #16181d }}
+  .title {{ fill: #eee }}
+  rect {{ stroke: #16181d }}
+  rect:hover {{ stroke: #eee }}
+}}
+</style>
+<text class="title" x="{2}" y="20">{3}</text>
+)",
+        kWidth, height_, kMargin, escaped(title));
+    add_callees(root_, kMargin, 0);
+    return svg_ + "</svg>\n";
+  }
+
+ private:
+  void add_callees(const Frame& frame, double x, double row) {
+    for (const auto& [name, callee] : frame.callees) {
+      const double share =
+          static_cast<double>(callee.weight_ns) / static_cast<double>(root_.weight_ns);
+      const double width = share * (kWidth - 2 * kMargin);
+      if (share >= 0.001) add_box(name, callee, x, row, width, share);
+      if (share >= 0.001) add_callees(callee, x, row + 1);
+      x += width;
+    }
+  }
+
+  void add_box(const std::string& name, const Frame& frame, double x, double row, double width,
+               double share) {
+    const double y = height_ - kMargin - kRow * (row + 1);
+    // warm, and the same for a function wherever it is
+    const auto hue = std::hash<std::string>{}(name) % 50;
+    svg_ += fmt::format("<g><title>{}: {}, {:.1f} %</title>\n", escaped(name),
+                        short_time(frame.weight_ns), 100 * share);
+    svg_ += fmt::format(
+        "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{}\" fill=\"hsl({}, 80%, "
+        "65%)\"/>",
+        x, y, width, kRow - 1, hue);
+    const auto columns = static_cast<std::size_t>(std::max(0.0, (width - 4) / kColumn));
+    if (columns >= 3)
+      svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x + 2, y + kRow - 6,
+                          escaped(cut(name, columns)));
+    svg_ += "</g>\n";
+  }
+
+  const Frame& root_;
+  double height_;
+  std::string svg_;
+};
+
+}  // namespace
+
+std::string flame_graph(const std::string& title, const std::vector<WeighedStack>& stacks) {
+  Frame root;
+  for (const auto& stack : stacks) {
+    Frame* at = &root;
+    at->weight_ns += stack.weight_ns;
+    for (const auto& name : stack.frames) {
+      at = &at->callees[name];
+      at->weight_ns += stack.weight_ns;
+    }
+  }
+  return Picture(root).draw(title);
+}
+
+}  // namespace morpheus::ctl
