@@ -16,9 +16,9 @@ namespace {
 constexpr double kWidth = 1200, kRow = 18, kMargin = 10, kTitle = 30;
 constexpr double kColumn = 6.7;  // of the font
 
-struct Frame {
+struct Box {
   std::uint64_t weight_ns = 0;
-  std::map<std::string, Frame> callees;
+  std::map<std::string, Box> callees;
 
   [[nodiscard]] std::size_t depth() const {
     std::size_t deepest = 0;
@@ -49,7 +49,7 @@ std::string escaped(const std::string& text) {
 
 class Picture {
  public:
-  explicit Picture(const Frame& root)
+  explicit Picture(const Box& root)
       : root_(root), height_(kTitle + kRow * static_cast<double>(root.depth()) + kMargin) {}
 
   std::string draw(const std::string& title) {
@@ -76,24 +76,26 @@ rect:hover {{ stroke: #111; stroke-width: 1.5 }}
   }
 
  private:
-  void add_callees(const Frame& frame, double x, double row) {
-    for (const auto& [name, callee] : frame.callees) {
+  void add_callees(const Box& box, double x, double row) {
+    for (const auto& [name, callee] : box.callees) {
       const double share =
           static_cast<double>(callee.weight_ns) / static_cast<double>(root_.weight_ns);
       const double width = share * (kWidth - 2 * kMargin);
-      if (share >= 0.001) add_box(name, callee, x, row, width, share);
-      if (share >= 0.001) add_callees(callee, x, row + 1);
+      if (share >= 0.001) {
+        add_box(name, callee, x, row, width, share);
+        add_callees(callee, x, row + 1);
+      }
       x += width;
     }
   }
 
-  void add_box(const std::string& name, const Frame& frame, double x, double row, double width,
+  void add_box(const std::string& name, const Box& box, double x, double row, double width,
                double share) {
     const double y = height_ - kMargin - kRow * (row + 1);
     // warm, and the same for a function wherever it is
     const auto hue = std::hash<std::string>{}(name) % 50;
     svg_ += fmt::format("<g><title>{}: {}, {:.1f} %</title>\n", escaped(name),
-                        short_time(frame.weight_ns), 100 * share);
+                        short_time(box.weight_ns), 100 * share);
     svg_ += fmt::format(
         "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{}\" fill=\"hsl({}, 80%, "
         "65%)\"/>",
@@ -105,7 +107,7 @@ rect:hover {{ stroke: #111; stroke-width: 1.5 }}
     svg_ += "</g>\n";
   }
 
-  const Frame& root_;
+  const Box& root_;
   double height_;
   std::string svg_;
 };
@@ -113,9 +115,9 @@ rect:hover {{ stroke: #111; stroke-width: 1.5 }}
 }  // namespace
 
 std::string flame_graph(const std::string& title, const std::vector<WeighedStack>& stacks) {
-  Frame root;
+  Box root;
   for (const auto& stack : stacks) {
-    Frame* at = &root;
+    Box* at = &root;
     at->weight_ns += stack.weight_ns;
     for (const auto& name : stack.frames) {
       at = &at->callees[name];

@@ -2,6 +2,8 @@
 #include "daemon/config/config.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <string>
+#include <vector>
 
 using namespace morpheus::daemon;
 
@@ -73,6 +75,24 @@ TEST_CASE("what is wrong is named by its path") {
             .find("the key \"limits.workers\" twice") != std::string::npos);
   CHECK(error_of("{\"mode\": 1e999}").find("not valid JSON: number overflow") != std::string::npos);
   CHECK(parse_config("{\"tunables\": {}, \"limits\": {\"workers\": 1}}"));
+}
+
+TEST_CASE("groups that may be throttled are named by their paths, or the file is refused") {
+  const auto config = parse_config(
+      R"({"throttle": {"cgroups": ["/a.slice/b.service", "/c"], "percent": 150, "penalty_ms": 50}})");
+  REQUIRE(config);
+  CHECK(config->throttle.cgroups == std::vector<std::string>{"/a.slice/b.service", "/c"});
+  CHECK(config->throttle.percent == 150);
+  CHECK(config->throttle.penalty_ms == 50);
+  for (const char* wrong :
+       {R"("/a")", R"(["a"])", R"([""])", R"(["/"])", R"(["/a/"])", R"(["/a/../b"])", "[1]"})
+    CHECK(error_of(std::string(R"({"throttle": {"cgroups": )") + wrong + "}}")
+              .starts_with("throttle.cgroups: must be a list of paths"));
+  for (const char* percent : {"0", "-1", "102401", "2.5"})
+    CHECK(error_of(std::string(R"({"throttle": {"percent": )") + percent + "}}")
+              .starts_with("throttle.percent: must be"));
+  CHECK(error_of(R"({"throttle": {"penalty_ms": 600001}})") ==
+        "throttle.penalty_ms: must be from 1 to 600000");
 }
 
 TEST_CASE("only a regular file is read, so that none holds up the daemon") {
