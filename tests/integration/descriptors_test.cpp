@@ -109,10 +109,15 @@ TEST_CASE("a blocking descriptor that nobody has read is no better") {
   Bystander bystander(daemon);
   std::deque<Lingering> kept;
   for (int i = 0; i < 3; ++i) {
-    auto socket = raw_connection(daemon);  // the second connection is turned away
+    auto socket = raw_connection(daemon);
+    // The second connection is turned away, with the descriptor in it: it comes before the daemon
+    // has looked.
+    REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
     auto surplus = raw_connection(daemon);
     kept.emplace_back().send_with(surplus.get(), "x");
     surplus.reset();
+    REQUIRE(::kill(daemon.pid(), SIGCONT) == 0);
+    bystander.work();
     socket.reset();
     bystander.work();
   }

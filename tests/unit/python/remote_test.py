@@ -102,7 +102,7 @@ def test_a_program_without_a_loop_is_refused(started):
 
 @pytest.mark.parametrize("other, message", [
     ([sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"], "needs Python 3.14"),
-    (["sh", "-c", "echo ready; sleep 60"], ""),
+    (["sh", "-c", "echo ready; exec sleep 60"], ""),
 ])
 def test_what_cannot_be_watched_is_refused(other, message):
     process = subprocess.Popen(other, stdout=subprocess.PIPE, text=True)
