@@ -22,7 +22,7 @@ _SCRIPTS_LEFT_OUT = ("install", "package", "runtime benchmark", "documents", "ex
 
 
 def coverage_jobs(settings):
-    yield Job("coverage", 1500, lambda: run_coverage(settings))
+    yield Job("coverage", 900, lambda: run_coverage(settings))
 
 
 def run_coverage(settings):

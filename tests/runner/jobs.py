@@ -104,7 +104,7 @@ def _last_words(test):
 
 # --- parts ---------------------------------------------------------------------------------------------------------
 
-def _python(settings, part, tests, seconds=20):
+def _python(settings, part, tests, seconds=80):
     """The Python package's tests: always with the interpreter that it was built for."""
     if not os.path.isdir(tests) or not os.path.isdir(settings.built("sdk/python/morpheus")):
         return
@@ -130,7 +130,7 @@ def native_jobs(settings, part, without=()):
         yield Job(label, 20, lambda label=label, path=path: catch_program(settings, label, path), uses_one_core=True)
     names = [name for name in _registered(settings, part) if name not in without]
     if names:
-        yield Job(f"{part} (meson)", 30, lambda: run_registered(settings, part, names))
+        yield Job(f"{part} (meson)", 150, lambda: run_registered(settings, part, names))
     yield from _python(settings, part, settings.path("tests", part, "python"))
 
 
@@ -233,7 +233,7 @@ def run_sanitized(settings, kinds, kind, tests):
 
 
 def _compilers(settings):
-    yield Job("compilers clang", 900, lambda: run_clang(settings))
+    yield Job("compilers clang", 700, lambda: run_clang(settings))
 
 
 def run_clang(settings):
