@@ -58,8 +58,9 @@ namespace detail {
 MORPHEUS_API void each_task(void (*take)(void* to, const task_info& each), void* to);
 }
 
-/// All tasks of the process, in no order. A task that begins or
-/// ends meanwhile may be missing; one that runs shows its last co_await. Any thread.
+/// All tasks of the process, in no order. A task that begins or ends meanwhile may be missing; so
+/// may one that the compiler (clang, optimising) has merged into its caller's frame. A task that
+/// runs shows its last co_await. Any thread.
 [[nodiscard]] inline std::vector<task_info> tasks() {
   std::vector<task_info> all;
   detail::each_task(
