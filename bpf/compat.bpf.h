@@ -187,16 +187,16 @@ static __always_inline bool compat_was_interrupted(struct task_struct *p)
 #define SCX_VALUE(type, name) bpf_core_enum_value(enum type, name)
 
 /*
- * Two ways to keep these programs small: most runs find them cold, and then they cost what they
- * fill of the instruction cache. Code that only some wakeups or switches need goes out of the
- * straight line, and short loops stay loops.
- */
-/*
  * `p`, to read what it points to. For each pointer that is read from a trusted one the verifier
  * looks through all types of the kernel, one by one up to 6.19: half of the time of a load.
  */
 #define read_only(p) bpf_core_cast(p, struct task_struct)
 
+/*
+ * Two ways to keep these programs small: most runs find them cold, and then they cost what they
+ * fill of the instruction cache. Code that only some wakeups or switches need goes out of the
+ * straight line, and short loops stay loops.
+ */
 #define OUT_OF_LINE static __attribute__((noinline))
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
 

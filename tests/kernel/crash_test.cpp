@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Daemons and clients that die at a bad moment, and threads that starve: the host gets itself back,
 // and nothing is lost. MORPHEUS_CRASHES says how often something is killed (./dev test: 4 times,
-// ./dev test --all: 100 times on the newest kernel). In Observer mode one daemon of four comes up
-// and the others die while they load, which takes long where the kernel is emulated; in Enforced
-// mode it is the other way round.
+// ./dev test --all: 100 times). In Observer mode one daemon of four comes up and the others die
+// while they load, which takes long where the kernel is emulated; in Enforced mode it is the other
+// way round.
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <signal.h>

@@ -16,7 +16,7 @@ _ROOMS = ("daemon", "sdk", "proto")
 _OPTIONS = ("-Db_coverage=true", "-Doptimization=0", "-Dwerror=false",
             *(f"-D{language}_args=-fprofile-update=atomic" for language in ("c", "cpp")))
 _ENVIRONMENT = {"MORPHEUS_COVERAGE": "1"}
-# They try what is not built here, or run nothing of these rooms.
+# They run nothing of these rooms, or try the build.
 _LEFT_OUT = {"unit sim_tests", "unit policy_tests", "unit (meson)"}
 _SCRIPTS_LEFT_OUT = ("install", "package", "runtime benchmark", "documents", "examples")
 

@@ -148,10 +148,8 @@ def _kernel(settings):
         left_out = Result(SKIP, "kernel", "virtual machines (left out by --kernels none)")
         yield Job("kernel machines", 0, lambda: [left_out])
     for kernel in settings.kernels:
-        # the other kernels differ little in how a daemon dies
-        crashes = settings.crashes if kernel == "newest" else Settings.crashes
-        yield Job(f"kernel {kernel}", 1000 + 15 * crashes, lambda kernel=kernel, crashes=crashes:
-                  run_machine(settings, kernel, crashes), uses_one_core=True)
+        yield Job(f"kernel {kernel}", 1000 + 15 * settings.crashes, lambda kernel=kernel: run_machine(settings, kernel),
+                  uses_one_core=True)
     if "newest" in settings.kernels:
         yield Job("suspend", 30, lambda: run_suspend(settings), uses_one_core=True)
 
@@ -162,7 +160,7 @@ def kernel_native(settings):
         uses_one_core=True)
 
 
-def run_machine(settings, kernel, crashes):
+def run_machine(settings, kernel):
     label = f"kernel {kernel}"
     image = subprocess.run([settings.path("tests/vm/kernel"), "path", kernel], stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, text=True, check=False)
@@ -175,9 +173,9 @@ def run_machine(settings, kernel, crashes):
     cpus = "2" if kernel == "newest" else "2,sockets=2"
     log = settings.log(label)
     # each kill costs two starts of the daemon, and those take seconds in an emulated machine
-    limit = 4200 + 30 * crashes
+    limit = 4200 + 30 * settings.crashes
     command = [settings.path("tests/vm/run"), "--kernel", version, "--smp", cpus, "--timeout", str(limit),
-               "--boot-log", f"{log}.boot", "--", "env", f"MORPHEUS_CRASHES={crashes}",
+               "--boot-log", f"{log}.boot", "--", "env", f"MORPHEUS_CRASHES={settings.crashes}",
                "/build/tests/kernel/kernel_tests", "~suspend:*", *programs.REPORTERS]
     return programs.run(label, command, log, limit=limit + 60, on_result=settings.on_result)
 
