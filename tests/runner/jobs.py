@@ -156,8 +156,7 @@ def _kernel(settings):
 
 def kernel_native(settings):
     return Job("kernel native", 60, lambda: catch_program(
-        settings, "kernel native", settings.built("tests/kernel/kernel_tests"), tests=["[observer]"]),
-        uses_one_core=True)
+        settings, "kernel native", settings.built("tests/kernel/kernel_tests"), tests=["[observer]"]))
 
 
 def run_machine(settings, kernel):

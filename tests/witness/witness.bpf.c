@@ -29,8 +29,8 @@ __u64 stint_since[WITNESS_MAX_THREADS];
 __u64 allowed_ns;
 __u32 ticks_beyond[WITNESS_MAX_THREADS]; /* in the present stint, after allowed_ns */
 
-/* Threads that woke, by CPU: each is the reason for one hint to a lone worker at most. */
-__u64 wakeups[WITNESS_MAX_CPUS];
+/* Threads that woke on a CPU or came to it: each is the reason for one hint to a lone worker. */
+__u64 arrivals[WITNESS_MAX_CPUS];
 
 __u64 safe_points_at_wakeup;
 __u32 probe_waits;
@@ -100,10 +100,29 @@ static __always_inline void begin_stint(int i)
 	marks[at].late = 0;
 }
 
+static __always_inline void arrives(__u32 cpu)
+{
+	__sync_fetch_and_add(&arrivals[cpu & (WITNESS_MAX_CPUS - 1)], 1);
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(on_wakeup_new, struct task_struct *p)
+{
+	arrives(p->thread_info.cpu);
+	return 0;
+}
+
+SEC("tp_btf/sched_migrate_task")
+int BPF_PROG(on_migrate, struct task_struct *p, int dest)
+{
+	arrives(dest);
+	return 0;
+}
+
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *p)
 {
-	__sync_fetch_and_add(&wakeups[p->thread_info.cpu & (WITNESS_MAX_CPUS - 1)], 1);
+	arrives(p->thread_info.cpu);
 	/* A probe that was woken before it had left the CPU does not wait. */
 	if (probe_tid && p->pid == (int)probe_tid && p->pid != (int)bpf_get_current_pid_tgid()) {
 		safe_points_at_wakeup = all_safe_points();

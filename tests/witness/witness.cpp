@@ -58,8 +58,8 @@ std::array<std::uint64_t, WITNESS_PASSED_MAX> Witness::passed() const {
   return counts;
 }
 
-std::uint64_t Witness::wakeups(unsigned cpu) const {
-  return skeleton_->bss->wakeups[cpu % WITNESS_MAX_CPUS];
+std::uint64_t Witness::arrivals(unsigned cpu) const {
+  return skeleton_->bss->arrivals[cpu % WITNESS_MAX_CPUS];
 }
 
 }  // namespace morpheus::test

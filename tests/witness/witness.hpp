@@ -40,8 +40,8 @@ class Witness {
   /// Forgets all threads and their counts.
   void clear();
   [[nodiscard]] std::array<std::uint64_t, WITNESS_PASSED_MAX> passed() const;
-  /// Threads that woke on `cpu` since start.
-  [[nodiscard]] std::uint64_t wakeups(unsigned cpu) const;
+  /// How often since start a thread woke on `cpu`, began there, or was moved there.
+  [[nodiscard]] std::uint64_t arrivals(unsigned cpu) const;
 
  private:
   explicit Witness(witness_bpf* skeleton);
