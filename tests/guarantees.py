@@ -4,7 +4,7 @@ import os
 import re
 from typing import NamedTuple
 
-TABLES = ("Invariants", "What the service promises")
+TABLES = ("Invariants", "What the service promises", "What the C++ runtime promises")
 
 
 class Row(NamedTuple):
@@ -21,7 +21,7 @@ def rows_of(text, table):
 
 
 def read_rows(root):
-    """The rows of both tables, by promise."""
+    """The rows of the tables, by promise."""
     with open(os.path.join(root, "docs", "guarantees.md"), encoding="utf-8") as file:
         text = file.read()
     return {row.promise: row for table in TABLES for row in rows_of(text, table)}

@@ -25,6 +25,7 @@ import names  # noqa: E402
 
 _DAEMON = ("daemon/morpheusd", "daemon/ctl/morpheusctl")
 _MACHINE_SECONDS = 300
+_UNIT_SECONDS = 120  # a mutant may make a test wait for ever
 _PATIENCE_SECONDS = 20  # tests wait for two minutes elsewhere, which a mutant would make them do each time
 # A mutant leaves variables unused.
 _OPTIONS = ("-Dpython=", "-Dwerror=false", "-Doptimization=0")
@@ -139,7 +140,8 @@ class _Laboratory:
         if self._program == "meson":
             return run_registered(self._copy, "meson", list(tests))
         log = self._copy.log(self._label)
-        results = programs.run(self._label, self._command(tests), log, limit=_MACHINE_SECONDS + 300, environment={
+        limit = _UNIT_SECONDS if self._program.startswith("unit/") else _MACHINE_SECONDS + 300
+        results = programs.run(self._label, self._command(tests), log, limit=limit, environment={
             "MORPHEUS_BUILD_DIR": self._copy.build, "MORPHEUS_TEST_PATIENCE": str(_PATIENCE_SECONDS)})
         with open(self._log, "a", encoding="utf-8") as kept, open(log, encoding="utf-8", errors="replace") as said:
             shutil.copyfileobj(said, kept)

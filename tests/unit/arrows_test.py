@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-C_ABI = ("error.h", "export.h", "morpheus.h", "safepoint.h")
+C_ABI = ("detail/export.h", "error.h", "morpheus.h", "safepoint.h")
 # What the files of a room may include: rooms, or single files. A file belongs to the longest of these paths that
 # holds it; tests belong to none and may include everything. A generated header belongs to the room that makes it.
 ARROWS = {

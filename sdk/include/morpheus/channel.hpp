@@ -4,6 +4,7 @@
 
 #include <morpheus/detail/wait_queue.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <mutex>
@@ -16,11 +17,15 @@ namespace morpheus {
 /// Carries values from any number of senders to any number of receivers, in order, and holds up to
 /// `capacity` of them; with capacity 0 a send waits for its receiver. Senders and receivers are
 /// served in the order in which they came. try_send(), try_receive() and close() on any thread.
-/// Must outlive the waits.
+/// Must outlive the waits and the senders.
 template <class T>
 class channel : detail::wait_queue {
  public:
   explicit channel(std::size_t capacity) : capacity_(capacity) {}
+
+  class sender;
+  /// One of those whose last one closes the channel: see sender. Any thread.
+  [[nodiscard]] sender make_sender() noexcept { return sender(*this); }
 
   /// False if the channel is closed or full (then `value` is left alone).
   [[nodiscard]] bool try_send(T&& value) {
@@ -107,6 +112,39 @@ class channel : detail::wait_queue {
     return detail::stoppable<receive_awaiter>(std::move(stop), *this);
   }
 
+  /// Sends to a channel, and counts: when the last one goes, copies included, the channel is closed
+  /// as by close(), so its receivers end after the values that are left. Give each producer its
+  /// own; make the first before the receivers begin. One that was moved from must
+  /// not be used. For one thread at a time; copies on any thread.
+  class [[nodiscard]] sender {
+   public:
+    sender(const sender& other) noexcept : to_(other.to_) { count(); }
+    sender(sender&& other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
+    sender& operator=(sender other) noexcept {
+      std::swap(to_, other.to_);
+      return *this;
+    }
+    ~sender() {
+      if (to_ != nullptr && to_->counted_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        to_->close();
+    }
+
+    /// As channel::send() and try_send().
+    [[nodiscard]] send_awaiter send(T value) { return to_->send(std::move(value)); }
+    [[nodiscard]] detail::stoppable<send_awaiter> send(T value, std::stop_token stop) {
+      return to_->send(std::move(value), std::move(stop));
+    }
+    [[nodiscard]] bool try_send(T&& value) { return to_->try_send(std::move(value)); }
+
+   private:
+    friend channel;
+    explicit sender(channel& to) noexcept : to_(&to) { count(); }
+    void count() const noexcept {
+      if (to_ != nullptr) to_->counted_.fetch_add(1, std::memory_order_relaxed);
+    }
+    channel* to_;
+  };
+
  private:
   // All under the lock. Senders wait, or receivers, or neither. Inlined, with take_locked(), where
   // the lock is taken: `woken` then stays in a register, which makes a message an eighth cheaper.
@@ -142,7 +180,8 @@ class channel : detail::wait_queue {
   const std::size_t capacity_;
   std::deque<T> values_;
   bool is_closed_ = false;
-  bool senders_wait_ = false;  // the waiters in the queue are senders
+  bool senders_wait_ = false;            // the waiters in the queue are senders
+  std::atomic<std::size_t> counted_{0};  // class sender
 };
 
 }  // namespace morpheus

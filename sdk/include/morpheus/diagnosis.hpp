@@ -2,7 +2,7 @@
 // What a runtime reports about itself: counts, stalls, tasks, and a trace of what runs.
 #pragma once
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 #include <morpheus/morpheus.h>
 #include <morpheus/task.hpp>
 

@@ -5,7 +5,7 @@
 #ifndef MORPHEUS_ERROR_H
 #define MORPHEUS_ERROR_H
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 
 MORPHEUS_BEGIN_C
 

@@ -7,6 +7,7 @@
 #include <morpheus/task.hpp>
 
 #include <atomic>
+#include <concepts>
 #include <coroutine>
 #include <cstdint>
 #include <exception>
@@ -16,6 +17,8 @@ namespace morpheus {
 
 template <class T>
 class join_handle;
+template <class T>
+class task_set;
 
 namespace detail {
 
@@ -26,6 +29,17 @@ MORPHEUS_API MORPHEUS_COLD void report_unheard(const std::exception_ptr& error) 
 class no_frame {
   [[maybe_unused]] void* unused_ = nullptr;
   [[maybe_unused]] void* in_use_ = nullptr;
+};
+
+/// Where tasks can be started: a runtime, a scheduling_group.
+template <class P>
+concept place = requires(P& where) {
+  { where.home() } -> std::same_as<lane&>;
+};
+
+/// Is told of a task's end instead of a task that waits. May end the task's state.
+struct end_listener {
+  void (*ended)(end_listener& self) noexcept;
 };
 
 /// A spawned task and the task that waits for it. Lives as long as the task or the handle.
@@ -39,6 +53,13 @@ class join_state final : no_frame, root_context {
 
   join_state(task<T> started, lane& where) noexcept
       : root_context(&join_state::on_end), task_(std::move(started)), lane_(&where) {}
+
+  /// Before it starts: instead of a task that waits.
+  void tell(end_listener& listener) noexcept {
+    waiter_.store(reinterpret_cast<std::uintptr_t>(&listener) | kTells, std::memory_order_relaxed);
+  }
+  using stop_context::stop;
+  [[nodiscard]] stop_context& context() noexcept { return *this; }
 
   [[nodiscard]] job* start() noexcept {
     lane_->began();
@@ -91,8 +112,8 @@ class join_state final : no_frame, root_context {
   }
 
  private:
-  static constexpr std::uintptr_t kRunning = 0, kEnded = 1, kDetached = 2,
-                                  kRefused = 3;  // or a job
+  static constexpr std::uintptr_t kRunning = 0, kEnded = 1, kDetached = 2, kRefused = 3;
+  static constexpr std::uintptr_t kTells = 4;  // and a listener; or a job
 
   static job* on_end(completion& self, job*) noexcept {
     return static_cast<join_state&>(self).end();
@@ -105,6 +126,9 @@ class join_state final : no_frame, root_context {
     if (waiter == kDetached) {
       report_unheard(task_.frame().promise().error());
       delete this;
+    } else if ((waiter & kTells) != 0) {
+      auto& listener = *reinterpret_cast<end_listener*>(waiter - kTells);
+      listener.ended(listener);
     } else if (waiter != kRunning && waiter != kRefused) {
       next = resume_or_schedule(reinterpret_cast<job*>(waiter), resume_in_);
     }
@@ -148,6 +172,9 @@ class [[nodiscard]] join_handle {
 
   /// Whether the task has ended: awaiting it would not wait.
   [[nodiscard]] bool has_ended() const noexcept { return state_->has_ended(); }
+  /// Asks the task to end: its waits, and those of all that it awaits, throw `cancelled`. If it
+  /// then ends with that, so does the await of the handle. Does not wait.
+  void request_stop() noexcept { state_->stop(); }
   /// Lets go of the task.
   void detach() noexcept {
     if (auto* const state = std::exchange(state_, nullptr)) state->detach();
@@ -191,6 +218,7 @@ class [[nodiscard]] join_handle {
   [[nodiscard]] awaiter operator co_await() const noexcept { return awaiter(*state_); }
 
  private:
+  friend task_set<T>;
   detail::join_state<T>* state_;
 };
 

@@ -23,8 +23,8 @@
 #ifndef MORPHEUS_MORPHEUS_H
 #define MORPHEUS_MORPHEUS_H
 
+#include <morpheus/detail/export.h>
 #include <morpheus/error.h>
-#include <morpheus/export.h>
 #include <morpheus/safepoint.h>
 #include <morpheus/scb.h>
 

@@ -21,43 +21,25 @@ class mutex : semaphore {
   class [[nodiscard]] guard {
    public:
     guard() noexcept = default;
-    guard(guard&& other) noexcept : owned_(std::exchange(other.owned_, nullptr)) {}
-    guard& operator=(guard&& other) noexcept {
-      std::swap(owned_, other.owned_);
-      return *this;
-    }
-    ~guard() { unlock(); }
+    /// For the mutex.
+    explicit guard(permit owned) noexcept : owned_(std::move(owned)) {}
 
     /// Whether it owns a mutex.
-    [[nodiscard]] explicit operator bool() const noexcept { return owned_ != nullptr; }
+    [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(owned_); }
     /// Gives up what it owns before its end.
-    void unlock() noexcept {
-      if (mutex* const owned = std::exchange(owned_, nullptr)) owned->release();
-    }
+    void unlock() noexcept { owned_.release(); }
 
    private:
-    friend mutex;
-    explicit guard(mutex& owned) noexcept : owned_(&owned) {}
-    mutex* owned_ = nullptr;
+    permit owned_;
   };
-
-  class [[nodiscard]] lock_awaiter : public detail::waits<lock_awaiter> {
-   public:
-    static constexpr bool kMustUse = true;
-    explicit lock_awaiter(mutex& source) noexcept : waits(source) {}
-    [[nodiscard]] bool take_locked(detail::waiter*&) const noexcept { return owner().take(); }
-    [[nodiscard]] guard result() const noexcept { return guard(owner()); }
-
-   private:
-    [[nodiscard]] mutex& owner() const noexcept { return *static_cast<mutex*>(queue); }
-  };
+  using lock_awaiter = owner_awaiter<guard>;
 
   /// The guard owns nothing if another task owns the mutex.
-  [[nodiscard]] guard try_lock() noexcept { return try_acquire() ? guard(*this) : guard(); }
+  [[nodiscard]] guard try_lock() noexcept { return guard(try_acquire_permit()); }
   [[nodiscard]] lock_awaiter lock() noexcept { return lock_awaiter(*this); }
   /// A stop request of `stop` ends the wait, too.
   [[nodiscard]] detail::stoppable<lock_awaiter> lock(std::stop_token stop) {
-    return detail::stoppable<lock_awaiter>(std::move(stop), *this);
+    return detail::stoppable<lock_awaiter>(std::move(stop), static_cast<semaphore&>(*this));
   }
 };
 

@@ -10,7 +10,7 @@
 #ifndef MORPHEUS_SAFEPOINT_H
 #define MORPHEUS_SAFEPOINT_H
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 #include <stdbool.h>
 #include <stdint.h>
 

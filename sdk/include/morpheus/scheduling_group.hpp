@@ -2,7 +2,7 @@
 // Groups of tasks that share a runtime's threads by weight, and tasks that stay on one thread.
 #pragma once
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 #include <morpheus/join_handle.hpp>
 #include <morpheus/task.hpp>
 
@@ -45,6 +45,9 @@ class scheduling_group {
   /// How long threads have run the group's tasks, up to their last look at the clock. Counted once
   /// the runtime has a group, or tasks that stay on one thread.
   [[nodiscard]] MORPHEUS_API std::chrono::nanoseconds run_time() const noexcept;
+
+  /// For the library.
+  [[nodiscard]] detail::lane& home() const noexcept { return *lane_; }
 
  private:
   friend runtime;

@@ -5,6 +5,7 @@
 
 #include <morpheus/detail/asio_link.hpp>
 #include <morpheus/detail/asio_operation.hpp>
+#include <morpheus/detail/asio_spawn.hpp>
 #include <morpheus/runtime.hpp>
 
 #include <boost/asio/async_result.hpp>
@@ -88,6 +89,22 @@ class run_on {
   detail::asio_link& link_;
   asio_executor executor_;
 };
+
+/// Starts a task in `where`, a runtime or a group of one, as an operation of Asio with a completion
+/// token of your choice, whose handler gets a std::exception_ptr and, unless it is void, the task's
+/// result (T() beside an exception). So what is written for Asio waits for tasks:
+///
+///     int n = co_await morpheus::co_spawn(runtime, answer(), boost::asio::use_awaitable);
+///     std::future<int> later = morpheus::co_spawn(runtime, answer(), boost::asio::use_future);
+///
+/// The handler is called by its associated executor, and if it has none, on the thread on which the
+/// task ends. Cancelling the operation asks the task to stop. Any thread.
+template <detail::place Place, class T, class CompletionToken>
+auto co_spawn(Place& where, task<T> started, CompletionToken&& token) {
+  return boost::asio::async_initiate<CompletionToken,
+                                     typename detail::asio_spawn_signature<T>::type>(
+      detail::asio_spawn_initiation<T>(), token, &where.home(), std::move(started));
+}
 
 }  // namespace morpheus
 

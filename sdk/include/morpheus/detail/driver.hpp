@@ -3,7 +3,7 @@
 // queues jobs in the runtime. Either may end first.
 #pragma once
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 #include <morpheus/detail/runner.hpp>
 
 #include <atomic>

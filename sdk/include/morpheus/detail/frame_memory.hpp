@@ -6,7 +6,7 @@
 // operator new instead, so that they see the use of a frame that has ended.
 #pragma once
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 
 #include <array>
 #include <cstddef>

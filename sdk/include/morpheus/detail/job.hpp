@@ -4,7 +4,7 @@
 // as it stands, and code that is no coroutine can be a job, too. Queueing one allocates nothing.
 #pragma once
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 
 #include <coroutine>
 #include <cstddef>

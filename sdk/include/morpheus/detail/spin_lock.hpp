@@ -2,7 +2,7 @@
 // A lock for a few instructions that never sleep.
 #pragma once
 
-#include <morpheus/export.h>
+#include <morpheus/detail/export.h>
 
 #include <atomic>
 

@@ -15,10 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace morpheus::sdk {
-class RootTasks;
-}
-
 namespace morpheus::detail {
 
 /// What happens when a task ends, if it is more than the resumption of one coroutine.
@@ -69,6 +65,7 @@ enum class stop_kind : std::uint8_t {
 };
 
 struct wait_slots;
+class stop_batch;
 
 /// The tasks that stop together.
 class stop_context : public completion {
@@ -117,7 +114,7 @@ class stop_context : public completion {
   }
 
  private:
-  friend sdk::RootTasks;
+  friend stop_batch;
   [[nodiscard]] bool is_lone() const noexcept { return kind_ >= stop_kind::timeout; }
   /// Of a context for many tasks: the newest first, which alone may have room.
   [[nodiscard]] wait_slots* slots() const noexcept {
@@ -139,6 +136,18 @@ class stop_context : public completion {
   spin_lock entry_lock_;         ///< while it is published; never taken by a stop
   wait_slot slot_{0};            ///< of its one task; or the address of slots()
   stop_context* marked_before_;  ///< while it is stopped: another one, by the same stop
+};
+
+/// Contexts that stop together, at the cost of one barrier. They must not go meanwhile.
+class stop_batch {
+ public:
+  /// Marks it: its tasks begin no wait any more.
+  MORPHEUS_API MORPHEUS_COLD void add(stop_context& stopped) noexcept;
+  /// Ends the waits of all that were added.
+  MORPHEUS_API MORPHEUS_COLD void stop() noexcept;
+
+ private:
+  stop_context* newest_ = nullptr;
 };
 
 /// Slots of one context, aligned to their size, so that each of them leads to its context.

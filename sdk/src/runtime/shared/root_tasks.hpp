@@ -32,14 +32,13 @@ class RootTasks {
   }
   /// These, and those that come.
   void stop() {
-    detail::stop_context* marked = nullptr;
+    detail::stop_batch marked;
     {
       const std::scoped_lock guard(lock_);
       if (std::exchange(is_stopped_, true)) return;
-      for (auto* task = first_; task != nullptr; task = task->next_)
-        if (task->mark_stopped()) task->marked_before_ = std::exchange(marked, task);
+      for (auto* task = first_; task != nullptr; task = task->next_) marked.add(*task);
     }
-    detail::stop_context::stop_marked(marked);  // one that is removed now waits until it is settled
+    marked.stop();  // one that is removed now waits until it is settled
   }
 
  private:

@@ -32,10 +32,18 @@ std::uint8_t stop_context::add_marks(std::uint8_t more) noexcept {
 
 bool stop_context::mark_stopped() noexcept { return (add_marks(kStopped) & kStopped) == 0; }
 
+void stop_batch::add(stop_context& stopped) noexcept {
+  if (stopped.mark_stopped()) stopped.marked_before_ = std::exchange(newest_, &stopped);
+}
+
+void stop_batch::stop() noexcept {
+  if (newest_ != nullptr) stop_context::stop_marked(std::exchange(newest_, nullptr));
+}
+
 void stop_context::stop() noexcept {
-  if (!mark_stopped()) return;
-  marked_before_ = nullptr;
-  stop_marked(this);
+  stop_batch alone;
+  alone.add(*this);
+  alone.stop();
 }
 
 /// Those within are found in the slots, and marked for the next round: a barrier for each level.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // use_task among Asio's other completion tokens, adapters and executors.
 #include <morpheus/adapters/asio.hpp>
+#include <morpheus/event.hpp>
 #include <morpheus/runtime.hpp>
+#include <morpheus/sleep.hpp>
+#include <morpheus/yield.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/append.hpp>
@@ -15,6 +18,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/post.hpp>
@@ -23,9 +27,14 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <exception>
+#include <future>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -133,6 +142,51 @@ task<> use_experimental(asio_executor executor) {
   CHECK(from_awaitable == 9);
 }
 
+task<int> ten() {
+  co_await sleep_for(1ms);
+  co_return 10;
+}
+task<> fail() {
+  co_await yield();
+  throw std::runtime_error("no answer");
+}
+task<> for_ever(bool& is_stopped) {
+  event never;
+  try {
+    co_await never;
+  } catch (const cancelled&) {
+    is_stopped = true;
+    throw;
+  }
+}
+
+/// A coroutine of Asio's that waits for tasks.
+asio::awaitable<void> wait_for_tasks(runtime& on) {
+  const auto here = std::this_thread::get_id();
+  const int given = co_await co_spawn(on, ten(), asio::use_awaitable);
+  CHECK(given == 10);
+  CHECK(std::this_thread::get_id() == here);
+  std::string why;
+  try {
+    co_await co_spawn(on, fail(), asio::use_awaitable);
+  } catch (const std::runtime_error& error) {
+    why = error.what();
+  }
+  CHECK(why == "no answer");
+  const auto group = on.add_group({.name = "asked"});
+  const auto [error, ten_more] =
+      co_await co_spawn(group, ten(), asio::as_tuple(asio::use_awaitable));
+  CHECK_FALSE(error);
+  CHECK(ten_more == 10);
+  bool is_stopped = false;
+  asio::steady_timer timer(co_await asio::this_coro::executor, 2ms);
+  using namespace asio::experimental::awaitable_operators;
+  const auto first = co_await (co_spawn(on, for_ever(is_stopped), asio::use_awaitable) ||
+                               timer.async_wait(asio::use_awaitable));
+  CHECK(first.index() == 1);
+  CHECK(is_stopped);
+}
+
 }  // namespace
 
 TEST_CASE("an operation with a cancellation slot of its own heeds it") { with_asio(use_slots); }
@@ -143,4 +197,22 @@ TEST_CASE("a task comes home from any of Asio's executors") { with_asio(use_exec
 
 TEST_CASE("parallel groups, channels and awaitables of Asio can be awaited") {
   with_asio(use_experimental);
+}
+
+TEST_CASE("what is written for Asio waits for tasks, and cancels them") {
+  for (const unsigned threads : {1U, 3U}) {
+    asio::io_context context;
+    runtime on(several(threads));
+    std::exception_ptr failure;
+    asio::co_spawn(context, wait_for_tasks(on),
+                   [&](std::exception_ptr thrown) { failure = thrown; });
+    context.run();
+    CHECK_FALSE(failure);
+    CHECK(co_spawn(on, ten(), asio::use_future).get() == 10);
+    CHECK_THROWS_AS(co_spawn(on, fail(), asio::use_future).get(), std::runtime_error);
+    std::promise<runtime*> where;
+    co_spawn(on, ten(),
+             [&](const std::exception_ptr&, int) { where.set_value(runtime::current()); });
+    CHECK(where.get_future().get() == &on);
+  }
 }

@@ -278,3 +278,78 @@ TEST_CASE("a generator gives its values one by one") {
       std::runtime_error);
   CHECK(sum == 3);
 }
+
+TEST_CASE("a permit goes back when its object ends, and is moved with it") {
+  for (const auto& options : {alone(), several()}) {
+    runtime runtime(options);
+    runtime.run([]() -> task<> {
+      semaphore limit(2);
+      std::atomic<int> inside{0}, most{0};
+      const auto work = [&]() -> task<> {
+        const auto permit = co_await limit.acquire_permit();
+        const int now = ++inside;
+        for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+        }
+        co_await yield();
+        --inside;
+      };
+      scope scope;
+      for (int i = 0; i < 50; ++i) scope.spawn(work());
+      co_await scope.join();
+      CHECK(most == 2);
+      auto first = limit.try_acquire_permit();
+      semaphore::permit moved = std::move(first);
+      const auto second = limit.try_acquire_permit();
+      CHECK_FALSE(first);
+      CHECK((moved && second));
+      CHECK_FALSE(limit.try_acquire_permit());
+      moved.release();
+      CHECK_FALSE(moved);
+      CHECK(limit.try_acquire());
+    }());
+  }
+}
+
+TEST_CASE("a channel is closed when its last sender goes, after the values that are left") {
+  for (const auto& options : {alone(), several()}) {
+    runtime runtime(options);
+    runtime.run([]() -> task<> {
+      channel<int> numbers(3);
+      const auto produce = [](channel<int>::sender to, int count) -> task<> {
+        for (int i = 1; i <= count; ++i) {
+          const bool is_sent = co_await to.send(i);
+          CHECK(is_sent);
+        }
+      };
+      scope producers;
+      {
+        const auto first = numbers.make_sender();
+        for (int i = 0; i < 4; ++i) producers.spawn(produce(first, 100));
+      }
+      long sum = 0;
+      for (auto value = co_await numbers.receive(); value; value = co_await numbers.receive())
+        sum += *value;
+      CHECK(sum == 4 * 5050);
+      co_await producers.join();
+      CHECK_FALSE(numbers.try_send(1));
+    }());
+  }
+}
+
+TEST_CASE("a sender that is copied, moved or assigned counts once, and a moved one not at all") {
+  channel<int> numbers(8);
+  {
+    auto first = numbers.make_sender();
+    auto copy = first;
+    auto moved = std::move(first);
+    auto assigned = numbers.make_sender();
+    assigned = std::move(copy);
+    CHECK(assigned.try_send(1));
+    moved = assigned;
+    CHECK(moved.try_send(2));
+  }
+  CHECK_FALSE(numbers.try_send(3));
+  CHECK(numbers.try_receive() == 1);
+  CHECK(numbers.try_receive() == 2);
+  CHECK_FALSE(numbers.try_receive());
+}
