@@ -14,6 +14,7 @@ from results import FAIL, SKIP, explain_end, parse_result, why_skipped
 REPORTERS = ("-r", "automake::out=%stderr", "-r", "console::out=%stderr")
 TIME_LIMIT = 600
 _GRACE = 10  # seconds between SIGTERM and SIGKILL
+_LAST_WORDS = 2  # seconds
 TIMED_OUT = 124  # as timeout(1) reports it
 
 _running: set[subprocess.Popen] = set()
@@ -32,6 +33,14 @@ def _signal_group(process, number):
         os.killpg(process.pid, number)
     except ProcessLookupError:
         pass
+
+
+def _end_what_is_left(process, all_is_read):
+    """Results are read until the last process that could write some is gone. When the program has ended, what it left
+    running may take a moment for its last words."""
+    process.wait()
+    if not all_is_read.wait(_LAST_WORDS):
+        _signal_group(process, signal.SIGKILL)
 
 
 class _Limit:
@@ -76,6 +85,8 @@ def run(label, command, log, *, environment=None, limit=TIME_LIMIT, on_result=la
     with open(log, "w", encoding="utf-8") as kept, open(f"{log}.out", "wb") as output:
         process = start(command, environment, output)
         watch = _Limit(process, limit)
+        all_is_read = threading.Event()
+        threading.Thread(target=_end_what_is_left, args=(process, all_is_read), daemon=True).start()
         for line in process.stderr:
             kept.write(line)
             now = time.monotonic()
@@ -88,6 +99,7 @@ def run(label, command, log, *, environment=None, limit=TIME_LIMIT, on_result=la
             results.append(result)
             said, last = [], now
             on_result(result)
+        all_is_read.set()
         status = process.wait()
         watch.cancel()
     with _lock:

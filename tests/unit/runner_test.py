@@ -95,6 +95,12 @@ class Programs(unittest.TestCase):
             pid = file.read().strip()
         self.assertIn(state_of(pid), ("gone", "Z"))
 
+    def test_what_an_ended_program_left_running_is_not_waited_for(self):
+        started = time.monotonic()
+        results = self.run_script("(sleep 1; echo ':test-result: PASS last words' >&2; exec sleep 1000) & exit 0", limit=60)
+        self.assertLess(time.monotonic() - started, 30)
+        self.assertEqual(words(results), [PASS])
+
     def test_what_failed_is_shown_and_what_passed_is_not(self):
         log = "noise\n:test-result: PASS one\nline 1: FAILED:\n  CHECK( x )\n:test-result: FAIL two\nmore\n"
         self.assertEqual(what_failed(log), "line 1: FAILED:\n  CHECK( x )")
