@@ -40,13 +40,13 @@ class channel : detail::wait_queue {
   }
   /// Nothing if the channel is empty.
   [[nodiscard]] std::optional<T> try_receive() {
-    detail::waiter* sender = nullptr;
+    detail::waiter* woken = nullptr;
     std::optional<T> value;
     {
       const std::scoped_lock guard(lock);
-      value = take(sender);
+      value = take(woken);
     }
-    if (sender != nullptr) sender->resume();
+    if (woken != nullptr) woken->resume();
     return value;
   }
   /// No more values: sends that wait fail; receivers get the values that are left, then nothing.
@@ -165,14 +165,14 @@ class channel : detail::wait_queue {
   [[nodiscard]] std::optional<T> take(detail::waiter*& woken) {
     std::optional<T> value;
     if (senders_wait_) woken = pop();
-    auto* const sender = static_cast<send_awaiter*>(woken);
-    if (sender != nullptr) sender->is_taken_ = true;
+    auto* const from = static_cast<send_awaiter*>(woken);
+    if (from != nullptr) from->is_taken_ = true;
     if (!values_.empty()) {
       value.emplace(std::move(values_.front()));
       values_.pop_front();
-      if (sender != nullptr) values_.push_back(std::move(sender->value_));
-    } else if (sender != nullptr) {
-      value.emplace(std::move(sender->value_));
+      if (from != nullptr) values_.push_back(std::move(from->value_));
+    } else if (from != nullptr) {
+      value.emplace(std::move(from->value_));
     }
     return value;
   }

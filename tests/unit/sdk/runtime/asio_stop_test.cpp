@@ -177,7 +177,10 @@ task<> cancel_with_code(asio_executor) {
       scope.spawn([](auto& scope, auto& calls, bool& is_stopped) -> task<> {
         is_stopped = co_await is_cancelled([](auto& scope, auto& calls) -> task<> {
           // Takes the locks of the scope that is being stopped.
-          co_await until_cancelled([&] { calls += scope.stop_token().stop_requested() ? 1 : 0; });
+          co_await until_cancelled([&] {
+            scope.request_stop();
+            calls += scope.stop_token().stop_requested() ? 1 : 0;
+          });
         }(scope, calls));
       }(scope, calls, is_stopped));
       if (round % 2 == 0) co_await yield();
