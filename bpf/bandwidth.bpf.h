@@ -25,19 +25,12 @@
 #define PARKING_DSQ (1ull << 33)
 #define PARKING_LOOK_NS 2000000ull
 /*
- * The kernel ejects a scheduler that lets a thread wait for 30 s. A group may have more threads
- * than its bound can serve in that time: this often all that wait get a turn, whose time the group
- * owes.
- */
-#define PARKING_AMNESTY_NS 12000000000ull
-/*
  * How long a thread keeps a CPU that it gets although its group is out of time: with no reason to
  * believe that it is in the kernel, and with one.
  */
 #define PASSES_BY_NS 10000ull
 #define LEAVES_KERNEL_NS 500000ull
 #define MOST_IN_KERNEL 1024
-#define PARKING_AMNESTY_LASTS_NS 2000000000ull /* until those who have it have come to a CPU */
 
 struct group {
 	struct policy_bandwidth operators;
@@ -82,8 +75,9 @@ __u64 penalties_until_ns; /* when the last penalty ends; the daemon sets it to 0
 static u32 parking_armed;
 /* How often a thread was parked, and how often when the timer last fired. */
 static u32 parkings, parkings_seen;
-static u64 amnesty_ns;
-static s32 amnesty_left; /* threads that still have a turn by it */
+static u64 parking_round_ns;   /* when it began: see policy_turns_due() */
+static u32 waited_for_a_round; /* threads that were parked then */
+static u32 served_this_round;
 
 /* Most hosts have no bound at all: then this file costs them one test. */
 static __always_inline bool any_bound(void)
@@ -166,11 +160,6 @@ static __always_inline bool charge_running(struct cpu_state *c, struct task_stru
 static __always_inline bool is_out_of_time(struct task_struct *p)
 {
 	return any_bound() && charge_groups(p, 0, bpf_ktime_get_ns());
-}
-
-static __always_inline bool has_amnesty(u64 now)
-{
-	return amnesty_left > 0 || now - amnesty_ns < PARKING_AMNESTY_LASTS_NS;
 }
 
 static __always_inline bool is_in_kernel(struct task_struct *p)
@@ -294,10 +283,23 @@ OUT_OF_LINE void unpark(struct bpf_iter_scx_dsq *it, struct task_struct *p, bool
 	wake_idle_cpu(p);
 }
 
+static __always_inline s64 turns_due(u64 now)
+{
+	u64 passed = now - parking_round_ns;
+	s64 due = policy_turns_due(waited_for_a_round, served_this_round, passed);
+
+	if (passed >= POLICY_PARKING_ROUND_NS) {
+		parking_round_ns = now;
+		waited_for_a_round = scx_bpf_dsq_nr_queued(PARKING_DSQ);
+		served_this_round = 0;
+	}
+	return due;
+}
+
 /*
  * Lets threads go whose groups have time again, those first that were parked first. No more at once
  * than there are CPUs: otherwise a crowd of them would stand in the way of all others, and overdraw
- * its bound by a tick for each.
+ * its bound by a tick for each. Those whose turn is due go without time, for PASSES_BY_NS.
  */
 static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
 {
@@ -305,11 +307,8 @@ static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
 	struct bpf_iter_scx_dsq it;
 	struct task_struct *p;
 	s32 places = nr_cpus;
+	s64 due = turns_due(now);
 
-	if (now - amnesty_ns > PARKING_AMNESTY_NS) {
-		amnesty_ns = now;
-		amnesty_left = scx_bpf_dsq_nr_queued(PARKING_DSQ);
-	}
 	/* 6.12 takes a timer that a sleepable program prepared for sleepable itself. */
 	bpf_rcu_read_lock();
 	if (!bpf_iter_scx_dsq_new(&it, PARKING_DSQ, 0)) {
@@ -318,12 +317,13 @@ static int on_parking_timer(void *map, u32 *key, struct parking_timer *t)
 				unpark(&it, p, false);
 				continue;
 			}
-			if (places <= 0 || (amnesty_left <= 0 && charge_groups(p, 0, now)))
+			if (places > 0 && !charge_groups(p, 0, now))
+				places--;
+			else if (due <= 0)
 				continue;
 			unpark(&it, p, true);
-			places--;
-			if (amnesty_left > 0)
-				amnesty_left--;
+			served_this_round++;
+			due--;
 		}
 	}
 	bpf_iter_scx_dsq_destroy(&it);

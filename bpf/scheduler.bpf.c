@@ -168,7 +168,7 @@ void BPF_PROG(morpheus_running, struct task_struct *p)
 	c->run.gave_up = 0;
 	c->run.ended = 0;
 	/* The kernel ends a slice on a tick, which is too late here. */
-	if (is_out_of_time(p) && !has_amnesty(now))
+	if (is_out_of_time(p))
 		preempt_later(c, scx_bpf_task_cpu(p), PREEMPT_EVEN_ALONE,
 			      is_in_kernel(p) ? LEAVES_KERNEL_NS : PASSES_BY_NS);
 	else if (policy_is_crowd(runnable_beside(p), &tunables))

@@ -39,4 +39,22 @@ POLICY_FN __u64 policy_refill(const struct policy_bandwidth *b, __u64 passed_ns)
 	return added < most ? added : most;
 }
 
+/*
+ * The kernel ejects a scheduler that lets a thread wait for 30 s, and a group may have more threads
+ * than its bound can serve in that time. So all that wait get a turn, however short, in each round
+ * of this length: a thread waits for two rounds at most.
+ */
+#define POLICY_PARKING_ROUND_NS 10000000000ull
+
+/*
+ * How many of those that waited when the round began should have had their turn by now, less the
+ * `served` that had one: spread evenly, for all of them at once would be a crowd.
+ */
+POLICY_FN __s64 policy_turns_due(__u32 waited, __u32 served, __u64 passed_ns)
+{
+	__u64 passed = passed_ns < POLICY_PARKING_ROUND_NS ? passed_ns : POLICY_PARKING_ROUND_NS;
+
+	return (__s64)(waited * passed / POLICY_PARKING_ROUND_NS) - served;
+}
+
 #endif

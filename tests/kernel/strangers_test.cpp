@@ -2,32 +2,26 @@
 // Enforced mode on a host of strangers: what ordinary users do to have more than their share, or to
 // end the mode for all. The measure is what the kernel's own class leaves to their victim, in
 // the same boot.
-#include <sched.h>
-#include <signal.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <deque>
 #include <functional>
 #include <future>
-#include <sstream>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
-#include "tests/bench/measuring/unprivileged.hpp"
 #include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
 #include "tests/programs/control_group.hpp"
+#include "tests/programs/hostile.hpp"
 
 using namespace morpheus::test;
 using namespace std::chrono_literals;
@@ -39,89 +33,8 @@ constexpr double kSeconds = 5;
 constexpr double kAtLeast = 0.9;              // of what the kernel's own class gives
 constexpr double kAtLeastBesideChain = 0.75;  // which is placed by threads, not by processes
 
-/// Processes each of which starts the next, computes for 3 ms and ends. Run as an ordinary user.
-class Chain {
- public:
-  Chain()
-      : ends_(static_cast<std::atomic<bool>*>(::mmap(
-            nullptr, sizeof(*ends_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-    REQUIRE(ends_ != MAP_FAILED);
-    if (::fork() == 0) run();
-  }
-  ~Chain() {
-    *ends_ = true;
-    std::this_thread::sleep_for(500ms);  // the last one may not have seen it yet
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-    ::munmap(ends_, sizeof(*ends_));
-  }
-  Chain(const Chain&) = delete;
-  Chain& operator=(const Chain&) = delete;
-
- private:
-  [[noreturn]] void run() {
-    if (!morpheus::bench::give_up_root()) ::_exit(1);
-    ::signal(SIGCHLD, SIG_IGN);
-    for (;;) {
-      if (*ends_ || ::fork() != 0) break;
-    }
-    for (const auto end = Clock::now() + 3ms; Clock::now() < end;) {
-    }
-    ::_exit(0);
-  }
-
-  std::atomic<bool>* ends_;
-};
-
-/// A process that does the same again and again.
-class Repeater {
- public:
-  explicit Repeater(const std::function<void()>& act) : pid_(::fork()) {
-    REQUIRE(pid_ >= 0);
-    while (pid_ == 0) act();
-  }
-  ~Repeater() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  Repeater(const Repeater&) = delete;
-  Repeater& operator=(const Repeater&) = delete;
-  [[nodiscard]] pid_t pid() const { return pid_; }
-
- private:
-  pid_t pid_;
-};
-
 void make_and_remove(const std::string& directory) {
   if (::mkdir(directory.c_str(), 0755) == 0) ::rmdir(directory.c_str());
-}
-
-/// CPU time of a group over the next seconds, as a share of one CPU.
-double share_of(const ControlGroup& group, std::chrono::seconds time) {
-  const auto used_us = [&] {
-    std::istringstream file(group.read("cpu.stat"));
-    std::string name;
-    double value = 0;
-    while (file >> name >> value && name != "usage_usec") {
-    }
-    return value;
-  };
-  const double before = used_us();
-  std::this_thread::sleep_for(time);
-  return (used_us() - before) / 1e6 / static_cast<double>(time.count());
-}
-
-/// The longest time, in seconds, in which a control group was made and removed.
-double longest_making() {
-  Clock::duration longest{};
-  for (const auto end = Clock::now() + 8s; Clock::now() < end;) {
-    const auto begun = Clock::now();
-    {
-      const ControlGroup made("morpheus-made");
-    }
-    longest = std::max(longest, Clock::now() - begun);
-  }
-  return std::chrono::duration<double>(longest).count();
 }
 
 /// What is measured under the kernel's own class, and then in Enforced mode.
@@ -147,21 +60,6 @@ void check_victim(const DaemonProcess& daemon, const std::function<double()>& me
   INFO("the kernel's own " << got.own << ", enforced " << got.enforced);
   CHECK(got.enforced >= at_least * got.own);
   CHECK(sched_ext_state() == "enabled");
-}
-
-/// The longest time, in seconds, in which a thread that always wants the CPU had none of it.
-double longest_gap(const Load& load, std::size_t thread) {
-  auto had_cpu = Clock::now();
-  auto used = load.seen(thread).cpu_ns;
-  Clock::duration longest{};
-  for (const auto end = had_cpu + 8s; Clock::now() < end;) {
-    std::this_thread::sleep_for(5ms);
-    const auto now = Clock::now();
-    longest = std::max(longest, now - had_cpu);
-    const auto before = std::exchange(used, load.seen(thread).cpu_ns);
-    if (used != before) had_cpu = now;
-  }
-  return std::chrono::duration<double>(longest).count();
 }
 
 }  // namespace
@@ -199,7 +97,7 @@ TEST_CASE("strangers: a hundred threads that wake together do not shut a neighbo
     return seen.enforced < std::max(4 * seen.own, 1.0);
   };
   const auto got = measure_until(
-      [&] { return compare(daemon, [&] { return longest_gap(load, 100); }); }, is_good);
+      [&] { return compare(daemon, [&] { return watch(load, 100, 8s).longest_gap_s; }); }, is_good);
   INFO("longest without the CPU: the kernel's own " << got.own << " s, enforced " << got.enforced
                                                     << " s");
   CHECK(is_good(got));
@@ -222,14 +120,15 @@ TEST_CASE("strangers: a group out of time holds no lock in the kernel for long")
   std::deque<Repeater> makers;
   for (int i = 0; i < 4; ++i) {
     const auto path = "/sys/fs/cgroup/morpheus-maker-" + std::to_string(i);
-    bounded.take(makers.emplace_back([path] { make_and_remove(path); }).pid());
+    bounded.take(makers.emplace_back([path] { make_and_remove(path); }, Repeater::As::root).pid());
   }
   const Crowd crowd(daemon, std::vector<ThreadSpec>(20, kRival));
   bounded.take(crowd.pid());
   const auto is_good = [](const Compared<>& seen) {
     return seen.enforced < std::max(2 * seen.own, 0.25);
   };
-  const auto got = measure_until([&] { return compare(daemon, longest_making); }, is_good);
+  const auto got =
+      measure_until([&] { return compare(daemon, [] { return longest_making(8s); }); }, is_good);
   INFO("longest: the kernel's own " << got.own << " s, enforced " << got.enforced << " s");
   CHECK(is_good(got));
   CHECK(sched_ext_state() == "enabled");
@@ -256,7 +155,7 @@ TEST_CASE("strangers: a group in the kernel, or asleep there, stays within its b
         ::waitpid(child, nullptr, 0);
       }
     };
-    bounded.take(processes.emplace_back(act).pid());
+    bounded.take(processes.emplace_back(act, Repeater::As::root).pid());
   }
   const auto is_good = [](const Compared<>& seen) {
     return seen.enforced < std::max(0.13, 1.3 * seen.own) && seen.enforced > 0.05;
@@ -276,21 +175,32 @@ TEST_CASE("strangers: a crowd in a group with a bound stays within it and out of
   const Crowd crowd(daemon, std::vector<ThreadSpec>(500, kRival));
   bounded.take(crowd.pid());
   struct Seen {
-    double gap, share;
+    double gap, share, worst_second;
   };
   const auto measure = [&] {
-    auto share = std::async(std::launch::async, [&] { return crowd.used(500, 8); });
-    const double gap = longest_gap(victim, 0);
-    return Seen{gap, share.get()};
+    constexpr int kSeconds = 13;  // longer than a round of turns
+    auto gap = std::async(std::launch::async,
+                          [&] { return watch(victim, 0, 1s * kSeconds).longest_gap_s; });
+    double sum = 0, worst = 0;
+    for (int i = 0; i < kSeconds; ++i) {
+      const double share = share_of(bounded, 1s);
+      sum += share;
+      worst = std::max(worst, share);
+    }
+    return Seen{gap.get(), sum / kSeconds, worst};
   };
   const auto is_good = [](const Compared<Seen>& seen) {
     return seen.enforced.gap < std::max(2 * seen.own.gap, 0.1) &&
-           seen.enforced.share < std::max(0.15, 1.5 * seen.own.share) && seen.enforced.share > 0.05;
+           seen.enforced.share < std::max(0.15, 1.5 * seen.own.share) &&
+           seen.enforced.share > 0.05 &&
+           seen.enforced.worst_second < std::max(0.4, 2 * seen.own.worst_second);
   };
   const auto [own, enforced] = measure_until([&] { return compare(daemon, measure); }, is_good);
   INFO("the victim's longest gap: the kernel's own " << own.gap << " s, enforced " << enforced.gap
                                                      << " s");
   INFO("the group's share: the kernel's own " << own.share << ", enforced " << enforced.share);
+  INFO("in the worst second: the kernel's own " << own.worst_second << ", enforced "
+                                                << enforced.worst_second);
   CHECK(is_good({own, enforced}));
   CHECK(sched_ext_state() == "enabled");
 }

@@ -50,6 +50,7 @@ class Ratio {
 void measure_latency(const Bench& bench);
 void measure_cost(const Bench& bench);
 void measure_shares(const Bench& bench);
+void measure_strangers(const Bench& bench);
 void measure_starvation(const Bench& bench);
 void measure_liar(const Bench& bench);
 void measure_lock(const Bench& bench);
@@ -84,6 +85,10 @@ inline constexpr std::array kParts{
          measure_hog},
     Part{"shares", "CPU time of equal workers, by nice value and by the weight of control groups",
          measure_shares},
+    Part{"strangers",
+         "what ordinary users do to have more than their share: what is left to a thread beside "
+         "them",
+         measure_strangers},
     Part{"throttle", "whether a control group's bound on CPU time holds", measure_throttle},
     Part{"checkpoint", "what safe points cost a worker", measure_checkpoint},
     Part{"cost",

@@ -25,3 +25,18 @@ TEST_CASE("policy: a bound is refilled by whole periods, keeps little, and remem
   CHECK(policy_next_refill(&b, kNow, kNow + kMs) == kNow);
   CHECK(policy_refill(&b, kMs) == 0);
 }
+
+TEST_CASE("policy: all that are parked get a turn in each round, evenly spread") {
+  constexpr std::uint64_t kRound = POLICY_PARKING_ROUND_NS;
+  CHECK(policy_turns_due(600, 0, 0) == 0);
+  CHECK(policy_turns_due(500, 0, kRound / 500) == 1);
+  CHECK(policy_turns_due(500, 1, kRound / 500) == 0);
+  CHECK(policy_turns_due(600, 100, kRound / 2) == 200);
+  CHECK(policy_turns_due(600, 400, kRound / 2) == -100);  // time of their own served them
+  CHECK(policy_turns_due(600, 590, kRound) == 10);
+  CHECK(policy_turns_due(600, 590, 100 * kRound) == 10);  // no thread was parked meanwhile
+  CHECK(policy_turns_due(1, 0, kRound - 1) == 0);
+  CHECK(policy_turns_due(1, 0, kRound) == 1);
+  CHECK(policy_turns_due(0, 0, kRound) == 0);
+  CHECK(2 * kRound < 30'000 * kMs);  // when the kernel ejects a scheduler
+}
