@@ -163,8 +163,7 @@ Places ProcessCode::at(const Frame& frame) {
   if (frame.build_id.empty()) return at_address(frame.at, frame.is_caller);
   const auto found = std::ranges::find_if(
       files_, [&](const auto& entry) { return entry.second.build_id == frame.build_id; });
-  return found == files_.end() ? Places(1)
-                               : at_offset(found->second, frame.at, frame.is_caller);
+  return found == files_.end() ? Places(1) : at_offset(found->second, frame.at, frame.is_caller);
 }
 
 }  // namespace morpheus::ctl
