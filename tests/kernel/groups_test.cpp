@@ -150,12 +150,14 @@ TEST_CASE("groups: members that come and go change nothing about the group's sha
 
 TEST_CASE("groups: a weight that is changed counts at once, for threads that never sleep, too") {
   Groups groups;
-  auto& changed = groups.group("changed");
+  groups.group("both");
+  auto& changed = groups.group("both/changed");
   auto& idle = groups.group("idle");
   groups.put(changed, spinners(3));
-  groups.put(groups.group("other"), spinners(1));
+  groups.put(groups.group("both/other"), spinners(1));
   groups.put(idle, spinners(4));
-  const std::vector<double> before(3, 1 / 3.0), after{4 / 6.0, 1 / 6.0, 1 / 6.0};
+  // what the two have together stays what it was
+  const std::vector<double> before{0.25, 0.25, 0.5}, after{0.4, 0.1, 0.5};
   groups.enforce();
   groups.check_shares(before, 6);
   changed.write("cpu.weight", "400");
