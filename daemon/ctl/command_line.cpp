@@ -58,6 +58,7 @@ class Definition {
     add_views();
     add_changes();
     add_streams();
+    add_looks();
     add_tools();
   }
 
@@ -130,6 +131,9 @@ class Definition {
     events->add_option("--pid", request_.pids, "Only of this process; may be repeated")
         ->allow_extra_args(false)
         ->check(process_id());
+  }
+
+  void add_looks() {
     CLI::App* blame =
         verb("blame", "Who keeps threads waiting, and where in its code", Command::blame);
     blame->add_option("--seconds", request_.seconds, "How long to look; Ctrl-C stops early")
@@ -151,6 +155,14 @@ class Definition {
         ->capture_default_str()
         ->check(seconds(0.1, 3600));
     trace->add_option("-o,--output", request_.output, "The file to write; - is standard output")
+        ->type_name(kFile)
+        ->required();
+    CLI::App* report = verb("report", "The worst 200 ms, who and where, as one page for a browser",
+                            Command::report);
+    report->add_option("--seconds", request_.seconds, "How long to look; Ctrl-C stops early")
+        ->capture_default_str()
+        ->check(seconds(0.1, 600));
+    report->add_option("-o,--output", request_.output, "The file to write; - is standard output")
         ->type_name(kFile)
         ->required();
   }

@@ -81,6 +81,7 @@ constexpr Text kTexts[] = {
   morpheusctl blame                  who keeps threads waiting, and where in its code?
   morpheusctl events --follow        what is happening now, until Ctrl-C
   morpheusctl trace --seconds 5 -o t.json    record it for https://ui.perfetto.dev
+  morpheusctl report -o report.html          all of that as one page for a browser
   morpheusctl mode enforced          attach the scheduler (root or the admin group)
   morpheusctl tunables set slice=4ms grace=8ms
   morpheusctl workers --json | jq '.workers[] | select(.lost > 0)')"},
@@ -127,6 +128,8 @@ constexpr Text kTexts[] = {
     {"trace", {}, R"(
   morpheusctl trace --seconds 5 -o t.json    open it at https://ui.perfetto.dev
   morpheusctl trace --seconds 1 -o - | gzip > t.json.gz)"},
+    {"report", {}, R"(
+  morpheusctl report --seconds 10 -o report.html    open it in a browser, attach it to a ticket)"},
     {"doctor", {}, R"(
   morpheusctl doctor                 also without a daemon)"},
     {"dump", {}, R"(

@@ -11,6 +11,7 @@
 #include "daemon/ctl/completion.hpp"
 #include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/render.hpp"
+#include "daemon/ctl/report/report.hpp"
 #include "daemon/ctl/top/top.hpp"
 
 namespace morpheus::ctl {
@@ -53,6 +54,8 @@ ExitStatus run_with_daemon(Client& client, const Request& request) {
       return show_top(client, request);
     case Command::trace:
       return record_trace(client, request);
+    case Command::report:
+      return write_report(client, request);
     default:
       return show_status(client, request);
   }

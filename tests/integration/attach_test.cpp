@@ -55,6 +55,9 @@ int attach_and_try_to_write(const DaemonProcess& daemon) {
   auto attached = client->call("io.morpheus.Worker.Attach",
                                {{"version_major", 1}, {"version_minor", 0}, {"workers", 1}});
   if (!attached || attached->fds.size() != 3) return 51;
+  // the seal alone would keep it from writing, too: each is there in case the other one fails
+  for (const std::size_t read_only : {0U, 2U})
+    if ((::fcntl(attached->fds[read_only].get(), F_GETFL) & O_ACCMODE) != O_RDONLY) return 52;
   const int kernel = ways_to_write(attached->fds[0].get(), false);
   const int global = ways_to_write(attached->fds[2].get(), false);
   return kernel != 0 ? kernel : global == 0 ? 0 : global + 20;

@@ -9,12 +9,20 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cmath>
+#include <string>
 #include <thread>
 
 #include "tests/kernel/crowd.hpp"
 #include "tests/kernel/machine.hpp"
 
 using namespace morpheus::test;
+
+namespace {
+
+/// Before any daemon of this program.
+const std::string kStateBefore = sched_ext_state();
+
+}  // namespace
 
 TEST_CASE("observer: hints reach an unprivileged worker, which acknowledges them", "[observer]") {
   const auto& daemon = observing_daemon();
@@ -79,7 +87,6 @@ TEST_CASE("observer: no thread's class and no thread's share changes", "[observe
   const std::vector<ThreadSpec> mix{
       {.manner = Manner::deaf, .escapable = true}, {.manner = Manner::deaf}, kRival, kRival};
   const auto& daemon = observing_daemon();
-  const auto state = sched_ext_state();
   Crowd load(daemon, mix, &witness());
   const auto hints = load.hints(0);
   const auto farthest_off = [&] {
@@ -95,7 +102,7 @@ TEST_CASE("observer: no thread's class and no thread's share changes", "[observe
   // The kernel mostly ends a worker's turn before our slice is nearly over.
   CHECK(eventually([&] { return load.hints(0) > hints; }));
   CHECK(load.last_escalation_ns(0) == 0);
-  CHECK(sched_ext_state() == state);
+  CHECK(sched_ext_state() == kStateBefore);
 }
 
 TEST_CASE("observer: the kernel line cannot be written, resized or punched", "[observer]") {

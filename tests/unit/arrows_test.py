@@ -31,8 +31,9 @@ ARROWS = {
     "daemon/rights": {"daemon/rights", "daemon/config", "proto"},
     "daemon/config": {"daemon/config", "proto"},
     # morpheusctl knows the daemon by its socket only
-    "daemon/ctl": {"daemon/ctl", "daemon/ctl/blame", "daemon/ctl/commands", "daemon/ctl/top", "daemon/ctl/console",
-                   "proto"},
+    "daemon/ctl": {"daemon/ctl", "daemon/ctl/blame", "daemon/ctl/commands", "daemon/ctl/report", "daemon/ctl/top",
+                   "daemon/ctl/console", "proto"},
+    "daemon/ctl/report": {"daemon/ctl/report", "daemon/ctl/blame", "daemon/ctl/commands", "daemon/ctl/console", "proto"},
     "daemon/ctl/commands": {"daemon/ctl/commands", "daemon/ctl/blame", "daemon/ctl/console", "proto"},
     "daemon/ctl/top": {"daemon/ctl/top", "daemon/ctl/blame", "daemon/ctl/console", "proto"},
     "daemon/ctl/blame": {"daemon/ctl/blame", "daemon/ctl/console", "proto"},

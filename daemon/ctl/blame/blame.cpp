@@ -22,13 +22,13 @@ std::size_t columns_of_output() {
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-/// Until the time is over or the operator interrupts.
-tl::expected<double, varlink::CallError> collect(varlink::Client& client, double seconds,
-                                                 Tally& tally) {
+}  // namespace
+
+tl::expected<double, varlink::CallError> collect_blame(
+    varlink::Client& client, double seconds, const std::function<void(const Json&)>& add) {
   using varlink::CallError;
   if (auto asked = client.call_more("io.morpheus.Control.Blame"); !asked)
     return tl::unexpected(asked.error());
-  end_on_signals();
   // the kernel's samples come once a second: what the last of them brings still counts
   constexpr std::chrono::milliseconds kAfter{1200};
   const auto start = Clock::now();
@@ -36,20 +36,20 @@ tl::expected<double, varlink::CallError> collect(varlink::Client& client, double
   while (Clock::now() < end && !was_interrupted()) {
     auto reply = client.next_reply(kSignalWait);
     if (reply)
-      tally.add(reply->parameters);
+      add(reply->parameters);
     else if (reply.error().kind != CallError::Kind::timeout && !was_interrupted())
       return tl::unexpected(reply.error());
   }
   return std::min(seconds, std::chrono::duration<double>(Clock::now() - start).count());
 }
 
-}  // namespace
-
 ExitStatus show_blame(varlink::Client& client, const Request& request) {
   Tally tally({request.pids, request.workers});
   if (::isatty(STDERR_FILENO) == 1)
     std::fprintf(stderr, "morpheusctl: looking for %g s; Ctrl-C ends it early\n", request.seconds);
-  const auto seconds = collect(client, request.seconds, tally);
+  end_on_signals();
+  const auto seconds =
+      collect_blame(client, request.seconds, [&](const Json& reply) { tally.add(reply); });
   if (!seconds) return call_failed(seconds.error());
   Symbolizer symbols;
   for (const auto* culprit : tally.by_guilt()) symbols.learn(*culprit);

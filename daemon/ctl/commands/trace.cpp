@@ -3,28 +3,22 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 
+#include "daemon/ctl/commands/recording.hpp"
 #include "daemon/ctl/commands/trace_builder.hpp"
 #include "daemon/ctl/console/console.hpp"
 #include "daemon/ctl/console/reply.hpp"
 #include "daemon/ctl/console/wall_clock.hpp"
-#include "proto/monotonic_clock.hpp"
 
 namespace morpheus::ctl {
 namespace {
 
-using varlink::CallError;
 using varlink::Client;
 using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::seconds kIntroduce{1};  // how often to list the workers
-// After this silence the daemon has no more to deliver: it reads the ring at least once a second.
-constexpr std::uint64_t kSilenceNs = 1'200'000'000;
 
 /// {"traceEvents":[...],...}, one event per line.
 class TraceFile {
@@ -71,15 +65,6 @@ class TraceFile {
   int error_ = 0;  // the first
 };
 
-/// Needs a connection of its own: after a subscription the daemon accepts no other call there.
-void introduce_all(Client& client, TraceBuilder& trace) {
-  const auto workers = control(client, "ListWorkers");
-  const auto clients = control(client, "ListClients");
-  if (workers && clients)
-    trace.introduce(workers->parameters.value("workers", Json::array()),
-                    clients->parameters.value("clients", Json::array()));
-}
-
 class Progress {
  public:
   explicit Progress(double seconds) : seconds_(seconds) {}
@@ -103,52 +88,6 @@ class Progress {
   bool shown_ = false;
 };
 
-/// Adds the events up to `end_ns`; true if the batch goes beyond.
-bool add_batch(TraceBuilder& trace, const Json& events, std::uint64_t end_ns) {
-  bool beyond = false;
-  for (const auto& event : events) {
-    if (number(event, "time_ns") <= end_ns)
-      trace.add(event);
-    else
-      beyond = true;
-  }
-  return beyond;
-}
-
-/// Runs until all events of these seconds have arrived (the daemon delivers them late), or the file
-/// takes no more.
-tl::expected<std::uint64_t, CallError> record(Client& stream, Client& asking, TraceBuilder& trace,
-                                              double seconds, const TraceFile& file) {
-  if (auto asked = stream.call_more("io.morpheus.Control.Subscribe", {{"trace", true}}); !asked)
-    return tl::unexpected(asked.error());
-  Progress progress(seconds);
-  // events carry times of this clock
-  const auto end_ns = monotonic_ns() + static_cast<std::uint64_t>(seconds * 1e9);
-  auto introduced = Clock::now();
-  std::uint64_t lost = 0;
-  bool beyond = false;
-  std::uint64_t heard_ns = 0;
-  while (!beyond && !was_interrupted() && file.good()) {
-    if (monotonic_ns() > std::max(end_ns, heard_ns) + kSilenceNs) break;
-    auto reply = stream.next_reply(kSignalWait);
-    if (!reply && reply.error().kind != CallError::Kind::timeout)
-      return tl::unexpected(reply.error());
-    progress.show(trace.events());
-    if (Clock::now() > introduced + kIntroduce) {
-      introduce_all(asking, trace);
-      introduced = Clock::now();
-    }
-    if (!reply) continue;
-    heard_ns = monotonic_ns();
-    if (const auto dropped = number(reply->parameters, "dropped"); dropped > 0) {
-      trace.lost(dropped);
-      lost += dropped;
-    }
-    beyond = add_batch(trace, reply->parameters.value("events", Json::array()), end_ns);
-  }
-  return lost;
-}
-
 }  // namespace
 
 ExitStatus record_trace(Client& client, const Request& request) {
@@ -164,7 +103,11 @@ ExitStatus record_trace(Client& client, const Request& request) {
   const std::uint64_t to_realtime = WallClock().realtime_ns(0);
   TraceBuilder trace([&file](const Json& event) { file.add(event); }, to_realtime);
   introduce_all(client, trace);
-  const auto lost = record(*stream, client, trace, request.seconds, file);
+  Progress progress(request.seconds);
+  const auto lost = record_events(*stream, client, trace, request.seconds, [&] {
+    progress.show(trace.events());
+    return file.good();
+  });
   if (!lost) return call_failed(lost.error());
   introduce_all(client, trace);
   trace.finish();

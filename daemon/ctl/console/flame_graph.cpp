@@ -8,6 +8,7 @@
 #include <map>
 
 #include "daemon/ctl/console/columns.hpp"
+#include "daemon/ctl/console/markup.hpp"
 #include "daemon/ctl/console/render.hpp"
 
 namespace morpheus::ctl {
@@ -27,26 +28,6 @@ struct Box {
   }
 };
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 class Picture {
  public:
   explicit Picture(const Box& root)
@@ -54,18 +35,18 @@ class Picture {
 
   std::string draw(const std::string& title) {
     svg_ = fmt::format(
-        R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}">
+        R"(<svg class="flames" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}">
 <style>
-svg {{ background: #fff; font: 11px monospace }}
-text {{ fill: #111; pointer-events: none }}
-.title {{ font-size: 14px }}
-rect {{ stroke: #fff; stroke-width: 0.5 }}
-rect:hover {{ stroke: #111; stroke-width: 1.5 }}
+.flames {{ background: #fff; font: 11px monospace }}
+.flames text {{ fill: #111; pointer-events: none }}
+.flames .title {{ font-size: 14px }}
+.flames rect {{ stroke: #fff; stroke-width: 0.5 }}
+.flames rect:hover {{ stroke: #111; stroke-width: 1.5 }}
 @media (prefers-color-scheme: dark) {{
-  svg {{ background: #16181d }}
-  .title {{ fill: #eee }}
-  rect {{ stroke: #16181d }}
-  rect:hover {{ stroke: #eee }}
+  .flames {{ background: #16181d }}
+  .flames .title {{ fill: #eee }}
+  .flames rect {{ stroke: #16181d }}
+  .flames rect:hover {{ stroke: #eee }}
 }}
 </style>
 <text class="title" x="{2}" y="20">{3}</text>

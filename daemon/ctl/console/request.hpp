@@ -24,6 +24,7 @@ enum class Command : std::uint8_t {
   stats,
   metrics,
   trace,
+  report,
   doctor,
   dump,
   completion,
@@ -48,10 +49,10 @@ struct Request {
   double interval_s = 2;                 ///< top: between two updates
   std::uint64_t iterations = 0;  ///< top: how many updates; 0: endless on a terminal, else 1
   std::string sort = "cpu";      ///< top
-  double seconds = 5;            ///< trace, blame
+  double seconds = 5;            ///< trace, blame, report
   bool folded = false;           ///< blame: for flame graph tools
   bool svg = false;              ///< blame: a flame graph
-  std::string output = kStandardOutput;  ///< trace, dump: the file
+  std::string output = kStandardOutput;  ///< trace, report, dump: the file
   std::string shell;                     ///< completion
 };
 
