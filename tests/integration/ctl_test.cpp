@@ -31,6 +31,7 @@ bool is_one_line(const std::string& text) {
 std::vector<std::vector<std::string>> right_uses() {
   const std::map<std::string, std::vector<std::string>> needed{
       {"trace", {"--seconds", "0.1", "-o", "/dev/null"}},
+      {"report", {"--seconds", "0.1", "-o", "/dev/null"}},
       {"completion", {"bash"}},
       {"events", {"--count", "1", "--timeout", "0.1"}}};
   std::istringstream help(run_program({program("daemon/ctl/morpheusctl"), "--help"}).out);
@@ -73,6 +74,8 @@ const std::vector<std::pair<std::vector<std::string>, std::string>> kWrongUses{
     {{"top", "-n", "0"}, "--iterations"},
     {{"top", "-d", "0"}, "--interval"},
     {{"trace"}, "--output is required"},
+    {{"report"}, "--output is required"},
+    {{"report", "--seconds", "601", "-o", "/dev/null"}, "--seconds"},
     {{"trace", "--seconds", "0", "-o", "/dev/null"}, "--seconds"},
     {{"doctor", "who"}, "who"},
     {{"dump", "--output"}, "--output"},
@@ -190,10 +193,12 @@ TEST_CASE("without a daemon each verb that needs one says so, in one line") {
     CHECK(ended.err.find("systemctl start morpheusd") != std::string::npos);
     CHECK(ended.out.empty());
   }
-  const auto trace = run_program({program("daemon/ctl/morpheusctl"), "--socket", dir.path + "/none",
-                                  "trace", "-o", dir.path + "/t"});
-  CHECK(trace.status == 3);
-  CHECK_FALSE(std::filesystem::exists(dir.path + "/t"));
+  for (const char* verb : {"trace", "report"}) {
+    const auto ended = run_program({program("daemon/ctl/morpheusctl"), "--socket",
+                                    dir.path + "/none", verb, "-o", dir.path + "/t"});
+    CHECK(ended.status == 3);
+    CHECK_FALSE(std::filesystem::exists(dir.path + "/t"));
+  }
 }
 
 TEST_CASE("each wrong use gets one clear line, and changes nothing") {
@@ -225,8 +230,9 @@ TEST_CASE("each wrong use gets one clear line, and changes nothing") {
 
 TEST_CASE("a file that cannot be written gets one line, and leaves nothing behind") {
   const DaemonProcess daemon;
-  for (const auto& verb :
-       {std::vector<std::string>{"trace", "--seconds", "0.1", "-o"}, {"dump", "-o"}}) {
+  for (const auto& verb : {std::vector<std::string>{"trace", "--seconds", "0.1", "-o"},
+                           {"report", "--seconds", "0.1", "-o"},
+                           {"dump", "-o"}}) {
     auto arguments = verb;
     arguments.push_back("/nonexistent/file");
     const auto ended = daemon.ctl(arguments);

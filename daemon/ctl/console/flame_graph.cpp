@@ -35,7 +35,7 @@ class Picture {
 
   std::string draw(const std::string& title) {
     svg_ = fmt::format(
-        R"(<svg class="flames" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}">
+        R"(<svg xmlns="http://www.w3.org/2000/svg" class="flames" viewBox="0 0 {0} {1}" width="{0}" height="{1}">
 <style>
 .flames {{ background: #fff; font: 11px monospace }}
 .flames text {{ fill: #111; pointer-events: none }}

@@ -114,8 +114,8 @@ class channel : detail::wait_queue {
 
   /// Sends to a channel, and counts: when the last one goes, copies included, the channel is closed
   /// as by close(), so its receivers end after the values that are left. Give each producer its
-  /// own; make the first before the receivers begin. One that was moved from must
-  /// not be used. For one thread at a time; copies on any thread.
+  /// own; make the first before the receivers begin. One that was moved from must not be used. For
+  /// one thread at a time; copies on any thread.
   class [[nodiscard]] sender {
    public:
     sender(const sender& other) noexcept : to_(other.to_) { count(); }

@@ -32,7 +32,8 @@ def in_browser(path):
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs chromium")
-    shown = subprocess.run([chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
+    shown = subprocess.run([chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                            "--enable-logging=stderr", "--dump-dom",
                             f"--user-data-dir={path.parent}/profile", path.as_uri()],
                            check=True, timeout=120, capture_output=True, text=True)
     assert "CONSOLE" not in shown.stderr, shown.stderr
