@@ -141,8 +141,9 @@ std::vector<const Timeline::Lane*> Timeline::busiest(const Window& shown) const 
       if (weight > 0) weighed.emplace_back(weight, &lane);
     }
   }
-  std::ranges::stable_sort(weighed, std::ranges::greater(),
-                           [](const auto& one) { return one.first; });
+  std::ranges::sort(weighed, [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second->name < b.second->name;
+  });
   if (weighed.size() > kMostLanes) weighed.resize(kMostLanes);
   std::vector<const Lane*> lanes;
   lanes.reserve(weighed.size());
