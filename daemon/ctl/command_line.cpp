@@ -133,6 +133,12 @@ class Definition {
         ->check(process_id());
   }
 
+  void add_output(CLI::App* writer) {
+    writer->add_option("-o,--output", request_.output, "The file to write; - is standard output")
+        ->type_name(kFile)
+        ->required();
+  }
+
   void add_looks() {
     CLI::App* blame =
         verb("blame", "Who keeps threads waiting, and where in its code", Command::blame);
@@ -154,17 +160,13 @@ class Definition {
     trace->add_option("--seconds", request_.seconds, "How long to record; Ctrl-C stops early")
         ->capture_default_str()
         ->check(seconds(0.1, 3600));
-    trace->add_option("-o,--output", request_.output, "The file to write; - is standard output")
-        ->type_name(kFile)
-        ->required();
+    add_output(trace);
     CLI::App* report = verb("report", "The worst 200 ms, who and where, as one page for a browser",
                             Command::report);
     report->add_option("--seconds", request_.seconds, "How long to look; Ctrl-C stops early")
         ->capture_default_str()
         ->check(seconds(0.1, 600));
-    report->add_option("-o,--output", request_.output, "The file to write; - is standard output")
-        ->type_name(kFile)
-        ->required();
+    add_output(report);
   }
 
   void add_tools() {

@@ -13,8 +13,7 @@ from results import FAIL, SKIP, explain_end, parse_result, why_skipped
 # Both reporters write to standard error: it is not buffered, so results that precede a crash are not lost.
 REPORTERS = ("-r", "automake::out=%stderr", "-r", "console::out=%stderr")
 TIME_LIMIT = 600
-_GRACE = 10  # seconds between SIGTERM and SIGKILL
-_LAST_WORDS = 2  # seconds
+_GRACE = 10  # seconds between SIGTERM, or the end of a program, and SIGKILL for what is left
 TIMED_OUT = 124  # as timeout(1) reports it
 
 _running: set[subprocess.Popen] = set()
@@ -39,7 +38,7 @@ def _end_what_is_left(process, all_is_read):
     """Results are read until the last process that could write some is gone. When the program has ended, what it left
     running may take a moment for its last words."""
     process.wait()
-    if not all_is_read.wait(_LAST_WORDS):
+    if not all_is_read.wait(_GRACE):
         _signal_group(process, signal.SIGKILL)
 
 

@@ -67,7 +67,7 @@ ExitStatus write_report(Client& client, const Request& request) {
     std::fprintf(stderr, "morpheusctl: looking for %g s; Ctrl-C ends it early\n", request.seconds);
   end_on_signals();
   Timeline timeline, waits;
-  Tally tally({request.pids, request.workers});
+  Tally tally;
   auto looking =
       std::async(std::launch::async, [&] { return look_for_culprits(request, tally, waits); });
   TraceBuilder trace([&](const Json& event) { timeline.add_trace(event); });

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/ctl/commands/trace_builder.hpp"
+#include "daemon/ctl/blame/place.hpp"
 #include "daemon/ctl/console/markup.hpp"
 #include "daemon/ctl/console/render.hpp"
 #include "daemon/ctl/console/reply.hpp"
@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kMostSpans = 1'000'000;
 constexpr std::size_t kMostLanes = 24;
+constexpr std::size_t kLongestName = 64;
 constexpr double kWidth = 1000, kLane = 22, kBar = 14, kThin = 4;
 
 double field(const Json& event, const char* key) {
@@ -49,7 +50,7 @@ void Timeline::add_trace(const Json& event) {
   const auto phase = text(event, "ph", ""), name = text(event, "name", "");
   const Key key{number(event, "pid"), number(event, "tid")};
   if (phase == "M") {
-    const auto named = text(member(event, "args"), "name", "");
+    const auto named = printable(text(member(event, "args"), "name", ""), kLongestName);
     if (name == "process_name") processes_[key.first] = named;
     if (name == "thread_name" && lanes_.contains(key)) lanes_[key].name = named;
     return;
@@ -88,7 +89,8 @@ void Timeline::add_waits(const Json& reply) {
     const double from = to - static_cast<double>(number(wait, "waited_ns")) / 1000;
     Lane& lane = victims_[{number(who, "pid"), tid}];
     lane.name = tid == 0 ? "threads of other users"
-                         : thread_title(text(who, "process"), text(who, "thread"));
+                         : thread_title(printable(text(who, "process"), kLongestName),
+                                        printable(text(who, "thread"), kLongestName));
     put(lane, {from, to, Kind::victim,
                span_text(from, to, fmt::format("waits for worker {}", number(wait, "worker_id")))});
   }

@@ -90,7 +90,7 @@ TEST_CASE("a timeline has what workers did and who waited in its stretch, and no
 }
 
 TEST_CASE("names on a report's page are text, whatever they are, and it loads nothing") {
-  constexpr const char* kEvil = "\"><script>alert(1)</script>";
+  constexpr const char* kEvil = "\"><script>alert(1)</script>\u202e";
   Timeline timeline;
   timeline.add_trace(slice(1, "running", 0, 3'000));
   timeline.add_trace(name("thread_name", 1, kEvil));
@@ -110,6 +110,7 @@ TEST_CASE("names on a report's page are text, whatever they are, and it loads no
   const auto page = page_of(timeline, tally);
   CHECK_THAT(page, !ContainsSubstring("<script>alert"));
   CHECK_THAT(page, ContainsSubstring("&lt;script&gt;alert(1)"));
+  CHECK_THAT(page, !ContainsSubstring("\u202e"));  // turns the direction of writing
   CHECK_THAT(page, ContainsSubstring("default-src 'none'"));
   CHECK_THAT(page,
              !ContainsSubstring("http://") || ContainsSubstring("http://www.w3.org/2000/svg"));
